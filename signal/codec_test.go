@@ -1,0 +1,171 @@
+package signal
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+const someID = ID("AAAAAAAAAAAAAAAA")
+
+func someFrames() []Frame {
+	token, session := strings.Repeat("t", 32), strings.Repeat("s", 16)
+	return []Frame{
+		Join{Try: 1, Version: 1, Room: "AAECAwQFBgcICQoLDA0ODw", ID: someID, Token: token},
+		Join{Try: 1, Version: 1, Room: "AAECAwQFBgcICQoLDA0ODw", ID: someID, Token: token, Session: session, Last: MaxNumber},
+		Welcome{Version: 1, Session: session, Resumed: true, Last: 7, Members: []ID{someID}},
+		Joined{N: 1, ID: someID},
+		Left{N: 2, ID: someID},
+		Send{N: 3, To: someID, Seq: 4, Body: []byte{0, 1, 255}},
+		Send{N: 3, Seq: 4, Body: make([]byte, MaxBody)},
+		Message{N: MaxNumber, From: someID, To: someID, Seq: MaxNumber, Body: make([]byte, MaxBody)},
+		Ack{N: 5},
+		Ping{},
+		Pong{},
+		Leave{},
+		Error{Code: CodeTaken, Text: "text"},
+	}
+}
+
+func TestFramesSurviveTheWire(t *testing.T) {
+	for _, f := range someFrames() {
+		text := Encode(f)
+		if len(text) > MaxFrame {
+			t.Errorf("%T of %d bytes", f, len(text))
+		}
+		got, err := Decode(text)
+		if err != nil || !reflect.DeepEqual(got, f) {
+			t.Errorf("%T: %+v, %v", f, got, err)
+		}
+	}
+}
+
+func TestDecodeTolerates(t *testing.T) {
+	for _, text := range []string{
+		`{"t":"ping","later":{"x":[1,2]}}`,
+		` { "n" : 1 , "t" : "ack" } `,
+		`{"t":"join","v":2,"everything":"else"}`, // so that a refusal can name the version
+		`{"t":"error","code":"new-code","text":""}`,
+	} {
+		if _, err := Decode([]byte(text)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	long := strings.Repeat("x", MaxText+1)
+	tooMany := `"` + strings.Repeat(string(someID)+`","`, MaxMembers) + string(someID) + `"`
+	for text, want := range map[string]error{
+		``:                                      ErrInvalid,
+		`null`:                                  ErrType,
+		`[]`:                                    ErrInvalid,
+		`{}`:                                    ErrType,
+		`{"t":"pong"} {}`:                       ErrInvalid,
+		`{"t":"shout"}`:                         ErrType,
+		`{"t":1}`:                               ErrInvalid,
+		"{\"t\":\"ping\xff\"}":                  ErrInvalid,
+		`{"t":"ack"}`:                           ErrInvalid,
+		`{"t":"ack","n":-1}`:                    ErrInvalid,
+		`{"t":"ack","n":1.5}`:                   ErrInvalid,
+		`{"t":"ack","n":1e400}`:                 ErrInvalid,
+		`{"t":"ack","n":9007199254740992}`:      ErrInvalid,
+		`{"t":"joined","n":1,"id":"x"}`:         ErrInvalid,
+		`{"t":"send","n":1,"seq":1}`:            ErrInvalid,
+		`{"t":"send","n":1,"body":"AA=="}`:      ErrInvalid,
+		`{"t":"send","n":1,"seq":1,"body":"?"}`: ErrInvalid,
+		`{"t":"send","n":1,"seq":1,"to":"x","body":"AA=="}`: ErrInvalid,
+		`{"t":"message","n":1,"seq":1,"body":"AA=="}`:       ErrInvalid,
+		`{"t":"join"}`:                  ErrInvalid,
+		`{"t":"join","v":1,"room":"x"}`: ErrInvalid,
+		`{"t":"welcome","v":1}`:         ErrInvalid,
+		`{"t":"welcome","v":1,"session":"AAAAAAAAAAAAAAAA","members":["x"]}`:             ErrInvalid,
+		`{"t":"welcome","v":1,"session":"AAAAAAAAAAAAAAAA","members":[` + tooMany + `]}`: ErrInvalid,
+		`{"t":"error"}`: ErrInvalid,
+		`{"t":"error","code":"x","text":"` + long + `"}`:                  ErrInvalid,
+		string(Encode(Send{N: 1, Seq: 1, Body: make([]byte, MaxBody+1)})): ErrInvalid,
+		strings.Repeat(" ", MaxFrame+1):                                   ErrTooLarge,
+	} {
+		if f, err := Decode([]byte(text)); !errors.Is(err, want) || f != nil {
+			t.Errorf("%.60s: %v, %v, want %v", text, f, err, want)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, frame := range someFrames() {
+		if text := Encode(frame); len(text) < 1000 {
+			f.Add(text)
+		}
+	}
+	for _, text := range []string{`{"t":"ping","x":1}`, `{"t":"ack","n":9007199254740992}`, `{"t":"send","body":"A"}`, "\xff", `[[[[`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		frame, err := Decode(text)
+		if err != nil {
+			if frame != nil || !(errors.Is(err, ErrInvalid) || errors.Is(err, ErrType) || errors.Is(err, ErrTooLarge)) {
+				t.Fatalf("%v with %v", frame, err)
+			}
+			return
+		}
+		again, err := Decode(Encode(frame))
+		if err != nil || fmt.Sprint(again) != fmt.Sprint(frame) {
+			t.Fatalf("%+v became %+v, %v", frame, again, err)
+		}
+	})
+}
+
+func FuzzParseLink(f *testing.F) {
+	for _, text := range []string{
+		"https://meet.example.org/#7k3m-q9xt-2w8p", "http://192.168.1.5:8443/#7K3MQ9XT2W8P", "parley://[::1]:8443/#7k3m q9xt 2w8p",
+		"7k3m-q9xt-2w8p", "", "https://", "parley://h/#", "https://a%20b/#7k3m-q9xt-2w8p", "https://h:0/#7k3m-q9xt-2w8p", "https://[fe80::1%25eth0]/#7k3mq9xt2w8p",
+		"http://" + strings.Repeat("\xce", 400) + "#000000000000", "http://" + strings.Repeat("\u03a9", 400) + "#000000000000",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		link, err := ParseLink(text, nil)
+		if err != nil {
+			if !(errors.Is(err, ErrLink) || errors.Is(err, ErrCode) || errors.Is(err, ErrNoServer)) {
+				t.Fatalf("%q: %v", text, err)
+			}
+			return
+		}
+		again, err := ParseLink(link.String(), nil)
+		if err != nil || again.String() != link.String() {
+			t.Fatalf("%q became %q, then %v", text, link, err)
+		}
+		if _, err := ParseLink(link.DeepLink(), nil); err != nil {
+			t.Fatalf("deep link of %q: %v", text, err)
+		}
+		if server, err := ParseServer(link.Server.String()); err != nil || server.String() != link.Server.String() {
+			t.Fatalf("server of %q: %v", text, err)
+		}
+	})
+}
+
+func FuzzOpen(f *testing.F) {
+	keys := testKeys()
+	const seq = 1
+	body := sealWith(newAEAD(keys), [nonceBytes]byte{}, keys.Room, stream{someID, ""}, seq, []byte("hello"))
+	f.Add("", uint64(seq), body)
+	f.Add("", uint64(seq+1), body)
+	f.Add(string(someID), uint64(seq), body)
+	f.Add("x", uint64(0), []byte{})
+	f.Add("", uint64(seq), body[:len(body)-1])
+	f.Add("", uint64(MaxNumber), make([]byte, 92))
+	f.Fuzz(func(t *testing.T, to string, n uint64, b []byte) {
+		opener := NewOpener(keys, "BBBBBBBBBBBBBBBB")
+		plaintext, err := opener.Open(someID, ID(to), n, b)
+		genuine := to == "" && n == seq && string(b) == string(body)
+		if genuine != (err == nil) || (genuine && string(plaintext) != "hello") {
+			t.Fatalf("opened as %q, %v", plaintext, err)
+		}
+		if _, err := opener.Open(someID, ID(to), n, b); err == nil {
+			t.Fatal("opened twice")
+		}
+	})
+}

@@ -1,0 +1,136 @@
+package signal
+
+import (
+	"errors"
+	"time"
+)
+
+// Version is the version of the protocol between client and rendezvous.
+const Version = 1
+
+// Subprotocol is the WebSocket subprotocol that both sides have to name. It stays the same for
+// all versions, so that a refusal can be said in words.
+const Subprotocol = "parley"
+
+// Limits of the protocol; PROTOCOL.md lists them too.
+const (
+	// MaxFrame is the longest WebSocket message, in bytes: a body of MaxBody in base64, and room
+	// for the rest.
+	MaxFrame = 96 << 10
+	// MaxMembers is the most members a room takes.
+	MaxMembers = 50
+	// MaxNumber is the greatest n and seq: what a JavaScript number holds exactly.
+	MaxNumber = 1<<53 - 1
+	// MaxText is the longest text of an error, in bytes.
+	MaxText = 256
+
+	tokenBytes   = 24
+	sessionBytes = 12
+)
+
+// Times of the protocol.
+const (
+	// Heartbeat is how often each side sends a ping.
+	Heartbeat = 5 * time.Second
+	// Silence is how long either side waits for any frame before it takes the other for gone:
+	// two heartbeats and some slack.
+	Silence = 12 * time.Second
+	// ResumeWindow is how long a member without a socket stays a member.
+	ResumeWindow = 30 * time.Second
+)
+
+// Errors of Decode.
+var (
+	ErrTooLarge = errors.New("frame is longer than the protocol allows")
+	ErrInvalid  = errors.New("frame does not follow the protocol")
+	ErrType     = errors.New("frame is of an unknown type")
+)
+
+// Frame is one message of the protocol between a client and the rendezvous. Its kinds are the
+// structs of this file.
+type Frame interface{ wire() wire }
+
+// Join is a client's first frame: who it is and where it wants to be.
+type Join struct {
+	Try     uint64 // counts the client's connections from 1; one that arrives late does not replace a newer one
+	Version int    // of the protocol; everything else is only looked at when it is ours
+	Room    string // as Derive names it
+	ID      ID
+	Token   string // drawn by the client once per membership; proves that a membership is its own
+	Session string // of the last Welcome, to resume it; empty at first
+	Last    uint64 // the last n received in that session
+}
+
+// Welcome answers a Join that is accepted.
+type Welcome struct {
+	Version int
+	Session string
+	Resumed bool   // whether this is the session the client asked for
+	Last    uint64 // the last n of the client that the service has; 0 in a new session
+	Members []ID   // the others, in order of arrival, as they were after the client's Last
+}
+
+// Joined tells that a member has come.
+type Joined struct {
+	N  uint64
+	ID ID
+}
+
+// Left tells that a member has gone.
+type Left struct {
+	N  uint64
+	ID ID
+}
+
+// Send asks the service to relay a sealed body.
+type Send struct {
+	N    uint64 // counts the client's sends of this session from 1
+	To   ID     // empty: everyone
+	Seq  uint64 // the sender's, bound by the seal
+	Body []byte
+}
+
+// Message is a relayed body.
+type Message struct {
+	N    uint64 // counts what the service sends in this session, Joined and Left too, from 1
+	From ID
+	To   ID // empty: everyone
+	Seq  uint64
+	Body []byte
+}
+
+// Ack says that everything up to and including N has arrived.
+type Ack struct{ N uint64 }
+
+// Ping asks for a Pong.
+type Ping struct{}
+
+// Pong answers a Ping.
+type Pong struct{}
+
+// Leave ends the membership at once.
+type Leave struct{}
+
+// Error says why the service closes the connection. It is an error in Go's sense as well.
+type Error struct {
+	Code ErrorCode
+	Text string // for people, one line
+}
+
+// Error implements error.
+func (e Error) Error() string { return string(e.Code) + ": " + e.Text }
+
+// ErrorCode is the machine's half of an Error.
+type ErrorCode string
+
+// The codes. A code that a client does not know it treats as CodeUnavailable.
+const (
+	CodeVersion     ErrorCode = "version"     // we speak no common version
+	CodeBadMessage  ErrorCode = "bad-message" // a frame broke the protocol
+	CodeTaken       ErrorCode = "taken"       // another member has this ID
+	CodeFull        ErrorCode = "full"        // the room has MaxMembers
+	CodeReplaced    ErrorCode = "replaced"    // the membership goes on over another socket
+	CodeOverflow    ErrorCode = "overflow"    // more was waiting for the member than the service keeps
+	CodeGoingAway   ErrorCode = "going-away"  // the service stops: connect again at once
+	CodeUnavailable ErrorCode = "unavailable" // not now; try again later
+)

@@ -1,0 +1,47 @@
+package signal
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+)
+
+// ID names one member of one meeting: 16 characters of base64url, 12 random bytes that the
+// member draws afresh for every meeting it opens.
+type ID string
+
+const idBytes = 12
+
+// NewID draws a member ID from the system's CSPRNG.
+func NewID() ID { return ID(randomText(idBytes)) }
+
+// Valid tells whether the ID has the form of the protocol. The empty ID, which stands for
+// everyone in a receiver's place, is not a valid member.
+func (id ID) Valid() bool { return isText(string(id), idBytes) }
+
+// NewToken draws what a client proves with that a membership is its own.
+func NewToken() string { return randomText(tokenBytes) }
+
+// ValidRoom tells whether a room name has the form that Derive gives it.
+func ValidRoom(room string) bool { return isText(room, roomBytes) }
+
+// randomText is n random bytes as base64url without padding.
+func randomText(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails: crypto/rand ends the program instead
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// isText tells whether s is exactly n bytes in canonical base64url without padding.
+func isText(s string, n int) bool {
+	if len(s) != base64.RawURLEncoding.EncodedLen(n) {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	_, err := base64.RawURLEncoding.Strict().DecodeString(s)
+	return err == nil
+}
