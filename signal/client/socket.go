@@ -1,0 +1,311 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"parley/signal"
+)
+
+// attempt makes one connection and serves it until it is over. It tells whether the service
+// took us in, and why it is over.
+func (c *Client) attempt(ctx context.Context) (welcomed bool, err error) {
+	actx, stop := c.abortable(ctx)
+	defer stop()
+	c.takeKick() // this attempt is what an earlier one asked for
+	conn, err := c.dial(actx)
+	if err != nil {
+		return false, c.orKicked(err)
+	}
+	defer conn.Close()
+	interrupt := context.AfterFunc(actx, func() { _ = conn.Close() })
+	welcome, err := c.join(conn)
+	if !interrupt() && err == nil {
+		err = actx.Err()
+	}
+	if err != nil {
+		return false, c.orKicked(err)
+	}
+	resumed, err := c.adopt(welcome)
+	if err != nil {
+		return false, err
+	}
+	c.log.Info("signalling connected", "resumed", resumed, "members", len(welcome.Members))
+	c.cfg.Events(Connected{Members: welcome.Members, Resumed: resumed})
+
+	done := make(chan struct{})
+	wctx, gone := context.WithCancel(actx)
+	go func() { // the second goroutine of a WebSocket; this one reads
+		defer close(done)
+		c.write(ctx, wctx, conn)
+	}()
+	err = c.read(conn)
+	gone()
+	<-done
+	return true, c.orKicked(err)
+}
+
+// orKicked replaces the error that Kick caused by its reason.
+func (c *Client) orKicked(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.kicked {
+		return errKicked
+	}
+	return err
+}
+
+func (c *Client) dial(ctx context.Context) (*websocket.Conn, error) {
+	dialer := websocket.Dialer{
+		NetDialContext:   c.cfg.Dial,
+		Proxy:            http.ProxyFromEnvironment,
+		HandshakeTimeout: dialTimeout,
+		Subprotocols:     []string{signal.Subprotocol},
+	}
+	conn, resp, err := dialer.DialContext(ctx, c.cfg.URL, nil)
+	if err != nil {
+		return nil, refine(err, resp)
+	}
+	if conn.Subprotocol() != signal.Subprotocol {
+		_ = conn.Close()
+		return nil, ErrNotRendezvous
+	}
+	conn.SetReadLimit(signal.MaxFrame)
+	return conn, nil
+}
+
+// refine tells a server that cannot be reached from one that is something else. What the server
+// said is left out: it is not ours to repeat.
+func refine(err error, resp *http.Response) error {
+	if resp != nil {
+		if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
+			return fmt.Errorf("the server answered with HTTP status %d", resp.StatusCode)
+		}
+		return fmt.Errorf("%w: it answered with HTTP status %d", ErrNotRendezvous, resp.StatusCode)
+	}
+	var network net.Error
+	var cert *tls.CertificateVerificationError // a captive portal, or a clock that is wrong: it may pass
+	if errors.As(err, &network) || errors.As(err, &cert) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("connect to the server: %w", err)
+	}
+	return ErrNotRendezvous // neither the network nor HTTP: somebody answers in another language
+}
+
+// join says who we are and waits for the answer.
+func (c *Client) join(conn *websocket.Conn) (signal.Welcome, error) {
+	c.mu.Lock()
+	c.try++
+	join := signal.Join{
+		Try: c.try, Version: signal.Version, Room: c.cfg.Room, ID: c.cfg.ID, Token: c.token,
+		Session: c.session, Last: c.last,
+	}
+	c.mu.Unlock()
+	if err := writeFrame(conn, join, dialTimeout); err != nil {
+		return signal.Welcome{}, err
+	}
+	f, err := readFrame(conn, dialTimeout)
+	switch f := f.(type) {
+	case signal.Welcome:
+		if f.Version != signal.Version {
+			return signal.Welcome{}, ErrVersion
+		}
+		return f, nil
+	case signal.Error:
+		return signal.Welcome{}, f
+	}
+	if err != nil && !errors.Is(err, errRubbish) {
+		if isTimeout(err) {
+			err = errNoAnswer
+		}
+		return signal.Welcome{}, fmt.Errorf("join the meeting: %w", err)
+	}
+	return signal.Welcome{}, ErrNotRendezvous
+}
+
+// adopt takes over what the welcome says about the session.
+func (c *Client) adopt(w signal.Welcome) (resumed bool, err error) {
+	c.mu.Lock()
+	resumed = w.Resumed && w.Session == c.session
+	if !resumed {
+		c.last = 0
+	}
+	c.session, c.acked, c.pong = w.Session, c.last, false
+	acked, ok := c.out.restart(!resumed, w.Last)
+	c.mu.Unlock()
+	c.nudge()
+	finish(acked, nil)
+	if !ok {
+		return false, errRubbish
+	}
+	return resumed, nil
+}
+
+// read serves what the service says until the connection is over.
+func (c *Client) read(conn *websocket.Conn) error {
+	for {
+		f, err := readFrame(conn, signal.Silence)
+		if err != nil {
+			if isTimeout(err) {
+				return errSilent
+			}
+			return err
+		}
+		if err := c.take(f); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Client) take(f signal.Frame) error {
+	switch f := f.(type) {
+	case signal.Joined:
+		return c.deliver(f.N, Joined{ID: f.ID})
+	case signal.Left:
+		return c.deliver(f.N, Left{ID: f.ID})
+	case signal.Message:
+		return c.deliver(f.N, Message{From: f.From, To: f.To, Seq: f.Seq, Body: f.Body})
+	case signal.Ack:
+		c.mu.Lock()
+		acked, ok := c.out.ack(f.N)
+		empty := c.state == closing && len(c.out.items) == 0
+		c.mu.Unlock()
+		finish(acked, nil)
+		if empty {
+			c.nudge()
+		}
+		if !ok {
+			return errRubbish
+		}
+	case signal.Ping:
+		c.mu.Lock()
+		c.pong = true
+		c.mu.Unlock()
+		c.nudge()
+	case signal.Pong:
+	case signal.Error:
+		return f
+	default:
+		return errRubbish
+	}
+	return nil
+}
+
+// deliver hands on what carries number n. What came before is dropped; a gap ends the
+// connection, and resuming fills it.
+func (c *Client) deliver(n uint64, ev Event) error {
+	c.mu.Lock()
+	last := c.last
+	c.mu.Unlock()
+	if n <= last {
+		return nil
+	}
+	if n != last+1 {
+		return errGap
+	}
+	c.cfg.Events(ev)
+	c.mu.Lock()
+	c.last = n
+	c.mu.Unlock()
+	c.nudge()
+	return nil
+}
+
+// write sends whatever is due until the connection is over. It closes the connection when it
+// ends: when the reader is gone or Kick was called (wctx), after leaving when Run ends (ctx).
+func (c *Client) write(ctx, wctx context.Context, conn *websocket.Conn) {
+	defer conn.Close()
+	ping := time.NewTicker(signal.Heartbeat)
+	defer ping.Stop()
+	for {
+		if err := c.flush(wctx, conn); err != nil {
+			return
+		}
+		select {
+		case <-wctx.Done():
+			if ctx.Err() != nil { // the others should not have to wait for us
+				_ = writeFrame(conn, signal.Leave{}, leaveTimeout)
+			}
+			return
+		case <-c.wake:
+		case <-ping.C:
+			if err := writeFrame(conn, signal.Ping{}, writeTimeout); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// flush writes what is due: a pong, an acknowledgement, sends, and at the very end a leave.
+func (c *Client) flush(ctx context.Context, conn *websocket.Conn) error {
+	for ctx.Err() == nil {
+		f := c.due()
+		if f == nil {
+			return nil
+		}
+		if err := writeFrame(conn, f, writeTimeout); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Client) due() signal.Frame {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pong {
+		c.pong = false
+		return signal.Pong{}
+	}
+	if c.last > c.acked {
+		c.acked = c.last
+		return signal.Ack{N: c.last}
+	}
+	if send, ok := c.out.next(); ok {
+		return send
+	}
+	if c.state == closing && len(c.out.items) == 0 {
+		c.state = leaving
+		return signal.Leave{}
+	}
+	return nil
+}
+
+func writeFrame(conn *websocket.Conn, f signal.Frame, timeout time.Duration) error {
+	_ = conn.SetWriteDeadline(time.Now().Add(timeout))
+	return conn.WriteMessage(websocket.TextMessage, signal.Encode(f))
+}
+
+// isTimeout tells a deadline that has passed; gorilla hides os.ErrDeadlineExceeded.
+func isTimeout(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) && network.Timeout()
+}
+
+// readFrame reads one frame; what is no frame is errRubbish.
+func readFrame(conn *websocket.Conn, silence time.Duration) (signal.Frame, error) {
+	_ = conn.SetReadDeadline(time.Now().Add(silence))
+	kind, text, err := conn.ReadMessage()
+	if err != nil {
+		if errors.Is(err, websocket.ErrReadLimit) {
+			return nil, errRubbish
+		}
+		return nil, err
+	}
+	if kind != websocket.TextMessage {
+		return nil, errRubbish
+	}
+	f, err := signal.Decode(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errRubbish, err)
+	}
+	return f, nil
+}
