@@ -1,0 +1,431 @@
+package room
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"parley/signal"
+)
+
+// The people of these tables.
+var (
+	pad = strings.Repeat("A", 15)
+	me  = signal.ID("A" + pad)
+	ada = signal.ID("B" + pad)
+	bo  = signal.ID("C" + pad)
+	cy  = signal.ID("D" + pad)
+)
+
+var noon = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+
+// play feeds events to a new room, one second apart, and returns the model and the effects
+// of the last event.
+func play(t *testing.T, events ...event) (model, []effect) {
+	t.Helper()
+	m := model{State: State{Link: Connecting, Me: Member{ID: me, Name: "Me"}}}
+	var effects []effect
+	now := noon
+	for _, ev := range events {
+		old, before := m, snapshot(m)
+		m, effects = next(m, ev, now)
+		if after := snapshot(old); before != after {
+			t.Fatalf("%T changed the model it was given:\n%s\n%s", ev, before, after)
+		}
+		now = now.Add(time.Second)
+	}
+	return m, effects
+}
+
+// snapshot is all of a model as text; of one too long to print, nothing.
+func snapshot(m model) string {
+	if len(m.Chat) > 20 {
+		return ""
+	}
+	return fmt.Sprintf("%+v", m)
+}
+
+func hello(from signal.ID, name string) received {
+	return received{from, false, envelope{T: kindHello, Card: &card{Name: name, Present: true}}}
+}
+
+func says(from signal.ID, id, text string, n uint64) received {
+	return received{from, true, envelope{T: kindChat, Chat: &chat{ID: id, From: from, Name: "a lie", Text: text, N: n}}}
+}
+
+func history(from signal.ID, items ...chat) received {
+	return received{from, false, envelope{T: kindHistory, History: items}}
+}
+
+func ask(from signal.ID) received { return received{from, false, envelope{T: kindAsk}} }
+
+func names(m model) string {
+	var out []string
+	for _, x := range m.Members {
+		out = append(out, x.Name)
+	}
+	return strings.Join(out, " ")
+}
+
+func chats(m model) string {
+	var out []string
+	for _, c := range m.Chat {
+		out = append(out, fmt.Sprintf("%s:%s:%d", c.Name, c.Text, c.Status))
+	}
+	return strings.Join(out, " ")
+}
+
+// brief writes effects in a few letters, in order.
+func brief(effects []effect) string {
+	var out []string
+	for _, e := range effects {
+		switch e := e.(type) {
+		case send:
+			to := "all"
+			if e.to != "" {
+				to = string(e.to[:1])
+			}
+			out = append(out, e.env.T+">"+to)
+		case after:
+			out = append(out, fmt.Sprintf("%T in %s", e.ev, e.wait))
+		case deliver:
+			out = append(out, fmt.Sprintf("deliver %s from %s", e.payload, e.from[:1]))
+		default:
+			out = append(out, fmt.Sprintf("%T", e))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func ids(list ...signal.ID) []signal.ID { return list }
+
+func TestMembers(t *testing.T) {
+	lost := errors.New("lost")
+	for name, c := range map[string]struct {
+		events  []event
+		members string
+		effects string
+	}{
+		"alone":                            {[]event{up{}}, "", ""},
+		"greets who is here":               {[]event{up{ids(ada, bo), false}}, "", "hello>B, hello>C"},
+		"greets who comes":                 {[]event{up{}, joined{ada}}, "", "hello>B"},
+		"greets once":                      {[]event{up{}, joined{ada}, joined{ada}}, "", ""},
+		"hello makes a member":             {[]event{up{}, joined{ada}, hello(ada, "Ada")}, "Ada", ""},
+		"hello to all makes none":          {[]event{up{}, joined{ada}, received{ada, true, hello(ada, "Ada").env}}, "", ""},
+		"hello of a stranger":              {[]event{up{}, hello(ada, "Ada")}, "", ""},
+		"a card before the hello":          {[]event{up{}, joined{ada}, received{ada, true, envelope{T: kindCard, Card: &card{Name: "Ada"}}}}, "", ""},
+		"a card after it":                  {[]event{up{}, joined{ada}, hello(ada, "Ada"), received{ada, true, envelope{T: kindCard, Card: &card{Name: "Eve"}}}}, "Eve", ""},
+		"in order of arrival":              {[]event{up{ids(ada, bo), false}, hello(bo, "Bo"), hello(ada, "Ada")}, "Ada Bo", ""},
+		"leaves":                           {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada}}, "", ""},
+		"leaves before the hello comes":    {[]event{up{}, joined{ada}, left{ada}, hello(ada, "Ada")}, "", ""},
+		"comes back under the same id":     {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada}, joined{ada}}, "", "hello>B"},
+		"is here again after it":           {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada}, joined{ada}, hello(ada, "Ada")}, "Ada", ""},
+		"stays while we are disconnected":  {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}}, "Ada", ""},
+		"resumed greets nobody again":      {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{ids(ada), true}}, "Ada", "room.expired in 20s"},
+		"a restart greets everybody":       {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{ids(ada), false}}, "Ada", "hello>B, room.expired in 20s"},
+		"a restart keeps who is not back":  {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{}}, "Ada", "room.expired in 20s"},
+		"but not for ever":                 {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{}, expired{2}}, "", ""},
+		"who is back is no ghost":          {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, joined{ada}, expired{2}}, "Ada", ""},
+		"an earlier deadline is void":      {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, down{lost}, up{}, expired{2}}, "Ada", ""},
+		"no deadline while disconnected":   {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, down{lost}, expired{2}}, "Ada", ""},
+		"left ends who is not back either": {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, left{ada}}, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, effects := play(t, c.events...)
+			if names(m) != c.members {
+				t.Errorf("members %q, want %q", names(m), c.members)
+			}
+			// The history is another table's matter but in the rows that say so.
+			if got := brief(effects); got != c.effects && !strings.HasPrefix(got, "history?") {
+				t.Errorf("effects %q, want %q", got, c.effects)
+			}
+		})
+	}
+}
+
+func TestEarlierAndSince(t *testing.T) {
+	m, _ := play(t, up{ids(ada), false}, joined{bo}, hello(ada, "Ada"), hello(bo, "Bo"))
+	if a, _ := m.Member(ada); !a.Earlier {
+		t.Error("Ada was here first and is not Earlier")
+	}
+	if b, _ := m.Member(bo); b.Earlier || !b.Since.Equal(noon.Add(3*time.Second)) {
+		t.Errorf("Bo is Earlier (%v) or since %v", b.Earlier, b.Since)
+	}
+	m, _ = play(t, up{ids(ada), false}, hello(ada, "Ada"), left{ada}, joined{ada}, hello(ada, "Ada"))
+	if a, _ := m.Member(ada); a.Earlier {
+		t.Error("Ada came back later than us and is Earlier")
+	}
+	m, _ = play(t, up{}, joined{ada}, hello(ada, "Ada"), hello(ada, "Ada"))
+	if a, _ := m.Member(ada); !a.Since.Equal(noon.Add(2 * time.Second)) {
+		t.Errorf("a second hello moved Since to %v", a.Since)
+	}
+}
+
+func TestLink(t *testing.T) {
+	why := errors.New("lost")
+	for _, c := range []struct {
+		events []event
+		link   Link
+		err    error
+	}{
+		{[]event{refused{}}, Connecting, nil},
+		{[]event{down{why}}, Reconnecting, why},
+		{[]event{down{why}, up{}}, Connected, nil},
+		{[]event{up{}, down{why}}, Reconnecting, why},
+		{[]event{up{}, over{ErrFull}}, Closed, ErrFull},
+	} {
+		if m, _ := play(t, c.events...); m.Link != c.link || m.Err != c.err {
+			t.Errorf("%T: link %s, %v; want %s, %v", c.events[len(c.events)-1], m.Link, m.Err, c.link, c.err)
+		}
+	}
+	if m, _ := play(t, refused{}, refused{}); m.Refused != 2 {
+		t.Errorf("%d refused, want 2", m.Refused)
+	}
+}
+
+func TestOurCard(t *testing.T) {
+	for name, c := range map[string]struct {
+		events  []event
+		me      Member
+		effects string
+	}{
+		"enter":           {[]event{Enter{}}, Member{ID: me, Name: "Me", Present: true, Since: noon}, "card>all"},
+		"enter twice":     {[]event{Enter{}, Enter{}}, Member{ID: me, Name: "Me", Present: true, Since: noon}, ""},
+		"marks":           {[]event{SetMarks{Mic: true, Screen: true}}, Member{ID: me, Name: "Me", Mic: true, Screen: true}, "card>all"},
+		"the same marks":  {[]event{SetMarks{Camera: true}, SetMarks{Camera: true}}, Member{ID: me, Name: "Me", Camera: true}, ""},
+		"name":            {[]event{SetName{" A\u202eda\n X "}}, Member{ID: me, Name: "A da X"}, "card>all"},
+		"the same name":   {[]event{SetName{"Me"}}, Member{ID: me, Name: "Me"}, ""},
+		"leave":           {[]event{leave{}}, Member{ID: me, Name: "Me"}, "room.hangUp"},
+		"a call message":  {[]event{sendCall{ada, []byte(`{}`)}}, Member{ID: me, Name: "Me"}, "call>B"},
+		"name, too long":  {[]event{SetName{strings.Repeat("é", 80)}}, Member{ID: me, Name: strings.Repeat("é", MaxName)}, "card>all"},
+		"hello has it":    {[]event{SetName{"Zoe"}, joined{ada}}, Member{ID: me, Name: "Zoe"}, "hello>B"},
+		"unknown command": {[]event{struct{}{}}, Member{ID: me, Name: "Me"}, ""},
+	} {
+		m, effects := play(t, c.events...)
+		if m.Me != c.me || brief(effects) != c.effects {
+			t.Errorf("%s: %+v, %q; want %+v, %q", name, m.Me, brief(effects), c.me, c.effects)
+		}
+	}
+	_, effects := play(t, SetName{"Zoe"}, Enter{}, SetMarks{Mic: true}, joined{ada})
+	want := &card{Name: "Zoe", Present: true, Mic: true}
+	if got := effects[0].(send).env.Card; !reflect.DeepEqual(got, want) {
+		t.Errorf("the hello says %+v, want %+v", got, want)
+	}
+}
+
+// here is a room in which Ada and Bo are present and the history has come.
+func here(more ...event) []event {
+	return append([]event{up{ids(ada, bo), false}, hello(ada, "Ada"), hello(bo, "Bo"), history(ada)}, more...)
+}
+
+func TestChat(t *testing.T) {
+	for name, c := range map[string]struct {
+		events  []event
+		chat    string
+		effects string
+	}{
+		"ours":                    {here(Say{"1", "hi"}), "Me:hi:0", "chat>all"},
+		"ours, cleaned":           {here(Say{"1", " \x00hi\n\x1b "}), "Me:hi:0", "chat>all"},
+		"nothing":                 {here(Say{"1", " \n\t "}), "", ""},
+		"taken by the service":    {here(Say{"1", "hi"}, sent{"1"}), "Me:hi:1", ""},
+		"not sent":                {here(Say{"1", "hi"}, unsent{"1"}), "Me:hi:2", ""},
+		"sent again":              {here(Say{"1", "hi"}, unsent{"1"}, Resend{"1"}), "Me:hi:0", "chat>all"},
+		"not while on its way":    {here(Say{"1", "hi"}, Resend{"1"}), "Me:hi:0", ""},
+		"not when delivered":      {here(Say{"1", "hi"}, sent{"1"}, Resend{"1"}), "Me:hi:1", ""},
+		"not what nobody said":    {here(Resend{"9"}), "", ""},
+		"undelivered at the end":  {here(Say{"1", "a"}, sent{"1"}, Say{"2", "b"}, over{}), "Me:a:1 Me:b:2", ""},
+		"theirs, by their name":   {here(says(ada, "1", "hi", 1)), "Ada:hi:1", ""},
+		"theirs, twice":           {here(says(ada, "1", "hi", 1), says(ada, "1", "hi", 1)), "Ada:hi:1", ""},
+		"told to us alone":        {here(received{ada, false, says(ada, "1", "hi", 1).env}), "", ""},
+		"of somebody not greeted": {here(joined{cy}, says(cy, "1", "hi", 1)), "", ""},
+		"of somebody gone":        {here(left{ada}, says(ada, "1", "hi", 1)), "", ""},
+		"by Lamport's clock":      {here(says(ada, "1", "late", 7), says(bo, "2", "soon", 3)), "Bo:soon:1 Ada:late:1", ""},
+		"ours after all we saw":   {here(says(ada, "1", "seven", 7), Say{"2", "eight"}, says(bo, "3", "five", 5)), "Bo:five:1 Ada:seven:1 Me:eight:0", ""},
+		"ties by id":              {here(says(ada, "2", "b", 1), says(bo, "1", "a", 1)), "Bo:a:1 Ada:b:1", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, effects := play(t, c.events...)
+			if chats(m) != c.chat {
+				t.Errorf("chat %q, want %q", chats(m), c.chat)
+			}
+			if got := brief(effects); got != c.effects {
+				t.Errorf("effects %q, want %q", got, c.effects)
+			}
+		})
+	}
+}
+
+// A member that claims the last moment of Lamport's clock must not silence the others.
+func TestLastMomentOfTheClock(t *testing.T) {
+	m, effects := play(t, here(says(ada, "1", "the end", maxClock), Say{"2", "not yet"})...)
+	e := effects[0].(send).env
+	if _, err := parseEnvelope(e.encode()); err != nil {
+		t.Errorf("what we say after it is refused by the others: %s", e.encode())
+	}
+	if len(m.Chat) != 2 {
+		t.Error(chats(m))
+	}
+	if _, err := parseEnvelope(says(ada, "1", "x", maxClock+1).env.encode()); err == nil {
+		t.Error("a time after the last is taken")
+	}
+}
+
+func TestChatLimit(t *testing.T) {
+	events := here()
+	for i := range maxChat + 20 {
+		events = append(events, says(ada, fmt.Sprint(i), fmt.Sprint("m", i), uint64(i+1)))
+	}
+	m, _ := play(t, events...)
+	if len(m.Chat) != maxChat || m.Chat[0].Text != "m20" {
+		t.Errorf("%d kept from %q on, want the last %d", len(m.Chat), m.Chat[0].Text, maxChat)
+	}
+}
+
+func TestAskForHistory(t *testing.T) {
+	said := chat{ID: "1", From: cy, Name: "Cy", Text: "before", N: 1}
+	three := []event{up{ids(ada, bo, cy), false}, hello(ada, "Ada"), hello(bo, "Bo")}
+	with := func(more ...event) []event { return append(slices.Clone(three), more...) }
+	lobby := received{ada, false, envelope{T: kindHello, Card: &card{Name: "Ada"}}}
+	for name, c := range map[string]struct {
+		events  []event
+		chat    string
+		effects string
+	}{
+		"of the first":               {three[:2], "", "history?>B, room.overdue in 3s"},
+		"not of the next too":        {three, "", ""},
+		"it comes":                   {with(history(ada, said)), "Cy:before:1", ""},
+		"in two parts":               {with(history(ada, said), history(ada, chat{ID: "2", From: ada, Name: "Ada", Text: "b", N: 2})), "Cy:before:1 Ada:b:1", ""},
+		"it does not, so the next":   {with(overdue{ada}), "", "history?>C, room.overdue in 3s"},
+		"a deadline that is past":    {with(overdue{ada}, overdue{ada}), "", ""},
+		"it came late":               {with(overdue{ada}, history(ada, said)), "Cy:before:1", ""},
+		"no deadline after it came":  {with(history(ada), overdue{ada}), "", ""},
+		"who was asked leaves":       {with(left{ada}), "", "history?>C, room.overdue in 3s"},
+		"nobody else to ask":         {with(overdue{ada}, overdue{bo}), "", ""},
+		"unasked for":                {with(history(bo, said)), "", ""},
+		"told to everyone":           {with(received{ada, true, history(ada, said).env}), "", ""},
+		"not of the lobby":           {[]event{up{ids(ada), false}, lobby}, "", ""},
+		"nobody was here":            {[]event{up{}, joined{ada}, hello(ada, "Ada")}, "", ""},
+		"again after a restart":      {with(history(ada, said), down{}, up{ids(ada), false}, hello(ada, "Ada")), "Cy:before:1", "history?>B, room.overdue in 3s"},
+		"not again after a resuming": {with(history(ada, said), down{}, up{ids(ada, bo, cy), true}, hello(ada, "Ada")), "Cy:before:1", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, effects := play(t, c.events...)
+			if chats(m) != c.chat || brief(effects) != c.effects {
+				t.Errorf("chat %q, effects %q; want %q, %q", chats(m), brief(effects), c.chat, c.effects)
+			}
+		})
+	}
+}
+
+func TestHandOn(t *testing.T) {
+	_, effects := play(t, here(ask(bo))...)
+	if brief(effects) != "history>C" || len(effects[0].(send).env.History) != 0 {
+		t.Errorf("nothing said: %q; an empty history is an answer", brief(effects))
+	}
+	events := here(says(ada, "1", "one", 1), Say{"2", "two"}, sent{"2"}, Say{"3", "undelivered"}, ask(bo))
+	_, effects = play(t, events...)
+	h := effects[0].(send).env.History
+	if len(h) != 2 || h[0].Text != "one" || h[0].From != ada || h[1].From != me {
+		t.Errorf("handed on %+v", h)
+	}
+	if _, effects = play(t, append(events, ask(bo))...); len(effects) != 0 {
+		t.Error("handed on twice in a row")
+	}
+	if _, effects = play(t, append(events, ask(ada))...); len(effects) != 1 {
+		t.Error("another member has to wait for Bo")
+	}
+	for range int(handInterval / time.Second) {
+		events = append(events, refused{})
+	}
+	if _, effects = play(t, append(events, ask(bo))...); len(effects) != 1 {
+		t.Error("not handed on again after a while")
+	}
+	if _, effects = play(t, here(received{bo, true, envelope{T: kindAsk}})...); len(effects) != 0 {
+		t.Error("asked of everyone, and everyone answers")
+	}
+}
+
+// The longest history there can be fits bodies and leaves room in the line.
+func TestLongestHistory(t *testing.T) {
+	events := here()
+	for i := range maxChat {
+		events = append(events, says(ada, fmt.Sprint(i), strings.Repeat("\u2028", MaxText-1)+"x", uint64(i+1)))
+	}
+	_, effects := play(t, append(events, ask(bo))...)
+	total := 0
+	for _, e := range effects {
+		n := len(e.(send).env.encode())
+		if total += n; n > maxPayload {
+			t.Fatalf("a part of %d bytes", n)
+		}
+	}
+	if total > historyMax || total == 0 {
+		t.Errorf("%d bytes in %d parts", total, len(effects))
+	}
+	h := effects[len(effects)-1].(send).env.History
+	if h[len(h)-1].ID != fmt.Sprint(maxChat-1) {
+		t.Error("the newest is missing")
+	}
+}
+
+func TestCallMessages(t *testing.T) {
+	msg := received{ada, false, envelope{T: kindCall, Call: []byte(`7`)}}
+	if _, effects := play(t, here(msg)...); brief(effects) != "deliver 7 from B" {
+		t.Errorf("%q", brief(effects))
+	}
+	if _, effects := play(t, here(received{ada, true, msg.env})...); len(effects) != 0 {
+		t.Error("a call message to everyone was delivered")
+	}
+	if _, effects := play(t, here(left{ada}, msg)...); len(effects) != 0 {
+		t.Error("a call message of somebody gone was delivered")
+	}
+}
+
+func TestParseEnvelope(t *testing.T) {
+	id := signal.NewID()
+	long := strings.Repeat("x", MaxText+1)
+	for plain, want := range map[string]bool{
+		strings.Repeat(" ", maxPayload) + `{"t":"history?"}`: false,
+		``: false, `7`: false, `{}`: false, `[]`: false, "\xff": false,
+		`{"t":"hello"}`: false, `{"t":"hello","card":{"name":"x"}}`: true,
+		`{"t":"card","card":7}`: false, `{"t":"what"}`: false,
+		`{"t":"history?"}`: true, `{"t":"history"}`: true,
+		`{"t":"call"}`: false, `{"t":"call","call":{"a":1}}`: true,
+		`{"t":"chat"}`: false,
+		fmt.Sprintf(`{"t":"chat","chat":{"id":"1","from":%q,"text":"x","n":1}}`, id):        true,
+		fmt.Sprintf(`{"t":"chat","chat":{"id":"1","from":%q,"text":" \u0000 ","n":1}}`, id): false,
+		fmt.Sprintf(`{"t":"chat","chat":{"id":"1","from":%q,"text":%q,"n":1}}`, id, long):   false,
+		fmt.Sprintf(`{"t":"chat","chat":{"id":"","from":%q,"text":"x","n":1}}`, id):         false,
+		`{"t":"chat","chat":{"id":"1","from":"x","text":"x","n":1}}`:                        false,
+		fmt.Sprintf(`{"t":"chat","chat":{"id":"1","from":%q,"text":"x","n":-1}}`, id):       false,
+		fmt.Sprintf(`{"t":"history","history":[{"id":"1","from":%q,"text":""}]}`, id):       false,
+	} {
+		if _, err := parseEnvelope([]byte(plain)); (err == nil) != want {
+			t.Errorf("%.60q: %v", plain, err)
+		}
+	}
+}
+
+func FuzzParseEnvelope(f *testing.F) {
+	for _, e := range []envelope{
+		hello(ada, "Ada").env, says(ada, "1", "hi", 1).env, ask(ada).env,
+		history(ada, chat{ID: "1", From: ada, Text: "x", N: 2}).env,
+		{T: kindCall, Call: []byte(`{}`)},
+	} {
+		f.Add(e.encode())
+	}
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		e, err := parseEnvelope(plain)
+		if err != nil {
+			return
+		}
+		// What was accepted may be handed on, and is accepted again.
+		if _, err := parseEnvelope(e.encode()); err != nil {
+			t.Errorf("accepted, but not a second time: %q", plain)
+		}
+	})
+}

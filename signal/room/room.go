@@ -1,0 +1,261 @@
+package room
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"parley/signal"
+	"parley/signal/client"
+	"parley/signal/loop"
+)
+
+// Config is what a Room needs.
+type Config struct {
+	URL  string // of the rendezvous' WebSocket
+	Keys signal.Keys
+	Me   Member // ID, name and marks to begin with
+	// Changed is told every new state, Call every payload of Send from another member; both
+	// are called by Run's goroutine and must not block.
+	Changed func(State)
+	Call    func(from signal.ID, payload []byte)
+	Dial    func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer
+	Log     *slog.Logger
+}
+
+// Room is one membership of one meeting.
+type Room struct {
+	cfg    Config
+	client *client.Client
+	sealer *signal.Sealer
+	opener *signal.Opener
+	queue  chan event // from the connection
+	own    *loop.Mailbox[event]
+	done   chan struct{}
+
+	refusals, failures loop.Sparing
+}
+
+// queueSize is how many events of the connection wait for the loop. None is dropped: who
+// finds no place waits, and so does the service.
+const queueSize = 1024
+
+// New returns a room that does nothing until Run.
+func New(cfg Config) *Room {
+	r := &Room{
+		cfg:    cfg,
+		sealer: signal.NewSealer(cfg.Keys, cfg.Me.ID),
+		opener: signal.NewOpener(cfg.Keys, cfg.Me.ID),
+		queue:  make(chan event, queueSize),
+		own:    loop.NewMailbox[event](),
+		done:   make(chan struct{}),
+	}
+	r.client = client.New(client.Config{
+		URL: cfg.URL, Room: cfg.Keys.Room, ID: cfg.Me.ID, Log: cfg.Log, Events: r.onEvent, Dial: cfg.Dial,
+	})
+	return r
+}
+
+// Command is one of Enter, SetName, SetMarks, Say, Resend.
+type Command = event
+
+// Do carries out a command. It does not block and loses none.
+func (r *Room) Do(c Command) {
+	if s, ok := c.(Say); ok && s.ID == "" {
+		s.ID = rand.Text()
+		c = s
+	}
+	r.post(c)
+}
+
+// Send passes a payload of package call, JSON, to one member. It does not block; a payload
+// that finds too many others waiting is dropped and counted in the log.
+func (r *Room) Send(to signal.ID, payload []byte) { r.post(sendCall{to, payload}) }
+
+// mailboxSize is how many events may wait when a payload comes. Commands, and what became of
+// our messages, come at a person's pace and are never dropped.
+const mailboxSize = 1024
+
+func (r *Room) post(ev event) {
+	if _, payload := ev.(sendCall); !payload {
+		r.own.Put(ev)
+	} else if n, ok := r.own.PutWithin(mailboxSize, ev); !ok {
+		r.failures.Warn(r.cfg.Log, "call message dropped", "total", n)
+	}
+}
+
+// Kick tells that the network has changed: connect anew at once.
+func (r *Room) Kick() { r.client.Kick() }
+
+// Leave says goodbye, after everything that was commanded before; Run returns soon after.
+func (r *Room) Leave() { r.post(leave{}) }
+
+// Run stays in the room until ctx ends or Leave, and then returns nil, or until the service
+// refuses us for good; the last State says why too.
+func (r *Room) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var g errgroup.Group
+	g.Go(func() error {
+		defer cancel()
+		return r.client.Run(ctx)
+	})
+	m := r.loop(ctx)
+	close(r.done)
+	err := g.Wait()
+	if errors.Is(err, client.ErrClosed) { // Leave came before the connection began
+		err = nil
+	}
+	for _, ev := range r.own.Take() {
+		switch ev.(type) {
+		case sent, unsent: // what became of the last messages
+			m, _ = next(m, ev, time.Now())
+		}
+	}
+	m, _ = next(m, over{err}, time.Now())
+	r.cfg.Changed(m.State)
+	if err != nil {
+		return fmt.Errorf("meeting: %w", err)
+	}
+	return nil
+}
+
+// deadline is an event that is to happen later.
+type deadline struct {
+	at time.Time
+	ev event
+}
+
+// loop feeds next and carries out what it says until ctx ends; it returns the last model.
+func (r *Room) loop(ctx context.Context) model {
+	m := model{State: State{Link: Connecting, Me: r.cfg.Me}}
+	r.cfg.Changed(m.State)
+	var later []deadline
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		var events []event
+		select {
+		case <-ctx.Done():
+			return m
+		case ev := <-r.queue:
+			events = []event{ev}
+		case <-r.own.Ready():
+			events = r.own.Take()
+		case <-timer.C:
+		}
+		now := time.Now()
+		for _, ev := range events {
+			later = r.apply(&m, ev, now, later)
+		}
+		for len(later) > 0 && !later[0].at.After(now) {
+			due := later[0].ev
+			later = r.apply(&m, due, now, later[1:])
+		}
+		if len(later) > 0 {
+			timer.Reset(later[0].at.Sub(now))
+		}
+	}
+}
+
+func (r *Room) apply(m *model, ev event, now time.Time, later []deadline) []deadline {
+	old := m.Link
+	next, effects := next(*m, ev, now)
+	*m = next
+	if m.Link != old {
+		r.cfg.Log.Info("room", "from", old.String(), "to", m.Link.String(), "cause", fmt.Sprintf("%T", ev))
+	}
+	r.cfg.Log.Debug("room", "event", fmt.Sprintf("%T", ev), "effects", len(effects))
+	if _, silent := ev.(sendCall); !silent {
+		r.cfg.Changed(m.State)
+	}
+	for _, e := range effects {
+		switch e := e.(type) {
+		case send:
+			r.send(e)
+		case deliver:
+			r.cfg.Call(e.from, e.payload)
+		case hangUp:
+			r.client.Close()
+		case after:
+			later = append(later, deadline{now.Add(e.wait), e.ev})
+			slices.SortStableFunc(later, func(a, b deadline) int { return a.at.Compare(b.at) })
+		}
+	}
+	return later
+}
+
+func (r *Room) send(e send) {
+	plain := e.env.encode()
+	if len(plain) > maxPayload {
+		r.failures.Warn(r.cfg.Log, "message not sent: too long", "kind", e.env.T, "bytes", len(plain))
+		if e.chat != "" {
+			r.post(unsent{e.chat})
+		}
+		return
+	}
+	seq, body := r.sealer.Seal(e.to, plain)
+	done := func(error) {}
+	if e.chat != "" {
+		done = func(err error) {
+			if err != nil {
+				r.post(unsent{e.chat})
+			} else {
+				r.post(sent{e.chat})
+			}
+		}
+	}
+	if err := r.client.Send(e.to, seq, body, done); err != nil {
+		r.failures.Warn(r.cfg.Log, "message not sent", "kind", e.env.T, "err", err)
+		if e.chat != "" {
+			r.post(unsent{e.chat})
+		}
+	}
+}
+
+// onEvent translates what the connection reports; it runs on the client's goroutine.
+func (r *Room) onEvent(ev client.Event) {
+	var e event
+	switch ev := ev.(type) {
+	case client.Connected:
+		e = up{ev.Members, ev.Resumed}
+	case client.Disconnected:
+		e = down{ev.Err}
+	case client.Joined:
+		e = joined{ev.ID}
+	case client.Left:
+		e = left{ev.ID}
+	case client.Message:
+		e = r.open(ev)
+	default:
+		return
+	}
+	select {
+	case r.queue <- e:
+	case <-r.done:
+	}
+}
+
+// open unseals and parses a message; either may find that it must not be believed.
+func (r *Room) open(m client.Message) event {
+	plain, err := r.opener.Open(m.From, m.To, m.Seq, m.Body)
+	if err == nil {
+		var env envelope
+		if env, err = parseEnvelope(plain); err == nil {
+			return received{m.From, m.To == "", env}
+		}
+	}
+	r.refusals.Warn(r.cfg.Log, "message refused", "err", err)
+	return refused{}
+}
+
+func (l Link) String() string {
+	return [...]string{"connecting", "connected", "reconnecting", "closed"}[l]
+}

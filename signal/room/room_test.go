@@ -1,0 +1,208 @@
+package room
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
+
+	"parley/signal"
+	"parley/signal/server"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rendezvous starts a real service and returns its WebSocket address.
+func rendezvous(t *testing.T) string {
+	t.Helper()
+	srv, err := server.New(server.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Run(ctx) }()
+	h := httptest.NewServer(srv)
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error("server:", err)
+		}
+		h.Close()
+	})
+	return "ws" + strings.TrimPrefix(h.URL, "http") + signal.SocketPath
+}
+
+// person is a room and the newest it has said.
+type person struct {
+	*Room
+	mu    sync.Mutex
+	state State
+	calls []string
+	moved chan struct{}
+}
+
+func enter(t *testing.T, url string, keys signal.Keys, name string, present bool) *person {
+	t.Helper()
+	p := &person{moved: make(chan struct{}, 1)}
+	poke := func() {
+		select {
+		case p.moved <- struct{}{}:
+		default:
+		}
+	}
+	p.Room = New(Config{
+		URL: url, Keys: keys, Me: Member{ID: signal.NewID(), Name: name, Present: present},
+		Changed: func(s State) {
+			p.mu.Lock()
+			p.state = s
+			p.mu.Unlock()
+			poke()
+		},
+		Call: func(from signal.ID, payload []byte) {
+			p.mu.Lock()
+			p.calls = append(p.calls, string(payload))
+			p.mu.Unlock()
+			poke()
+		},
+		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+	})
+	var g errgroup.Group
+	ctx, cancel := context.WithCancel(context.Background())
+	g.Go(func() error { return p.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		if err := g.Wait(); err != nil {
+			t.Error(name, err)
+		}
+	})
+	return p
+}
+
+// waitFor waits until the person's state is as told.
+func (p *person) waitFor(t *testing.T, what string, ok func(State) bool) State {
+	t.Helper()
+	deadline := time.After(15 * time.Second)
+	for {
+		p.mu.Lock()
+		s := p.state
+		p.mu.Unlock()
+		if ok(s) {
+			return s
+		}
+		select {
+		case <-p.moved:
+		case <-deadline:
+			t.Fatalf("%s: never %s; members %+v, %d messages", s.Me.Name, what, s.Members, len(s.Chat))
+		}
+	}
+}
+
+func (p *person) called() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.calls)
+}
+
+func texts(s State) []string {
+	var out []string
+	for _, m := range s.Chat {
+		out = append(out, m.Name+": "+m.Text)
+	}
+	return out
+}
+
+func TestMeetAndTalk(t *testing.T) {
+	url, keys := rendezvous(t), signal.Derive(signal.NewCode())
+	ada := enter(t, url, keys, "Ada", true)
+	ada.waitFor(t, "connected", func(s State) bool { return s.Link == Connected })
+	bo := enter(t, url, keys, "Bo", false)
+
+	s := bo.waitFor(t, "saw Ada", func(s State) bool { return len(s.Present()) == 1 })
+	if m := s.Members[0]; m.Name != "Ada" || !m.Earlier {
+		t.Errorf("Bo sees %+v, want Ada, here earlier", m)
+	}
+	s = ada.waitFor(t, "met Bo", func(s State) bool { return len(s.Members) == 1 })
+	if len(s.Present()) != 0 {
+		t.Error("Bo is still in the lobby, but Ada sees him in the meeting")
+	}
+	bo.Do(Enter{})
+	s = ada.waitFor(t, "saw Bo come in", func(s State) bool { return len(s.Present()) == 1 })
+	if s.Members[0].Earlier {
+		t.Error("Bo came later, but Ada thinks he was here first")
+	}
+
+	ada.Do(Say{Text: "one"})
+	bo.waitFor(t, "read one", func(s State) bool { return len(s.Chat) == 1 })
+	bo.Do(Say{Text: "two"})
+	ada.waitFor(t, "read two", func(s State) bool { return len(s.Chat) == 2 })
+	ada.waitFor(t, "was told that one arrived", func(s State) bool { return s.Chat[0].Status == Delivered })
+
+	// Whoever comes later reads what was said, in the same order.
+	cy := enter(t, url, keys, "Cy", true)
+	s = cy.waitFor(t, "read the history", func(s State) bool { return len(s.Chat) == 2 })
+	if got, want := texts(s), []string{"Ada: one", "Bo: two"}; !slices.Equal(got, want) {
+		t.Errorf("Cy reads %q, want %q", got, want)
+	}
+
+	ada.waitFor(t, "met Cy", func(s State) bool {
+		return slices.ContainsFunc(s.Members, func(m Member) bool { return m.Name == "Cy" })
+	})
+	ada.Send(cy.cfg.Me.ID, []byte(`{"conn":"x"}`))
+	cy.waitFor(t, "got the call message", func(State) bool { return cy.called() == 1 })
+	if bo.called() != 0 {
+		t.Error("a message to Cy reached Bo")
+	}
+	bo.Leave()
+	ada.waitFor(t, "saw Bo go", func(s State) bool {
+		return !slices.ContainsFunc(s.Members, func(m Member) bool { return m.Name == "Bo" })
+	})
+}
+
+func TestLeaveBeforeRun(t *testing.T) {
+	keys := signal.Derive(signal.NewCode())
+	for range 20 { // the loop and the connection start in any order
+		var last State
+		r := New(Config{
+			URL: "ws://127.0.0.1:1/ws", Keys: keys, Me: Member{ID: signal.NewID()},
+			Changed: func(s State) { last = s }, Call: func(signal.ID, []byte) {}, Log: slog.New(slog.DiscardHandler),
+		})
+		r.Do(Say{Text: "too late"})
+		r.Leave()
+		if err := r.Run(context.Background()); err != nil || last.Link != Closed || last.Err != nil {
+			t.Fatalf("%v; link %s, %v", err, last.Link, last.Err)
+		}
+		if len(last.Chat) != 1 || last.Chat[0].Status != Failed {
+			t.Fatalf("what nobody heard is not told as failed: %+v", last.Chat)
+		}
+	}
+}
+
+// A member that fills everybody's line cannot keep us from speaking.
+func TestSpeakThroughAFlood(t *testing.T) {
+	url, keys := rendezvous(t), signal.Derive(signal.NewCode())
+	ada := enter(t, url, keys, "Ada", true)
+	bo := enter(t, url, keys, "Bo", true)
+	mallory := enter(t, url, keys, "Mallory", true)
+	for _, p := range []*person{ada, bo, mallory} {
+		p.waitFor(t, "met", func(s State) bool { return len(s.Present()) == 2 })
+	}
+	for range 900 {
+		mallory.Send(ada.cfg.Me.ID, []byte(`{"noise":"noise"}`))
+	}
+	for range 20 {
+		ada.Do(Say{Text: "x"})
+	}
+	bo.waitFor(t, "read all", func(s State) bool { return len(s.Chat) == 20 })
+	ada.waitFor(t, "delivered all", func(s State) bool {
+		return !slices.ContainsFunc(s.Chat, func(m Message) bool { return m.Status != Delivered })
+	})
+}

@@ -1,0 +1,90 @@
+// Package room knows who is here and what they say: members, their marks, chat. Its state
+// changes in one pure function, next; one loop, Run, carries out what that decides.
+package room
+
+import (
+	"slices"
+	"time"
+
+	"parley/signal"
+	"parley/signal/client"
+)
+
+// Errors with which the service refuses us for good, in State.Err of a Closed link.
+var (
+	ErrTaken         = client.ErrTaken
+	ErrReplaced      = client.ErrReplaced
+	ErrFull          = client.ErrFull
+	ErrVersion       = client.ErrVersion
+	ErrNotRendezvous = client.ErrNotRendezvous
+)
+
+// Link is the state of the connection to the rendezvous.
+type Link uint8
+
+// The states of Link.
+const (
+	Connecting   Link = iota
+	Connected         // members and messages are current
+	Reconnecting      // lost; the client is trying again and resumes
+	Closed            // gone for good; State.Err says why
+)
+
+// State is everything the meeting's members have said, as it stands. Snapshots are
+// immutable: what next changes it copies first.
+type State struct {
+	Link    Link
+	Err     error // why Link is Closed or Reconnecting
+	Me      Member
+	Members []Member // the others that have greeted us, longest here first
+	Chat    []Message
+	Refused uint64 // messages that were changed, replayed, reflected, reordered or senseless
+}
+
+// Member is one participant, the way they present themselves.
+type Member struct {
+	ID      signal.ID
+	Name    string
+	Present bool // in the meeting; false while still in the lobby
+	Mic     bool
+	Camera  bool
+	Screen  bool      // shares a screen
+	Earlier bool      // came to the rendezvous before us
+	Since   time.Time // when we saw them go from lobby to meeting
+}
+
+// Message is one line of chat.
+type Message struct {
+	ID     string // random, chosen by the author; the same wherever the message is shown
+	From   signal.ID
+	Name   string // the author's name when it was written
+	Text   string
+	At     time.Time // the author's clock
+	N      uint64    // Lamport time: after everything its author had seen (Lamport 1978)
+	Mine   bool
+	Status Delivery // of our own messages
+}
+
+// Delivery says how far a message of ours has come.
+type Delivery uint8
+
+// The stages of Delivery.
+const (
+	Sending   Delivery = iota
+	Delivered          // the service has taken it for everyone
+	Failed             // it could not be sent; send it again
+)
+
+// Present lists the members in the meeting itself, without those in the lobby.
+func (s State) Present() []Member {
+	return slices.DeleteFunc(slices.Clone(s.Members), func(m Member) bool { return !m.Present })
+}
+
+// Member finds a member by id.
+func (s State) Member(id signal.ID) (Member, bool) {
+	i := slices.IndexFunc(s.Members, func(m Member) bool { return m.ID == id })
+	if i < 0 {
+		return Member{}, false
+	}
+	return s.Members[i], true
+}
