@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestBadUsage(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"unknown flag": {[]string{"--nonsense"}, "--help"},
+		"argument":     {[]string{"serve"}, "--help"},
+		"port taken":   {[]string{"--listen", taken.Addr().String()}, "taken"},
+		"no address":   {[]string{"--listen", "nowhere"}, "--listen"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			if got := run(t.Context(), c.args, &stdout, &stderr); got != exitUsage {
+				t.Errorf("exit status %d, want %d", got, exitUsage)
+			}
+			text := stderr.String()
+			if strings.Count(text, "\n") != 1 || !strings.Contains(text, c.want) || stdout.Len() > 0 {
+				t.Errorf("said %q (and %q), want one line with %q", text, stdout.String(), c.want)
+			}
+		})
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	for _, arg := range []string{"--help", "--version"} {
+		var stdout, stderr bytes.Buffer
+		if got := run(t.Context(), []string{arg}, &stdout, &stderr); got != exitOK || stdout.Len() == 0 || stderr.Len() > 0 {
+			t.Errorf("%s: status %d, said %q and %q", arg, got, stdout.String(), stderr.String())
+		}
+	}
+}
+
+func TestNATSUnreachable(t *testing.T) {
+	var stderr bytes.Buffer
+	args := []string{"--listen", "127.0.0.1:0", "--nats", "nats://user:secret@127.0.0.1:1"}
+	if got := run(t.Context(), args, io.Discard, &stderr); got != exitFailed {
+		t.Errorf("exit status %d, want %d", got, exitFailed)
+	}
+	if text := stderr.String(); !strings.Contains(text, "127.0.0.1:1") || strings.Contains(text, "secret") {
+		t.Errorf("said %q", text)
+	}
+}
+
+// The binary as it is shipped: without cgo, healthy, with metrics, logging JSON, and gone after
+// SIGTERM with status 0.
+func TestBinary(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "parley-rendezvous")
+	build := exec.Command("go", "build", "-o", path, ".")
+	build.Env = append(build.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--listen", "127.0.0.1:0")
+	pipe, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var addr string
+	lines := bufio.NewScanner(pipe)
+	for ready := false; !ready && lines.Scan(); {
+		var line struct{ Msg, Addr string }
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			t.Fatalf("a log line is not JSON: %q", lines.Text())
+		}
+		if line.Addr != "" {
+			addr = line.Addr
+		}
+		ready = line.Msg == "rendezvous ready"
+	}
+	for path, want := range map[string]string{"/healthz": "ok", "/metrics": "parley_connections 0", "/": "Parley"} {
+		resp, err := http.Get("http://" + addr + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if resp.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
+			t.Errorf("%s: status %d, %.80q, want %q", path, resp.StatusCode, body, want)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("after SIGTERM: %v", err)
+	}
+}

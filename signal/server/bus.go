@@ -1,0 +1,211 @@
+package server
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	natsserver "github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"parley/signal"
+)
+
+// Subjects. Everything about one room goes over one subject, so that NATS keeps the order of
+// what one node says about it: a member's arrival before its first message.
+const (
+	subjectNodes = "parley.v1.nodes"
+	subjectNode  = "parley.v1.node."
+	subjectRoom  = "parley.v1.room."
+)
+
+// inboxSize is how many messages of NATS may wait for the node's one dispatcher. It is large
+// because NATS drops one more, and counts it; members are slowed down long before.
+const inboxSize = 16384
+
+// noticeKind says what a notice is about.
+type noticeKind string
+
+const (
+	noticeUp    noticeKind = "up"    // a member has come to this node, or moved to it
+	noticeDown  noticeKind = "down"  // a member of this node has gone
+	noticeHere  noticeKind = "here"  // all members of this node in the room
+	noticeDeny  noticeKind = "deny"  // an ID that came up elsewhere is taken here
+	noticeAsk   noticeKind = "ask"   // who is in the room? Every node answers with here
+	noticeHello noticeKind = "hello" // a new node; answer with alive
+	noticeAlive noticeKind = "alive" // the heartbeat of nodes
+	noticeBye   noticeKind = "bye"   // a node stops
+	noticeClaim noticeKind = "claim" // a member of yours has come here: hand over its session
+)
+
+// notice is what nodes tell each other, as JSON.
+type notice struct {
+	Kind     noticeKind `json:"k"`
+	Node     string     `json:"node"`
+	Room     string     `json:"room,omitempty"`
+	Members  []entry    `json:"members,omitempty"`
+	Replaces string     `json:"replaces,omitempty"` // of up: the session that is known to be lost
+	Token    string     `json:"token,omitempty"`    // of claim, as in the join
+	Try      uint64     `json:"try,omitempty"`      // of claim, as in the join
+}
+
+// entry is one member as nodes know it.
+type entry struct {
+	ID      signal.ID `json:"id"`
+	Session string    `json:"session"`
+	Since   int64     `json:"since"`
+
+	node string
+	seen time.Time
+}
+
+// relayed is a sealed body between nodes.
+type relayed struct {
+	from, to signal.ID
+	seq      uint64
+	body     []byte
+}
+
+// relayTag tells a relayed body from a notice, which starts with a brace.
+const relayTag = 'm'
+
+func (m relayed) encode() []byte {
+	b := make([]byte, 0, 2+len(m.from)+1+len(m.to)+8+len(m.body))
+	b = append(b, relayTag, byte(len(m.from)))
+	b = append(b, m.from...)
+	b = append(b, byte(len(m.to)))
+	b = append(b, m.to...)
+	b = binary.BigEndian.AppendUint64(b, m.seq)
+	return append(b, m.body...)
+}
+
+var errRelay = errors.New("not a relayed message")
+
+func decodeRelayed(b []byte) (relayed, error) {
+	if len(b) == 0 || b[0] != relayTag {
+		return relayed{}, errRelay
+	}
+	from, b, ok := cutText(b[1:])
+	if !ok {
+		return relayed{}, errRelay
+	}
+	to, b, ok := cutText(b)
+	if !ok || len(b) < 8 {
+		return relayed{}, errRelay
+	}
+	return relayed{signal.ID(from), signal.ID(to), binary.BigEndian.Uint64(b), b[8:]}, nil
+}
+
+func cutText(b []byte) (text string, rest []byte, ok bool) {
+	if len(b) == 0 || len(b) < 1+int(b[0]) {
+		return "", nil, false
+	}
+	n := 1 + int(b[0])
+	return string(b[1:n]), b[n:], true
+}
+
+// bus is the node's line to NATS.
+type bus struct {
+	nc       *nats.Conn
+	embedded *natsserver.Server
+	inbox    chan *nats.Msg
+}
+
+// dialBus starts the embedded NATS or connects to the external one.
+func dialBus(address string, onDrop, onChange func(error)) (*bus, error) {
+	b := &bus{inbox: make(chan *nats.Msg, inboxSize)}
+	options := []nats.Option{
+		nats.Name("parley-rendezvous"),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(500 * time.Millisecond),
+		nats.Timeout(5 * time.Second),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { onDrop(err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { onChange(err) }),
+		nats.ReconnectHandler(func(*nats.Conn) { onChange(nil) }),
+	}
+	if address == "" {
+		ns, err := natsserver.NewServer(&natsserver.Options{
+			ServerName: "parley", DontListen: true, NoLog: true, NoSigs: true, NoSystemAccount: true,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("start the embedded NATS: %w", err)
+		}
+		ns.Start()
+		if !ns.ReadyForConnections(5 * time.Second) {
+			ns.Shutdown()
+			return nil, errors.New("start the embedded NATS: not ready after 5 s")
+		}
+		b.embedded = ns
+		options = append(options, nats.InProcessServer(ns))
+	}
+	nc, err := nats.Connect(address, options...)
+	if err != nil {
+		b.close()
+		return nil, fmt.Errorf("connect to NATS at %s: %w", hostOf(address), err)
+	}
+	b.nc = nc
+	return b, nil
+}
+
+// hostOf is the part of a NATS address that may be shown: it can hold a password.
+func hostOf(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return "the given address"
+}
+
+func (b *bus) close() {
+	if b.nc != nil {
+		b.nc.Close()
+	}
+	if b.embedded != nil {
+		b.embedded.Shutdown()
+		b.embedded.WaitForShutdown()
+	}
+}
+
+func (b *bus) publish(subject string, nt notice) {
+	text, err := json.Marshal(nt)
+	if err != nil {
+		panic(fmt.Sprintf("encode a notice: %v", err)) // it has no value that JSON cannot write
+	}
+	_ = b.nc.Publish(subject, text) // fails when NATS is gone for long; heartbeats heal what it misses
+}
+
+// ask publishes with an inbox and hands every answer to take until it returns true, nobody is
+// there to answer, or the time is up.
+func (b *bus) ask(ctx context.Context, subject string, nt notice, limit time.Duration, take func([]byte) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	text, err := json.Marshal(nt)
+	if err != nil {
+		return err
+	}
+	reply := b.nc.NewRespInbox()
+	sub, err := b.nc.SubscribeSync(reply)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	_ = sub.SetPendingLimits(-1, -1) // a session that moves comes in many messages
+	if err := b.nc.PublishRequest(subject, reply, text); err != nil {
+		return err
+	}
+	for {
+		msg, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return err
+		}
+		if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" { // NATS: no responders
+			return nats.ErrNoResponders
+		}
+		if take(msg.Data) {
+			return nil
+		}
+	}
+}

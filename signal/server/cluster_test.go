@@ -1,0 +1,194 @@
+package server_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	natsserver "github.com/nats-io/nats-server/v2/server"
+
+	"parley/signal"
+	"parley/signal/client"
+	"parley/signal/server"
+)
+
+// startNATS runs a real NATS server that listens on a port of its own.
+func startNATS(t testing.TB) string {
+	t.Helper()
+	ns, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns.Start()
+	if !ns.ReadyForConnections(patience) {
+		t.Fatal("NATS does not come up")
+	}
+	t.Cleanup(func() {
+		ns.Shutdown()
+		ns.WaitForShutdown()
+	})
+	return ns.ClientURL()
+}
+
+func TestTwoNodes(t *testing.T) {
+	address := startNATS(t)
+	n1 := startNode(t, server.Config{NATS: address})
+	n2 := startNode(t, server.Config{NATS: address})
+	name := room()
+	a := startMember(t, n1.url(), name, signal.NewID())
+	next[client.Connected](t, a)
+	b := startMember(t, n2.url(), name, signal.NewID())
+	if got := next[client.Connected](t, b); !slices.Equal(got.Members, []signal.ID{a.id}) {
+		t.Fatalf("b on the second node sees %v", got.Members)
+	}
+	if got := next[client.Joined](t, a); got.ID != b.id {
+		t.Fatalf("a was told of %s", got.ID)
+	}
+	a.say(t, "", "across")
+	b.hears(t, a.id, "across")
+	b.say(t, a.id, "and back")
+	a.hears(t, b.id, "and back")
+
+	twin := startMember(t, n2.url(), name, a.id)
+	if err := twin.ends(t); err == nil {
+		t.Fatal("an identity of the other node was given away")
+	}
+	b.Close()
+	if got := next[client.Left](t, a); got.ID != b.id {
+		t.Fatalf("a was told that %s left", got.ID)
+	}
+}
+
+// A member that comes back to another node brings its session along: whatever waited for it at
+// the first node and whatever it had not got through yet.
+func TestResumeAtAnotherNode(t *testing.T) {
+	address := startNATS(t)
+	n1 := startNode(t, server.Config{NATS: address})
+	n2 := startNode(t, server.Config{NATS: address})
+	name := room()
+	a := startMember(t, n1.url(), name, signal.NewID())
+	next[client.Connected](t, a)
+	wire := startCutter(t, n1.addr())
+	b := startMember(t, wire.url(), name, signal.NewID())
+	next[client.Connected](t, b)
+	next[client.Joined](t, a)
+	wire.cut(true)
+	next[client.Disconnected](t, b)
+	for _, text := range []string{"one", "two", "three"} {
+		a.say(t, b.id, text)
+	}
+	wire.retarget(n2.addr())
+	wire.cut(false)
+	b.Kick()
+	if got := next[client.Connected](t, b); !got.Resumed || !slices.Equal(got.Members, []signal.ID{a.id}) {
+		t.Fatalf("at the second node b got %+v", got)
+	}
+	for _, text := range []string{"one", "two", "three"} {
+		b.hears(t, a.id, text)
+	}
+	b.say(t, a.id, "from the second")
+	a.hears(t, b.id, "from the second") // a was told of nothing between
+	a.say(t, b.id, "to the second")
+	b.hears(t, a.id, "to the second")
+	wire.retarget(n1.addr())
+	wire.cut(false)
+	if got := next[client.Connected](t, b); !got.Resumed {
+		t.Fatal("the way back was not resumed")
+	}
+	a.say(t, "", "home again")
+	b.hears(t, a.id, "home again")
+}
+
+// While members hop between two nodes at every cut, nothing is lost, doubled or out of order.
+func TestNothingIsLostBetweenNodes(t *testing.T) {
+	address := startNATS(t)
+	nodes := []*node{
+		startNode(t, server.Config{NATS: address, Rate: 100_000, Burst: 100_000}),
+		startNode(t, server.Config{NATS: address, Rate: 100_000, Burst: 100_000}),
+	}
+	name := room()
+	var members [2]*member
+	var wires [2]*cutter
+	for i := range members {
+		hop := i
+		wires[i] = startCutter(t, nodes[i].addr(), func(c *cutter) {
+			c.budget = func() int64 {
+				hop++
+				c.retarget(nodes[hop%2].addr())
+				return 60_000
+			}
+		})
+		members[i] = startMember(t, wires[i].url(), name, signal.NewID())
+	}
+	next[client.Connected](t, members[0])
+	next[client.Connected](t, members[1])
+	exchange(t, members, 1000)
+	for i, w := range wires {
+		w.mu.Lock()
+		t.Logf("member %d: %d hops", i, w.cuts)
+		if w.cuts < 2 {
+			t.Errorf("only %d hops: the test shows little", w.cuts)
+		}
+		w.mu.Unlock()
+	}
+}
+
+// A node that stops sends its members to the others, and their sessions follow.
+func TestGracefulStopHandsMembersOver(t *testing.T) {
+	address := startNATS(t)
+	n1 := startNode(t, server.Config{NATS: address})
+	n2 := startNode(t, server.Config{NATS: address})
+	name := room()
+	a := startMember(t, n2.url(), name, signal.NewID())
+	next[client.Connected](t, a)
+	wire := startCutter(t, n1.addr())
+	b := startMember(t, wire.url(), name, signal.NewID())
+	next[client.Connected](t, b)
+	next[client.Joined](t, a)
+	wire.retarget(n2.addr()) // as a load balancer would
+	n1.stop()
+	if got := next[client.Connected](t, b); !got.Resumed {
+		t.Fatalf("b got %+v", got)
+	}
+	a.say(t, b.id, "still there?")
+	b.hears(t, a.id, "still there?")
+	b.say(t, a.id, "yes")
+	a.hears(t, b.id, "yes")
+}
+
+// A node that dies takes its members with it; the others are told within seconds.
+func TestDeadNodeIsNoticed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for heartbeats to be missed")
+	}
+	address := startNATS(t)
+	mortal := startNATSProxy(t, address)
+	n1 := startNode(t, server.Config{NATS: address})
+	n2 := startNode(t, server.Config{NATS: "nats://" + mortal.listener.Addr().String()})
+	name := room()
+	a := startMember(t, n1.url(), name, signal.NewID())
+	next[client.Connected](t, a)
+	b := startMember(t, n2.url(), name, signal.NewID())
+	next[client.Connected](t, b)
+	next[client.Joined](t, a)
+	mortal.cut(true)
+	if got := next[client.Left](t, a); got.ID != b.id {
+		t.Fatalf("a was told that %s left", got.ID)
+	}
+	mortal.cut(false) // the partition heals: both are told of each other again
+	if got := next[client.Joined](t, a); got.ID != b.id {
+		t.Fatalf("a was told of %s", got.ID)
+	}
+	deadline := time.Now().Add(patience)
+	for b.seq[a.id] == 0 || len(a.events) == 0 {
+		b.say(t, a.id, "healed")
+		if time.Now().After(deadline) {
+			t.Fatal("nothing gets through after the partition")
+		}
+	}
+	a.hears(t, b.id, "healed")
+}
+
+func startNATSProxy(t testing.TB, address string) *cutter {
+	return startCutter(t, address[len("nats://"):])
+}

@@ -1,0 +1,377 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"parley/signal"
+)
+
+// Times of the nodes among each other.
+const (
+	nodeBeat      = time.Second
+	nodeDead      = 3500 * time.Millisecond // three beats missed
+	roomBeats     = 5                       // every so many beats a node repeats who is with it
+	memberDead    = 16 * time.Second        // three repetitions missed
+	settleTimeout = 250 * time.Millisecond  // for other nodes to answer our hello
+	syncTimeout   = 300 * time.Millisecond  // for known nodes to say who is in a room
+	claimTimeout  = 2 * time.Second         // for a session to move here
+	ghostTimeout  = 5 * time.Second         // for a session to come up where it has moved to
+)
+
+// node knows which members are where. What it knows of other nodes is soft state: announced,
+// repeated, and forgotten when it is repeated no more.
+type node struct {
+	name    string
+	log     *slog.Logger
+	metrics *metrics
+	bus     *bus
+	stopped chan struct{}
+	loops   sync.WaitGroup
+
+	mu      sync.Mutex // before any session's
+	rooms   map[string]*room
+	nodes   map[string]time.Time // the others, and when we last heard of them
+	leaving bool
+}
+
+func newNode(log *slog.Logger, m *metrics) *node {
+	return &node{
+		name: signal.NewSession(), log: log, metrics: m, stopped: make(chan struct{}),
+		rooms: map[string]*room{}, nodes: map[string]time.Time{},
+	}
+}
+
+// start connects to NATS and finds the other nodes. Nobody else on NATS is found out at once.
+func (n *node) start(ctx context.Context, address string) error {
+	b, err := dialBus(address, n.busTrouble, func(err error) {
+		if err != nil || ctx.Err() == nil { // our own goodbye is no news
+			n.log.Warn("NATS connection changed", "err", err)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	n.bus = b
+	heard := time.Now()
+	_ = b.ask(ctx, subjectNodes, notice{Kind: noticeHello, Node: n.name}, settleTimeout, func(text []byte) bool {
+		var nt notice
+		if json.Unmarshal(text, &nt) == nil && nt.Node != "" {
+			n.nodes[nt.Node] = heard
+		}
+		return false
+	})
+	for _, subject := range []string{subjectNodes, subjectNode + n.name} {
+		if _, err := b.nc.ChanSubscribe(subject, b.inbox); err != nil {
+			b.close()
+			return err
+		}
+	}
+	n.metrics.nodes.Store(int64(len(n.nodes)))
+	b.publish(subjectNodes, notice{Kind: noticeAlive, Node: n.name})
+	if err := b.nc.FlushTimeout(5 * time.Second); err != nil {
+		b.close()
+		return err
+	}
+	n.loops.Go(n.dispatch)
+	return nil
+}
+
+func (n *node) busTrouble(err error) {
+	if errors.Is(err, nats.ErrSlowConsumer) {
+		n.metrics.busLost.Inc()
+	}
+	n.log.Warn("NATS", "err", err)
+}
+
+func (n *node) connected() bool { return n.bus != nil && n.bus.nc.IsConnected() }
+
+// members is how many sessions live here.
+func (n *node) members() int { return int(n.metrics.members.Load()) }
+
+// dismiss sends the members elsewhere. Their sessions can still be claimed.
+func (n *node) dismiss() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.leaving = true
+	for _, r := range n.rooms {
+		for _, s := range r.sessions {
+			s.mu.Lock()
+			s.dropConn(signal.CodeGoingAway)
+			s.mu.Unlock()
+		}
+	}
+}
+
+// stop waits for sessions to move to other nodes, if there are any, and ends the node.
+func (n *node) stop() {
+	limit := time.NewTimer(handOverTimeout)
+	defer limit.Stop()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for waiting := n.metrics.nodes.Load() > 0; waiting && n.members() > 0; {
+		select {
+		case <-poll.C:
+		case <-limit.C:
+			waiting = false
+		}
+	}
+	n.bus.publish(subjectNodes, notice{Kind: noticeBye, Node: n.name})
+	_ = n.bus.nc.FlushTimeout(time.Second)
+	close(n.stopped)
+	n.loops.Wait()
+	n.bus.close()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, r := range n.rooms {
+		for _, s := range r.sessions {
+			s.finish(signal.CodeGoingAway)
+		}
+	}
+}
+
+// dispatch takes what NATS brings, in the order in which it came over the connection, and
+// keeps the beat.
+func (n *node) dispatch() {
+	beat := time.NewTicker(nodeBeat)
+	defer beat.Stop()
+	for count := 1; ; {
+		select {
+		case <-n.stopped:
+			return
+		case msg := <-n.bus.inbox:
+			n.take(msg)
+		case <-beat.C:
+			n.beat(count%roomBeats == 0)
+			count++
+		}
+	}
+}
+
+func (n *node) take(msg *nats.Msg) {
+	if room, ok := strings.CutPrefix(msg.Subject, subjectRoom); ok && len(msg.Data) > 0 && msg.Data[0] == relayTag {
+		if m, err := decodeRelayed(msg.Data); err == nil {
+			n.deliver(room, m)
+		}
+		return
+	}
+	var nt notice
+	if err := json.Unmarshal(msg.Data, &nt); err != nil {
+		n.log.Warn("a notice that cannot be read", "bytes", len(msg.Data))
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case nt.Node != n.name:
+		n.hear(nt.Node)
+	case nt.Kind != noticeDown: // everything else of ours took effect when we said it
+		return
+	}
+	switch nt.Kind {
+	case noticeHello:
+		n.reply(msg, notice{Kind: noticeAlive, Node: n.name})
+	case noticeBye:
+		n.forget(nt.Node)
+	case noticeAsk:
+		n.announce(nt.Room, n.rooms[nt.Room])
+	case noticeClaim:
+		n.handOver(msg, nt)
+	case noticeAlive:
+	default:
+		if r := n.rooms[strings.TrimPrefix(msg.Subject, subjectRoom)]; r != nil {
+			n.observe(r, nt)
+			n.tidy(r)
+		}
+	}
+}
+
+func (n *node) reply(msg *nats.Msg, nt notice) {
+	if msg.Reply != "" {
+		n.bus.publish(msg.Reply, nt)
+	}
+}
+
+// hear notes that a node lives. To a new one we introduce ourselves and our members: it may
+// have started at the same moment.
+func (n *node) hear(name string) {
+	_, known := n.nodes[name]
+	n.nodes[name] = time.Now()
+	if known || n.leaving {
+		return
+	}
+	n.metrics.nodes.Store(int64(len(n.nodes)))
+	n.log.Info("node found", "node", name)
+	n.bus.publish(subjectNodes, notice{Kind: noticeAlive, Node: n.name})
+	for name, r := range n.rooms {
+		n.announce(name, r)
+	}
+}
+
+// forget drops a node and its members.
+func (n *node) forget(name string) {
+	delete(n.nodes, name)
+	n.metrics.nodes.Store(int64(len(n.nodes)))
+	n.log.Info("node gone", "node", name)
+	for _, r := range n.rooms {
+		r.answered(name)
+		for _, e := range r.view {
+			if e.node == name {
+				n.remove(r, e.ID)
+			}
+		}
+	}
+}
+
+func (n *node) beat(repeat bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.bus.publish(subjectNodes, notice{Kind: noticeAlive, Node: n.name})
+	now := time.Now()
+	for name, heard := range n.nodes {
+		if now.Sub(heard) > nodeDead {
+			n.forget(name)
+		}
+	}
+	if !repeat {
+		return
+	}
+	for name, r := range n.rooms {
+		n.announce(name, r)
+		for _, e := range r.view {
+			if r.sessions[e.ID] == nil && now.Sub(e.seen) > memberDead {
+				n.remove(r, e.ID)
+			}
+		}
+		n.tidy(r)
+	}
+}
+
+// announce tells everyone which of the room's members are here; r may be nil.
+func (n *node) announce(name string, r *room) {
+	nt := notice{Kind: noticeHere, Node: n.name}
+	if r != nil {
+		for _, e := range r.view {
+			if e.node == n.name {
+				nt.Members = append(nt.Members, *e)
+			}
+		}
+	}
+	n.bus.publish(subjectRoom+name, nt)
+}
+
+// deliver puts a relayed body in line for its receivers on this node. It is encoded once.
+func (n *node) deliver(name string, m relayed) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r := n.rooms[name]
+	if r == nil {
+		return
+	}
+	if m.to != "" && r.sessions[m.from] != nil && r.view[m.to] == nil {
+		n.metrics.lost.Inc()
+	}
+	st := stream{m.from, m.to}
+	var e event
+	encoded := func() event {
+		if e.tail == nil {
+			e = newEvent(kindMessage, m.from, signal.Message{N: 1, From: m.from, To: m.to, Seq: m.seq, Body: m.body})
+		}
+		return e
+	}
+	for id, s := range r.sessions {
+		if id == m.from || (m.to != "" && m.to != id) {
+			continue
+		}
+		if err := s.push(encoded(), st, m.seq); err != nil {
+			n.metrics.overflows.Inc()
+			n.end(r, s, signal.CodeOverflow)
+			continue
+		}
+		n.metrics.delivered.Inc()
+	}
+	for id, c := range r.claims {
+		if id != m.from && (m.to == "" || m.to == id) {
+			c.add(encoded(), st, m.seq)
+		}
+	}
+	n.tidy(r)
+}
+
+// pace waits until the member may send, and while this node has too much to dispatch.
+func (n *node) pace(ctx context.Context, s *session, size int) error {
+	if err := s.sends.Wait(ctx); err != nil {
+		return err
+	}
+	if err := s.volume.WaitN(ctx, size); err != nil {
+		return err
+	}
+	for len(n.bus.inbox) > inboxSize/2 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// relay publishes what a member sends.
+func (n *node) relay(s *session, c *conn, f signal.Send) error {
+	return s.accept(c, f, func() error {
+		m := relayed{from: s.id, to: f.To, seq: f.Seq, body: f.Body}
+		if err := n.bus.nc.Publish(subjectRoom+s.room, m.encode()); err != nil {
+			return refusal(signal.CodeUnavailable)
+		}
+		n.metrics.relayed.Inc()
+		n.metrics.bytes.Add(float64(len(f.Body)))
+		return nil
+	})
+}
+
+// part ends what a connection was to a session: the membership, when the member has left or
+// broken the protocol; otherwise it waits for another connection.
+func (n *node) part(s *session, c *conn, why error) {
+	var code signal.ErrorCode
+	switch {
+	case errors.Is(why, errLeft):
+		code = codeBye
+	case errors.Is(why, signal.ErrInvalid), errors.Is(why, signal.ErrType), errors.Is(why, signal.ErrTooLarge),
+		errors.Is(why, errOrder), errors.Is(why, errAck):
+		code = signal.CodeBadMessage
+		n.metrics.refused.WithLabelValues(string(code)).Inc()
+	default:
+		s.detach(c, func() { n.expire(s) })
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if r := n.rooms[s.room]; r != nil && s.holds(c) {
+		n.end(r, s, code)
+		n.tidy(r)
+	}
+}
+
+func (n *node) expire(s *session) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if r := n.rooms[s.room]; r != nil && s.stale() {
+		n.end(r, s, codeBye)
+		n.tidy(r)
+	}
+}
+
+// shortHash stands for a room in logs.
+func shortHash(room string) string {
+	sum := sha256.Sum256([]byte(room))
+	return hex.EncodeToString(sum[:4])
+}

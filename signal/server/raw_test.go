@@ -1,0 +1,322 @@
+package server_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"parley/signal"
+	"parley/signal/client"
+	"parley/signal/server"
+)
+
+// raw is a client that says whatever a test wants.
+type raw struct {
+	*websocket.Conn
+	t testing.TB
+}
+
+func dialRaw(t testing.TB, n *node) *raw {
+	t.Helper()
+	d := websocket.Dialer{Subprotocols: []string{signal.Subprotocol}}
+	conn, _, err := d.Dial(n.url(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return &raw{conn, t}
+}
+
+func (r *raw) say(text []byte) {
+	r.t.Helper()
+	if err := r.WriteMessage(websocket.TextMessage, text); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// hear returns the next frame of kind F, past others.
+func hear[F signal.Frame](r *raw) F {
+	r.t.Helper()
+	_ = r.SetReadDeadline(time.Now().Add(patience))
+	for {
+		_, text, err := r.ReadMessage()
+		if err != nil {
+			r.t.Fatalf("waiting for %T: %v", *new(F), err)
+		}
+		f, err := signal.Decode(text)
+		if err != nil {
+			r.t.Fatalf("the server says %s: %v", text, err)
+		}
+		if want, ok := f.(F); ok {
+			return want
+		}
+	}
+}
+
+// closes checks that the server ends the connection.
+func (r *raw) closes() {
+	r.t.Helper()
+	_ = r.SetReadDeadline(time.Now().Add(patience))
+	for {
+		if _, _, err := r.ReadMessage(); err != nil {
+			if errors.Is(err, io.EOF) || websocket.IsCloseError(err, websocket.CloseNormalClosure, websocket.CloseMessageTooBig, websocket.CloseAbnormalClosure) {
+				return
+			}
+			r.t.Fatalf("the connection ends with %v", err)
+		}
+	}
+}
+
+func joinFrame(name string) signal.Join {
+	return signal.Join{Try: 1, Version: signal.Version, Room: name, ID: signal.NewID(), Token: signal.NewToken()}
+}
+
+// Whoever breaks the protocol is told so, and the others go on.
+func TestBreachesAreRefused(t *testing.T) {
+	n := startNode(t, server.Config{})
+	name := room()
+	witness := startMember(t, n.url(), name, signal.NewID())
+	next[client.Connected](t, witness)
+	future := joinFrame(name)
+	future.Version = 2
+	beyond := joinFrame(name)
+	beyond.ID = "x"
+	for what, c := range map[string]struct {
+		joins bool
+		text  []byte
+		code  signal.ErrorCode
+	}{
+		"not JSON":          {false, []byte("GET / HTTP/1.1"), signal.CodeBadMessage},
+		"not a join":        {false, signal.Encode(signal.Ping{}), signal.CodeBadMessage},
+		"bad ID":            {false, signal.Encode(beyond), signal.CodeBadMessage},
+		"another version":   {false, signal.Encode(future), signal.CodeVersion},
+		"unknown type":      {true, []byte(`{"t":"shout"}`), signal.CodeBadMessage},
+		"second join":       {true, signal.Encode(joinFrame(name)), signal.CodeBadMessage},
+		"too large a frame": {true, bytes.Repeat([]byte(" "), signal.MaxFrame+1), signal.CodeBadMessage},
+		"too large a body":  {true, signal.Encode(signal.Send{N: 1, Seq: 1, Body: make([]byte, signal.MaxBody+1)}), signal.CodeBadMessage},
+		"gap in the sends":  {true, signal.Encode(signal.Send{N: 2, Seq: 1, Body: []byte{1}}), signal.CodeBadMessage},
+		"ack of the future": {true, signal.Encode(signal.Ack{N: 99}), signal.CodeBadMessage},
+		"invalid UTF-8":     {true, []byte("{\"t\":\"ping\xff\"}"), signal.CodeBadMessage},
+	} {
+		t.Run(what, func(t *testing.T) {
+			r := dialRaw(t, n)
+			if c.joins {
+				r.say(signal.Encode(joinFrame(name)))
+				hear[signal.Welcome](r)
+			}
+			r.say(c.text)
+			if got := hear[signal.Error](r); got.Code != c.code || got.Text == "" {
+				t.Errorf("got %+v, want %s", got, c.code)
+			}
+			r.closes()
+		})
+	}
+	t.Run("far too large a frame", func(t *testing.T) {
+		r := dialRaw(t, n)
+		_ = r.WriteMessage(websocket.TextMessage, make([]byte, 1<<20)) // may be cut off half way
+		r.closes()
+	})
+	t.Run("binary", func(t *testing.T) {
+		r := dialRaw(t, n)
+		_ = r.WriteMessage(websocket.BinaryMessage, signal.Encode(joinFrame(name)))
+		hear[signal.Error](r)
+	})
+	t.Run("no subprotocol", func(t *testing.T) {
+		conn, _, err := websocket.DefaultDialer.Dial(n.url(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		hear[signal.Error](&raw{conn, t})
+	})
+	witness.say(t, "", "still here")
+}
+
+// A membership belongs to whoever holds its token; a newer connection takes it over, an older
+// one that was held up does not.
+func TestTakeover(t *testing.T) {
+	n := startNode(t, server.Config{})
+	join := joinFrame(room())
+	first := dialRaw(t, n)
+	first.say(signal.Encode(join))
+	welcome := hear[signal.Welcome](first)
+	first.say(signal.Encode(signal.Send{N: 1, Seq: 1, Body: []byte("x")}))
+	hear[signal.Ack](first)
+
+	thief := join
+	thief.Try, thief.Session, thief.Token = 9, welcome.Session, signal.NewToken()
+	stolen := dialRaw(t, n)
+	stolen.say(signal.Encode(thief))
+	if got := hear[signal.Error](stolen); got.Code != signal.CodeTaken {
+		t.Fatalf("a stranger got %+v", got)
+	}
+
+	join.Try, join.Session = 3, welcome.Session
+	second := dialRaw(t, n)
+	second.say(signal.Encode(join))
+	if got := hear[signal.Welcome](second); !got.Resumed || got.Last != 1 {
+		t.Fatalf("the owner got %+v", got)
+	}
+	if got := hear[signal.Error](first); got.Code != signal.CodeReplaced {
+		t.Fatalf("the old connection got %+v", got)
+	}
+	join.Try = 2
+	late := dialRaw(t, n)
+	late.say(signal.Encode(join))
+	if got := hear[signal.Error](late); got.Code != signal.CodeReplaced {
+		t.Fatalf("the late connection got %+v", got)
+	}
+	second.say(signal.Encode(signal.Ping{}))
+	hear[signal.Pong](second)
+}
+
+// A member that does not acknowledge gets no more than the session keeps, then is ended, and
+// counted; whoever sends to it is not held up.
+func TestOverflowEndsTheSession(t *testing.T) {
+	n := startNode(t, server.Config{Rate: 100_000, Burst: 100_000})
+	name := room()
+	deaf := dialRaw(t, n)
+	deaf.say(signal.Encode(joinFrame(name)))
+	hear[signal.Welcome](deaf)
+	a := startMember(t, n.url(), name, signal.NewID())
+	next[client.Connected](t, a)
+	sendAll(t, a, "", 3000)
+	if got := next[client.Left](t, a); got.ID == a.id {
+		t.Fatal("the wrong one left")
+	}
+	if got := hear[signal.Error](deaf); got.Code != signal.CodeOverflow {
+		t.Fatalf("the deaf member got %+v", got)
+	}
+	if text := metricsOf(t, n); !strings.Contains(text, "parley_overflows_total 1\n") {
+		t.Error("the overflow was not counted")
+	}
+}
+
+func TestTooFastASenderIsSlowedDownNotRefused(t *testing.T) {
+	n := startNode(t, server.Config{Rate: 100, Burst: 10})
+	name := room()
+	a := startMember(t, n.url(), name, signal.NewID())
+	next[client.Connected](t, a)
+	b := startMember(t, n.url(), name, signal.NewID())
+	next[client.Connected](t, b)
+	next[client.Joined](t, a)
+	for seq := range uint64(60) {
+		if err := a.Send(b.id, seq+1, []byte("x"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for want := range uint64(60) {
+		if got := next[client.Message](t, b); got.Seq != want+1 {
+			t.Fatalf("got %d, want %d", got.Seq, want+1)
+		}
+	}
+}
+
+// A client that says nothing any more is cut off, and waited for as one that lost its network.
+func TestSilentClientIsNoticed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the silence limit")
+	}
+	n := startNode(t, server.Config{})
+	name := room()
+	a := startMember(t, n.url(), name, signal.NewID())
+	next[client.Connected](t, a)
+	mute := dialRaw(t, n)
+	mute.say(signal.Encode(joinFrame(name)))
+	hear[signal.Welcome](mute)
+	hear[signal.Ping](mute)
+	mute.closes()
+	next[client.Joined](t, a)
+	a.say(t, "", "nobody has left yet")
+	select {
+	case ev := <-a.events:
+		t.Fatalf("a got %T", ev)
+	default:
+	}
+}
+
+func TestConnectionLimit(t *testing.T) {
+	n := startNode(t, server.Config{MaxConnections: 1})
+	first := dialRaw(t, n)
+	first.say(signal.Encode(joinFrame(room())))
+	hear[signal.Welcome](first)
+	_, resp, err := websocket.DefaultDialer.Dial(n.url(), nil)
+	if err == nil || resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
+		t.Fatalf("second connection: %v, %v", resp, err)
+	}
+}
+
+// Nothing of what members say, and no secret of theirs, crosses the server in the clear.
+func TestServerSeesOnlySealedBodies(t *testing.T) {
+	n := startNode(t, server.Config{})
+	var mu sync.Mutex
+	var seen bytes.Buffer
+	wire := startCutter(t, n.addr(), func(c *cutter) {
+		c.tap = func(b []byte) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen.Write(b)
+		}
+	})
+	code := signal.NewCode()
+	keys := signal.Derive(code)
+	a := startMember(t, wire.url(), keys.Room, signal.NewID())
+	next[client.Connected](t, a)
+	b := startMember(t, wire.url(), keys.Room, signal.NewID())
+	next[client.Connected](t, b)
+	const secret = "Grace Hopper says: the nanosecond is 30 cm long"
+	sealer, opener := signal.NewSealer(keys, a.id), signal.NewOpener(keys, b.id)
+	seq, body := sealer.Seal(b.id, []byte(secret))
+	if err := a.Send(b.id, seq, body, nil); err != nil {
+		t.Fatal(err)
+	}
+	got := next[client.Message](t, b)
+	text, err := opener.Open(got.From, got.To, got.Seq, got.Body)
+	if err != nil || string(text) != secret {
+		t.Fatalf("opened %q, %v", text, err)
+	}
+	a.Close()
+	b.Close()
+	if err := errors.Join(a.ends(t), b.ends(t)); err != nil {
+		t.Fatal(err)
+	}
+	// What a client says is masked (RFC 6455, section 5.3), what the server says is not: the sealed
+	// body must be found there, or this test looks at nothing.
+	mu.Lock()
+	defer mu.Unlock()
+	all := seen.String()
+	if !strings.Contains(all, base64.StdEncoding.EncodeToString(got.Body)) {
+		t.Fatal("the tap did not see the message")
+	}
+	for _, clear := range []string{secret, "Grace", "nanosecond", code.String(), string(code), base64.StdEncoding.EncodeToString([]byte(secret))[:20]} {
+		if strings.Contains(all, clear) {
+			t.Errorf("%q crosses the server", clear)
+		}
+	}
+	if strings.Contains(metricsOf(t, n), keys.Room) {
+		t.Error("metrics name a room")
+	}
+}
+
+func metricsOf(t testing.TB, n *node) string {
+	t.Helper()
+	resp, err := http.Get(n.web.URL + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	return string(text)
+}

@@ -1,0 +1,200 @@
+// Package server is the rendezvous: it introduces the members of a meeting to each other and
+// relays what they seal, over any number of nodes that share one NATS.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"parley/signal"
+)
+
+// Limits that are not part of the protocol.
+const (
+	defaultConnections = 10_000
+	defaultRate        = 200     // sends a second of one member, on average
+	defaultBurst       = 1024    // sends at once: offers and candidates for a full room
+	meanBody           = 4 << 10 // bytes that the rate and the burst allow for a send
+	frameRate          = 2000    // other frames a second
+	joinTimeout        = 5 * time.Second
+	writeTimeout       = 10 * time.Second
+	farewellTimeout    = 2 * time.Second // for the last frames of all connections
+	handOverTimeout    = 3 * time.Second // for members to move to other nodes when this one stops
+)
+
+// Config is what a node needs.
+type Config struct {
+	NATS           string       // URL of an external NATS; empty: embedded in this process, without a port
+	Log            *slog.Logger // nil: no log
+	MaxConnections int          // 0: 10 000
+	Rate           float64      // sends a second, of 4 KiB, that one member may make on average; 0: 200
+	Burst          int          // sends, of 4 KiB, at once; 0: 1024
+}
+
+// Server is one node of the rendezvous. It is an http.Handler; it serves members while Run runs.
+type Server struct {
+	cfg      Config
+	log      *slog.Logger
+	metrics  *metrics
+	node     *node
+	mux      *http.ServeMux
+	upgrader websocket.Upgrader
+
+	mu      sync.Mutex
+	started bool
+	open    bool // takes connections
+	conns   map[*websocket.Conn]struct{}
+	busy    sync.WaitGroup // one for each connection
+	ready   chan struct{}
+}
+
+// New makes a node. It starts nothing and reaches nothing.
+func New(cfg Config) (*Server, error) {
+	if cfg.MaxConnections < 0 || cfg.Rate < 0 || cfg.Burst < 0 {
+		return nil, errors.New("configure the rendezvous: limits must not be negative")
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.MaxConnections == 0 {
+		cfg.MaxConnections = defaultConnections
+	}
+	if cfg.Rate == 0 {
+		cfg.Rate = defaultRate
+	}
+	if cfg.Burst == 0 {
+		cfg.Burst = defaultBurst
+	}
+	s := &Server{
+		cfg: cfg, log: cfg.Log, conns: map[*websocket.Conn]struct{}{}, ready: make(chan struct{}),
+		upgrader: websocket.Upgrader{
+			Subprotocols:     []string{signal.Subprotocol},
+			HandshakeTimeout: joinTimeout,
+			ReadBufferSize:   1024,
+			WriteBufferSize:  4096,
+			WriteBufferPool:  &sync.Pool{}, // a connection that is silent holds none
+		},
+	}
+	s.metrics = newMetrics()
+	s.node = newNode(cfg.Log, s.metrics)
+	s.mux = http.NewServeMux()
+	s.mux.HandleFunc("GET "+signal.SocketPath, s.serveSocket)
+	s.mux.HandleFunc("GET /healthz", s.serveHealth)
+	s.mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
+	s.mux.HandleFunc("GET /{$}", servePage)
+	return s, nil
+}
+
+// ServeHTTP serves /ws, /healthz, /metrics and a page for people at /.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Ready is closed when the node takes members.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// Run runs the node until ctx ends, and returns nil when every connection has ended. Members
+// are told to connect elsewhere first. Starting to reach NATS may fail; later on, a NATS that is
+// gone is waited for. A server runs once.
+func (s *Server) Run(ctx context.Context) error {
+	s.mu.Lock()
+	again := s.started
+	s.started = true
+	s.mu.Unlock()
+	if again {
+		return errors.New("run the rendezvous: it has run already")
+	}
+	if err := s.node.start(ctx, s.cfg.NATS); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.open = true
+	s.mu.Unlock()
+	close(s.ready)
+	s.log.Info("rendezvous ready", "node", s.node.name, "nats", s.cfg.NATS != "")
+	<-ctx.Done()
+	s.shutDown()
+	return nil
+}
+
+// shutDown ends every connection, then the node.
+func (s *Server) shutDown() {
+	s.mu.Lock()
+	s.open = false
+	s.mu.Unlock()
+	s.log.Info("rendezvous stops", "members", s.node.members())
+	s.node.dismiss()
+	hard := time.AfterFunc(farewellTimeout, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for ws := range s.conns {
+			_ = ws.Close()
+		}
+	})
+	s.busy.Wait()
+	hard.Stop()
+	s.node.stop()
+}
+
+// enter counts a connection in, or says why it cannot be taken.
+func (s *Server) enter() (refusal string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.open {
+		return "stopped"
+	}
+	if int(s.metrics.open.Load()) >= s.cfg.MaxConnections {
+		return "connections"
+	}
+	s.metrics.open.Add(1)
+	s.busy.Add(1)
+	return ""
+}
+
+func (s *Server) exit(ws *websocket.Conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, ws)
+	s.metrics.open.Add(-1)
+	s.busy.Done()
+}
+
+// serveHealth answers 200 when members can be served, 503 otherwise.
+func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	open := s.open
+	s.mu.Unlock()
+	if !open || !s.node.connected() {
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+const page = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Parley</title>
+<style>body{font:18px/1.5 system-ui,sans-serif;max-width:36em;margin:4em auto;padding:0 1em}</style>
+<h1>Parley</h1>
+<p>This is a Parley rendezvous: it introduces the members of a meeting to each other and sees nothing of
+what they say.</p>
+<p>To join the meeting of this link, copy the whole address of this page, open the Parley app, and paste it
+into &ldquo;Join by code or link&rdquo;.</p>
+</html>
+`
+
+// servePage says to a browser what this is. The meeting's code stays in the browser.
+func servePage(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write([]byte(page))
+}

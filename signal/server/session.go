@@ -1,0 +1,301 @@
+package server
+
+import (
+	"crypto/subtle"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"parley/signal"
+)
+
+// Limits of what a session keeps for its member: what is on its way and not acknowledged, and
+// everything that comes while there is no connection. One more ends the session.
+const (
+	maxWaiting      = 2048
+	maxWaitingBytes = 4 << 20
+)
+
+// kind says what an event is.
+type kind byte
+
+const (
+	kindMessage kind = 'm'
+	kindJoined  kind = 'j'
+	kindLeft    kind = 'l'
+)
+
+// event is what a session has to tell its member. Its number is given by its place.
+type event struct {
+	kind kind
+	id   signal.ID // who joined, left or sent
+	tail []byte    // the frame after its number, shared by all receivers
+}
+
+// heads is what comes before the number, by kind.
+var heads = map[kind]string{
+	kindMessage: `{"t":"message","n":`,
+	kindJoined:  `{"t":"joined","n":`,
+	kindLeft:    `{"t":"left","n":`,
+}
+
+// newEvent encodes a frame once for any number of receivers. The frame must have number 1.
+func newEvent(k kind, id signal.ID, f signal.Frame) event {
+	text := signal.Encode(f)
+	return event{kind: k, id: id, tail: text[len(heads[k])+1:]}
+}
+
+// frame appends the event's frame with its number.
+func (e event) frame(b []byte, n uint64) []byte {
+	b = append(b, heads[e.kind]...)
+	b = strconv.AppendUint(b, n, 10)
+	return append(b, e.tail...)
+}
+
+// stream is one direction of speech in a room.
+type stream struct{ From, To signal.ID }
+
+// session is one membership. It lives on one node; its member comes and goes on sockets.
+type session struct {
+	room  string
+	id    signal.ID
+	name  string // as in signal.Welcome
+	token string
+	since int64 // ns, the joining node's clock
+
+	sends  *rate.Limiter
+	volume *rate.Limiter // bytes
+
+	mu      sync.Mutex
+	conn    *conn       // nil: waiting for one
+	expire  *time.Timer // set while waiting
+	over    bool        // moved or ended
+	try     uint64      // the client's count of the connection attached last
+	lastIn  uint64      // the last send taken
+	base    uint64      // the number before waiting[0]
+	waiting []event     // numbered from base+1
+	bytes   int
+	members []signal.ID       // the others, as they were after number base
+	marks   map[stream]uint64 // the last sequence of each stream put in line
+}
+
+var (
+	errOverflow = errors.New("too much is waiting for the member")
+	errReplaced = errors.New("the membership goes on over another socket")
+	errOrder    = errors.New("sends are not numbered one by one")
+	errOther    = errors.New("not the session that the client knows")
+	errAck      = errors.New("acknowledges what was not sent")
+)
+
+func (s *session) owns(token string) bool {
+	return subtle.ConstantTimeCompare([]byte(s.token), []byte(token)) == 1
+}
+
+// push puts an event in line.
+func (s *session) push(e event, st stream, seq uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pushLocked(e, st, seq)
+}
+
+func (s *session) pushLocked(e event, st stream, seq uint64) error {
+	if s.over {
+		return nil
+	}
+	if len(s.waiting) >= maxWaiting || s.bytes+len(e.tail) > maxWaitingBytes {
+		return errOverflow
+	}
+	s.waiting = append(s.waiting, e)
+	s.bytes += len(e.tail)
+	if e.kind == kindMessage {
+		s.marks[st] = seq
+	}
+	if s.conn != nil {
+		s.conn.nudge()
+	}
+	return nil
+}
+
+// acknowledge forgets everything up to number n.
+func (s *session) acknowledge(c *conn, n uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != c {
+		return errReplaced
+	}
+	if n > c.cursor {
+		return errAck
+	}
+	s.trim(n)
+	return nil
+}
+
+func (s *session) trim(n uint64) {
+	if n <= s.base {
+		return
+	}
+	count := int(n - s.base)
+	for i, e := range s.waiting[:count] {
+		switch e.kind {
+		case kindJoined:
+			s.members = append(s.members, e.id)
+		case kindLeft:
+			s.members = slices.DeleteFunc(s.members, func(id signal.ID) bool { return id == e.id })
+		}
+		s.bytes -= len(e.tail)
+		s.waiting[i] = event{} // the array lives on; what it refers to need not
+	}
+	s.waiting = s.waiting[count:]
+	if len(s.waiting) == 0 {
+		s.waiting = nil
+	}
+	s.base = n
+}
+
+// attach gives the session a new connection and returns the welcome. When the client asks for
+// this very session, it goes on after what the client has received.
+func (s *session) attach(c *conn, join signal.Join) (signal.Welcome, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over || join.Try <= s.try { // held up on its way, and overtaken
+		return signal.Welcome{}, errReplaced
+	}
+	resumed := join.Session == s.name
+	if !resumed && (s.base > 0 || s.lastIn > 0) {
+		return signal.Welcome{}, errOther // with lost welcomes alone, nothing has been counted yet
+	}
+	if resumed {
+		if join.Last < s.base || join.Last > s.base+uint64(len(s.waiting)) {
+			return signal.Welcome{}, errAck
+		}
+		s.trim(join.Last)
+	}
+	s.dropConn(signal.CodeReplaced)
+	if s.expire != nil {
+		s.expire.Stop()
+		s.expire = nil
+	}
+	s.conn, s.try = c, join.Try
+	c.cursor = s.base
+	c.acked = s.lastIn
+	return signal.Welcome{
+		Version: signal.Version, Session: s.name, Resumed: resumed, Last: s.lastIn, Members: slices.Clone(s.members),
+	}, nil
+}
+
+// dropConn takes leave of the connection, if there is one. s.mu is held.
+func (s *session) dropConn(code signal.ErrorCode) {
+	if s.conn != nil {
+		s.conn.dismiss(code)
+		s.conn = nil
+	}
+}
+
+// detach tells that a connection is over. If it was the session's own, expired is called once
+// signal.ResumeWindow has passed without another.
+func (s *session) detach(c *conn, expired func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != c {
+		return
+	}
+	s.conn = nil
+	if !s.over {
+		s.expire = time.AfterFunc(signal.ResumeWindow, expired)
+	}
+}
+
+// limit sets how fast the member may send.
+func (s *session) limit(sends rate.Limit, burst int) {
+	s.sends = rate.NewLimiter(sends, burst)
+	s.volume = rate.NewLimiter(sends*meanBody, max(burst*meanBody, signal.MaxBody))
+}
+
+// holds tells whether c is the session's connection.
+func (s *session) holds(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conn == c
+}
+
+// stale tells whether the session still waits for a connection.
+func (s *session) stale() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.over && s.conn == nil
+}
+
+// finish ends the session for good, with a last word for its connection; it tells whether this
+// call did it.
+func (s *session) finish(code signal.ErrorCode) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		return false
+	}
+	s.over = true
+	s.dropConn(code)
+	if s.expire != nil {
+		s.expire.Stop()
+	}
+	s.waiting, s.bytes = nil, 0
+	return true
+}
+
+// accept takes a send if it is the next one, and publishes it while the session cannot move.
+// What was taken before is acknowledged again.
+func (s *session) accept(c *conn, f signal.Send, publish func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.conn != c:
+		return errReplaced
+	case f.N <= s.lastIn:
+		c.acked = min(c.acked, f.N-1)
+	case f.N != s.lastIn+1:
+		return errOrder
+	default:
+		if err := publish(); err != nil {
+			return err
+		}
+		s.lastIn = f.N
+	}
+	c.nudge()
+	return nil
+}
+
+// batch is how many frames due hands out at a time.
+const batch = 64
+
+// due lists the frames that the connection has to write now; last says that they are the last.
+func (s *session) due(c *conn) (frames [][]byte, last bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.farewell != "" {
+		if c.farewell == codeBye {
+			return nil, true
+		}
+		return [][]byte{signal.Encode(signal.Error{Code: c.farewell, Text: texts[c.farewell]})}, true
+	}
+	if s.conn != c {
+		return nil, true
+	}
+	if c.pong {
+		c.pong = false
+		frames = append(frames, signal.Encode(signal.Pong{}))
+	}
+	if s.lastIn > c.acked {
+		c.acked = s.lastIn
+		frames = append(frames, signal.Encode(signal.Ack{N: s.lastIn}))
+	}
+	for c.cursor < s.base+uint64(len(s.waiting)) && len(frames) < batch {
+		e := s.waiting[c.cursor-s.base]
+		c.cursor++
+		frames = append(frames, e.frame(nil, c.cursor))
+	}
+	return frames, false
+}
