@@ -1,0 +1,117 @@
+package media
+
+import (
+	"image"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// MaxDimension bounds the width and height of any picture, in pixels: enough for an 8K
+// screen, small enough that a lying header cannot ask for gigabytes.
+const MaxDimension = 8192
+
+// Frame is a picture in planar YCbCr 4:2:0 (I420), BT.601 limited range, as cameras and
+// VP8 have it. The chroma planes are (Width+1)/2 by (Height+1)/2.
+//
+// A frame is written by whoever made it and read-only once handed on. Frames from NewFrame
+// are counted: Release gives the memory back for the next frame. Forgetting to release
+// costs reuse and nothing else.
+type Frame struct {
+	Width, Height     int
+	Y, U, V           []byte
+	YStride, UVStride int
+	Captured          time.Time // when the light fell on the sensor, as near as is known
+
+	refs atomic.Int32
+	pool *sync.Pool // nil for frames over memory of somebody else's
+}
+
+// framePools holds one pool a picture size; sizes in use at a time are few.
+var framePools sync.Map // image.Point -> *sync.Pool
+
+// NewFrame returns a frame of w by h pixels with one reference; its content is undefined.
+func NewFrame(w, h int) *Frame {
+	size := image.Pt(w, h)
+	p, ok := framePools.Load(size)
+	if !ok {
+		p, _ = framePools.LoadOrStore(size, new(sync.Pool))
+	}
+	pool := p.(*sync.Pool)
+	if f, ok := pool.Get().(*Frame); ok {
+		f.Captured = time.Time{}
+		f.refs.Store(1)
+		return f
+	}
+	cw, ch := (w+1)/2, (h+1)/2
+	buf := make([]byte, w*h+2*cw*ch)
+	f := &Frame{
+		Width: w, Height: h,
+		Y: buf[: w*h : w*h], U: buf[w*h : w*h+cw*ch : w*h+cw*ch], V: buf[w*h+cw*ch:],
+		YStride: w, UVStride: cw,
+		pool: pool,
+	}
+	f.refs.Store(1)
+	return f
+}
+
+// Retain adds a reference and returns f.
+func (f *Frame) Retain() *Frame {
+	f.refs.Add(1)
+	return f
+}
+
+// Release drops a reference; with the last one the frame's memory is used again.
+func (f *Frame) Release() {
+	if f.pool == nil {
+		return
+	}
+	switch n := f.refs.Add(-1); {
+	case n == 0:
+		f.pool.Put(f)
+	case n < 0:
+		panic("media: frame released more often than retained")
+	}
+}
+
+// Bounds is the frame's rectangle at the origin.
+func (f *Frame) Bounds() image.Rectangle { return image.Rect(0, 0, f.Width, f.Height) }
+
+// YCbCr is a view of the frame as the standard library's image type; it shares memory.
+func (f *Frame) YCbCr() *image.YCbCr {
+	return &image.YCbCr{
+		Y: f.Y, Cb: f.U, Cr: f.V, YStride: f.YStride, CStride: f.UVStride,
+		SubsampleRatio: image.YCbCrSubsampleRatio420, Rect: f.Bounds(),
+	}
+}
+
+// Packet is one encoded video frame.
+type Packet struct {
+	Codec         Codec
+	Data          []byte
+	Key           bool
+	Width, Height int
+	Captured      time.Time
+}
+
+// Cover is the largest part of a w by h picture, around its middle, that has the aspect
+// ratio of dw by dh: what fills a tile without bars.
+func Cover(w, h, dw, dh int) image.Rectangle {
+	cw, ch := w, h
+	if w*dh > dw*h {
+		cw = max(h*dw/dh, 1)
+	} else {
+		ch = max(w*dh/dw, 1)
+	}
+	x, y := (w-cw)/2&^1, (h-ch)/2&^1
+	return image.Rect(x, y, x+cw, y+ch)
+}
+
+// Contain is the largest size with the aspect ratio of w by h that fits into dw by dh:
+// what shows a whole picture, with bars.
+func Contain(w, h, dw, dh int) image.Point {
+	if w*dh > dw*h {
+		return image.Pt(dw, max(h*dw/w, 1))
+	}
+	return image.Pt(max(w*dh/h, 1), dh)
+}
