@@ -1,0 +1,302 @@
+package pipe
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"parley/media"
+)
+
+const (
+	// dtxSize is the size up to which an Opus packet only says that there is nothing to
+	// hear (RFC 6716, section 2.1.9).
+	dtxSize = 2
+	// dtxRepeats is how many such packets open a silence before nothing more is sent:
+	// two, so that a single loss does not make the silence look like an outage.
+	dtxRepeats = 2
+	// captureGap is the hole in the capture times from which a microphone counts as
+	// having paused, and the media clock jumps with it. Shorter ones are late blocks
+	// that will be made up for.
+	captureGap = 500 * time.Millisecond
+	// opusBuffer holds any Opus packet of 20 ms (RFC 6716, section 3.4: 1275 a frame).
+	opusBuffer = 1500
+)
+
+// AudioPacket is 20 ms of Opus, the same for every peer.
+type AudioPacket struct {
+	Data      []byte    // valid until the subscriber returns
+	Timestamp uint32    // 48 kHz media clock; it goes on through silence
+	Marker    bool      // first after a silence (RFC 7587, section 4.2)
+	Captured  time.Time // when its first sample was heard by the microphone
+	Level     float64   // dBFS
+	Voice     bool      // somebody speaks
+}
+
+// AudioSender turns one microphone into Opus packets of 20 ms, encoding once for all
+// subscribed peers. It works with one channel; a stereo microphone is mixed down.
+type AudioSender struct {
+	// Process, if set before the first Write, works on every block of 10 ms (one
+	// channel, its memory may be written to) before it is measured and encoded.
+	Process func(a *media.Audio)
+
+	enc    media.AudioEncoder
+	log    *slog.Logger
+	config atomic.Pointer[media.AudioConfig] // holds 1; an older one is replaced
+	muted  atomic.Bool
+	failed atomic.Uint64
+	meter  voiceMeter
+
+	subMu       sync.Mutex
+	subscribers atomic.Pointer[[]*audioSubscriber] // copied on change
+
+	mu        sync.Mutex // held by Write: while microphones change, two may write
+	block     media.Audio
+	filled    int // samples of block
+	next      time.Time
+	frame     []int16 // up to PacketSamples
+	captured  time.Time
+	timestamp uint32
+	gain      float32           // of the last sample: 0 muted, 1 not
+	live      bool              // some of frame is to be heard
+	fading    bool              // one packet of silence is still due: decoders carry on what they heard last
+	silent    bool              // nothing was sent before this packet
+	opening   int               // packets that still have to announce the silence
+	toc       byte              // of the last packet
+	cfg       media.AudioConfig // as asked for
+	dtx       bool              // as the encoder has it
+	quiet     int               // packets since the last that was not
+	buf       []byte
+}
+
+type audioSubscriber struct{ f func(AudioPacket) }
+
+// NewAudioSender returns a sender that encodes with enc, an encoder for one channel, which
+// stays the caller's to close once nobody writes any more. Configure says how.
+func NewAudioSender(enc media.AudioEncoder, log *slog.Logger) *AudioSender {
+	s := &AudioSender{
+		enc: enc, log: log,
+		block:     media.Audio{PCM: make([]int16, media.BlockSamples), Channels: 1},
+		frame:     make([]int16, 0, media.PacketSamples),
+		timestamp: rand.Uint32(), // RFC 3550, section 5.1
+		gain:      1,
+		silent:    true,
+		buf:       make([]byte, 0, opusBuffer),
+	}
+	s.meter.init()
+	s.subscribers.Store(new([]*audioSubscriber))
+	return s
+}
+
+// Subscribe has f called with every packet, from the goroutine that calls Write, so it must
+// not block. After cancel has returned, a call that was under way may still finish.
+func (s *AudioSender) Subscribe(f func(AudioPacket)) (cancel func()) {
+	sub := &audioSubscriber{f}
+	s.subMu.Lock()
+	defer s.subMu.Unlock()
+	subs := append(slices.Clone(*s.subscribers.Load()), sub)
+	s.subscribers.Store(&subs)
+	return func() {
+		s.subMu.Lock()
+		defer s.subMu.Unlock()
+		subs := slices.DeleteFunc(slices.Clone(*s.subscribers.Load()), func(o *audioSubscriber) bool { return o == sub })
+		s.subscribers.Store(&subs)
+	}
+}
+
+// SetMuted stops or resumes sending. The sound fades within 10 ms, then a marker of silence
+// goes out, then nothing; Level goes on.
+func (s *AudioSender) SetMuted(muted bool) { s.muted.Store(muted) }
+
+// Configure changes the encoder before its next packet. The number of channels stays 1.
+func (s *AudioSender) Configure(c media.AudioConfig) {
+	c.Channels = 1
+	s.config.Store(&c)
+}
+
+// Level is what the microphone hears, muted or not, in dBFS.
+func (s *AudioSender) Level() float64 { return s.meter.level() }
+
+// Speaking says whether somebody speaks into the microphone, muted or not.
+func (s *AudioSender) Speaking() bool { return s.meter.speaking() }
+
+// Failed counts packets that the encoder refused.
+func (s *AudioSender) Failed() uint64 { return s.failed.Load() }
+
+// Stopped tells that the microphone has ended: peers hear silence rather than a loss, and
+// the level falls. The next Write starts anew.
+func (s *AudioSender) Stopped() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pause()
+	s.announceSilence()
+	s.meter.stop()
+	s.gain, s.fading = 0, false
+}
+
+// Write takes the next block of a microphone, of any length, encodes what is complete and
+// calls the subscribers. It keeps nothing of a.
+func (s *AudioSender) Write(a media.Audio) {
+	if a.Channels < 1 || len(a.PCM)%a.Channels != 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.follow(a)
+	captured := a.Captured
+	for pcm := a.PCM; len(pcm) > 0; {
+		n := min(len(pcm)/a.Channels, media.BlockSamples-s.filled)
+		if s.filled == 0 {
+			s.block.Captured = captured
+		}
+		mixDown(s.block.PCM[s.filled:s.filled+n], pcm, a.Channels)
+		pcm = pcm[n*a.Channels:]
+		captured = captured.Add(samplesDuration(int64(n)))
+		if s.filled += n; s.filled == media.BlockSamples {
+			s.filled = 0
+			s.writeBlock()
+		}
+	}
+}
+
+// follow moves the media clock on when the microphone has paused.
+func (s *AudioSender) follow(a media.Audio) {
+	if a.Captured.IsZero() {
+		return
+	}
+	if gap := a.Captured.Sub(s.next); !s.next.IsZero() && gap > captureGap {
+		s.pause()
+		s.timestamp += uint32(durationSamples(gap))
+	}
+	s.next = a.Captured.Add(samplesDuration(int64(len(a.PCM) / a.Channels)))
+}
+
+// pause gives up the packet begun, and the media clock passes over it.
+func (s *AudioSender) pause() {
+	if len(s.frame) > 0 || s.filled > 0 {
+		s.timestamp += media.PacketSamples
+	}
+	s.frame, s.filled, s.live = s.frame[:0], 0, false
+	s.next = time.Time{}
+}
+
+// writeBlock adds the full block to the packet, and sends that when it is full.
+func (s *AudioSender) writeBlock() {
+	if s.Process != nil {
+		s.Process(&s.block)
+	}
+	s.meter.update(media.Level(s.block.PCM))
+	gain := float32(1)
+	if s.muted.Load() {
+		gain = 0
+	}
+	if len(s.frame) == 0 {
+		s.captured, s.live = s.block.Captured, false
+	}
+	s.live = s.live || s.gain > 0 || gain > 0
+	start := len(s.frame)
+	s.frame = append(s.frame, s.block.PCM...)
+	fade(s.frame[start:], 1, s.gain, gain)
+	s.gain = gain
+	if len(s.frame) < media.PacketSamples {
+		return
+	}
+	if len(*s.subscribers.Load()) == 0 {
+		s.silent, s.opening, s.fading = true, 0, false
+	} else if s.live || s.fading {
+		s.fading = s.live
+		s.encode()
+	} else {
+		s.announceSilence()
+	}
+	s.frame = s.frame[:0]
+	s.timestamp += media.PacketSamples
+}
+
+// Opus takes whatever is not speech for background noise, and with DTX replaces it: a held
+// note would come out as a whisper. So DTX is on only while it is quiet: below quietLevel, in
+// dBFS, for quietPackets packets. Rooms and microphones hum at -70 to -50.
+const (
+	quietLevel   = -50
+	quietPackets = 25
+)
+
+// configure gives the encoder what was asked for, with DTX as loud as it is.
+func (s *AudioSender) configure() {
+	if s.quiet++; media.Level(s.frame) > quietLevel {
+		s.quiet = 0
+	}
+	c := s.config.Swap(nil)
+	if c != nil {
+		s.cfg = *c
+	}
+	dtx := s.cfg.DTX && s.quiet >= quietPackets
+	if c == nil && dtx == s.dtx {
+		return
+	}
+	s.dtx = dtx
+	cfg := s.cfg
+	cfg.DTX = dtx
+	if err := s.enc.Configure(cfg); err != nil {
+		s.log.Warn("configure audio encoder", "err", err)
+	}
+}
+
+// encode sends the packet.
+func (s *AudioSender) encode() {
+	s.configure()
+	data, err := s.enc.Encode(s.buf[:0], s.frame)
+	if err != nil {
+		if s.failed.Add(1) == 1 {
+			s.log.Warn("encode audio", "err", err)
+		}
+		return
+	}
+	if len(data) == 0 {
+		return
+	}
+	s.buf = data
+	s.toc = data[0]
+	if len(data) <= dtxSize {
+		s.announceSilence()
+		return
+	}
+	s.send(AudioPacket{Data: data, Marker: s.silent, Level: media.Level(s.frame), Voice: s.meter.speaking()})
+	s.silent, s.opening = false, dtxRepeats
+}
+
+// announceSilence sends the first packets of a silence: a lone table-of-contents byte, a
+// packet with a frame of no bytes (RFC 6716, section 3.2.1), which decoders take for DTX.
+func (s *AudioSender) announceSilence() {
+	if s.opening == 0 {
+		return
+	}
+	s.opening--
+	s.silent = true
+	s.send(AudioPacket{Data: append(s.buf[:0], s.toc&^3), Level: media.LevelFloor})
+}
+
+func (s *AudioSender) send(p AudioPacket) {
+	p.Timestamp, p.Captured = s.timestamp, s.captured
+	for _, sub := range *s.subscribers.Load() {
+		sub.f(p)
+	}
+}
+
+// mixDown fills dst with the mean of the channels of src.
+func mixDown(dst, src []int16, channels int) {
+	if channels == 1 {
+		copy(dst, src)
+		return
+	}
+	for i := range dst {
+		sum := 0
+		for _, v := range src[i*channels : (i+1)*channels] {
+			sum += int(v)
+		}
+		dst[i] = int16(sum / channels)
+	}
+}

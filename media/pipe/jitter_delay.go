@@ -1,0 +1,169 @@
+package pipe
+
+import "parley/media"
+
+const (
+	// The playout delay lies between these: one packet, and what a conversation bears.
+	minDelay = 20 * samplesPerMs
+	maxDelay = 500 * samplesPerMs
+	// startDelay is that of a stream of which nothing is known yet.
+	startDelay = 30 * samplesPerMs
+	// delayQuantile is the share of packets that are to arrive in time; in-band FEC and
+	// concealment are for the rest.
+	delayQuantile = 0.97
+	// delayForget is the weight that a packet loses with each that follows: the
+	// histogram's memory is about 600 packets, 12 s.
+	delayForget = 0.9983
+	// delayStep is the width of a bucket of the histogram.
+	delayStep    = 5 * samplesPerMs
+	delayBuckets = maxDelay/delayStep + 1
+	// readSlack covers that the speaker asks for 10 ms at a time: a packet must be here
+	// up to one such step before its first sample is heard.
+	readSlack = 10 * samplesPerMs
+	// delayWarmUp is how many packets make the histogram worth believing.
+	delayWarmUp = 5
+	// latePerCent and latePerCentFEC are what one per cent of packets that come out of
+	// order, and too late, is worth in delay: these are packets of a network that
+	// reorders, or retransmissions over a long path. To wait for them costs every
+	// packet; with in-band FEC most of them are not needed.
+	latePerCent    = 20 * samplesPerMs
+	latePerCentFEC = 8 * samplesPerMs
+	// Above the first rate of loss, the delay has room for one packet more, so that the
+	// packet after a lost one, which carries its FEC, is here in time; below the second
+	// no longer.
+	lossHigh, lossLow = 0.02, 0.01
+	// lossForget makes the loss rate's memory 250 packets, 5 s.
+	lossForget = 1.0 / 250
+)
+
+// delayEstimator chooses the playout delay from histograms of relative packet delays that
+// forget exponentially.
+type delayEstimator struct {
+	ordered, reordered [delayBuckets]float32 // sum to 1 together once n > 0
+	n                  int
+	loss               float64 // share of packets not there when due
+	fec                float64 // share of packets that carry FEC
+	repair             bool    // leave room for FEC
+	desired            int64
+}
+
+func (d *delayEstimator) reset() { *d = delayEstimator{desired: startDelay} }
+
+// played takes whether a packet was there when it was due.
+func (d *delayEstimator) played(there bool) {
+	d.loss *= 1 - lossForget
+	if !there {
+		d.loss += lossForget
+	}
+}
+
+// observe takes a packet's delay over the fastest one, in samples, whether it came out of
+// order, and whether it carries its predecessor.
+func (d *delayEstimator) observe(delay int64, reordered, fec bool) {
+	d.n++
+	keep := min(float32(delayForget), 1-1/float32(d.n))
+	for i := range d.ordered {
+		d.ordered[i] *= keep
+		d.reordered[i] *= keep
+	}
+	bucket := min(max(delay, 0)/delayStep, delayBuckets-1)
+	if reordered {
+		d.reordered[bucket] += 1 - keep
+	} else {
+		d.ordered[bucket] += 1 - keep
+	}
+	d.fec *= 1 - lossForget
+	if fec {
+		d.fec += lossForget
+	}
+	if d.n >= delayWarmUp {
+		d.desired = min(max(d.choose()+readSlack, minDelay), maxDelay)
+	}
+}
+
+// choose is the delay that packets need.
+func (d *delayEstimator) choose() int64 {
+	var total, late float32
+	for i := range d.ordered {
+		total += d.ordered[i]
+		late += d.reordered[i]
+	}
+	worth := float32(latePerCent)
+	if d.fec > lossHigh {
+		worth = latePerCentFEC
+	}
+	var sum float32
+	best, cost := 0, float32(0)
+	for i := range d.ordered {
+		in := sum >= delayQuantile*total
+		sum += d.ordered[i]
+		late -= d.reordered[i]
+		if in || sum >= delayQuantile*total {
+			// In order, enough packets come within bucket i; is it worth waiting longer?
+			if c := float32(i*delayStep) + 100*late*worth; !in || c < cost {
+				best, cost = i, c
+			}
+		}
+	}
+	if d.loss > lossHigh && d.fec > lossHigh {
+		d.repair = true
+	} else if d.loss < lossLow {
+		d.repair = false
+	}
+	delay := int64(best+1) * delayStep
+	if d.repair {
+		delay += media.PacketSamples
+	}
+	return delay
+}
+
+// target is the delay from the fastest packet's arrival to its first sample being heard.
+func (d *delayEstimator) target() int64 { return d.desired }
+
+const (
+	// delayBand is how far above its target the delay may be before it is shortened.
+	delayBand = 10 * samplesPerMs
+	// delayDead is how far below before it is lengthened.
+	delayDead = 2 * samplesPerMs
+	// meterWindow is how many packets the present delay is measured over: the least of
+	// them counts, because a speaker that takes several blocks at a time makes some
+	// packets wait longer than they need to.
+	meterWindow = 8
+	meterEnough = 4
+)
+
+// playoutMeter measures the delay that packets actually have when they are decoded.
+type playoutMeter struct {
+	offset [meterWindow]int64 // playout time less media time
+	n      int
+}
+
+func (m *playoutMeter) reset() { m.n = 0 }
+
+func (m *playoutMeter) add(offset int64) {
+	m.offset[m.n%meterWindow] = offset
+	m.n++
+	if m.n >= 2*meterWindow {
+		m.n -= meterWindow // stay full, and small for ever
+	}
+}
+
+// shift follows a change of the delay by stretching.
+func (m *playoutMeter) shift(by int64) {
+	for i := range min(m.n, meterWindow) {
+		m.offset[i] += by
+	}
+}
+
+// least is the smallest offset of the window; ok tells that there were enough.
+func (m *playoutMeter) least() (offset int64, ok bool) {
+	n := min(m.n, meterWindow)
+	if n < meterEnough {
+		return 0, false
+	}
+	offset = m.offset[0]
+	for _, o := range m.offset[1:n] {
+		offset = min(offset, o)
+	}
+	return offset, true
+}

@@ -1,0 +1,189 @@
+package pipe_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/rtp"
+
+	"parley/media"
+	"parley/media/pipe"
+)
+
+const stereoBlock = media.BlockSamples * media.SpeakerChannels
+
+// loud is a receiver that plays a tone at full scale as long as push is called.
+func loud(i int) (r *pipe.AudioReceiver, push func()) {
+	r = pipe.NewAudioReceiver(newToneDecoder())
+	p := &rtp.Packet{Header: rtp.Header{SSRC: uint32(i)}, Payload: []byte{0x80, 1, 2, 3}}
+	return r, func() {
+		r.Push(p, time.Now())
+		p.SequenceNumber++
+		p.Timestamp += media.PacketSamples
+	}
+}
+
+// play runs n sources for d and returns what the speaker gets; each is called before a block.
+func play(m *pipe.Mixer, n int, d time.Duration, each func(at time.Duration)) []int16 {
+	var out []int16
+	var push []func()
+	for i := range n {
+		r, f := loud(i)
+		m.Add(fmt.Sprint(i), r)
+		push = append(push, f)
+	}
+	block := make([]int16, stereoBlock)
+	for at := time.Duration(0); at < d; at += media.BlockDuration {
+		if at%media.PacketDuration == 0 {
+			for _, f := range push {
+				f()
+			}
+		}
+		if each != nil {
+			each(at)
+		}
+		m.Fill(block)
+		out = append(out, block...)
+		time.Sleep(media.BlockDuration)
+	}
+	return out
+}
+
+func left(pcm []int16) []int16 {
+	mono := make([]int16, len(pcm)/2)
+	for i := range mono {
+		mono[i] = pcm[2*i]
+	}
+	return mono
+}
+
+// Steps of a 200 Hz tone at full scale are at most 858; sums that wrap around leap by 65000.
+func TestMixerDoesNotWrap(t *testing.T) {
+	for _, n := range []int{1, 2, 8, 32} {
+		synctest.Test(t, func(t *testing.T) {
+			out := left(play(pipe.NewMixer(), n, time.Second, nil))
+			// The first block has the limiter's attack.
+			if got := jump(out[len(out)/4:]); got > 900 {
+				t.Errorf("%d sources: step of %d", n, got)
+			}
+			if l := media.Level(out[len(out)/2:]); l < -6 || l > -3 {
+				t.Errorf("%d sources: %.1f dBFS", n, l)
+			}
+			// With the limiter at work the tone must still be one: no flat tops.
+			flat := 0
+			for i, v := range out[1:] {
+				if v == out[i] && (v > 20000 || v < -20000) {
+					flat++
+				}
+			}
+			if flat > len(out)/50 {
+				t.Errorf("%d sources: %d clipped samples of %d", n, flat, len(out))
+			}
+		})
+	}
+}
+
+func TestMixerSums(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := pipe.NewMixer()
+		one := left(play(m, 1, time.Second, func(time.Duration) { m.SetVolume("0", 0.25) }))
+		m = pipe.NewMixer()
+		three := left(play(m, 3, time.Second, func(time.Duration) {
+			for i := range 3 {
+				m.SetVolume(fmt.Sprint(i), 0.25)
+			}
+		}))
+		for i := len(one) / 2; i < len(one); i++ {
+			if d := int(three[i]) - 3*int(one[i]); d > 3 || d < -3 {
+				t.Fatalf("sample %d is %d, three times %d expected", i, three[i], one[i])
+			}
+		}
+	})
+}
+
+func TestMixerMutesWithoutClick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := pipe.NewMixer()
+		out := left(play(m, 1, 2*time.Second, func(at time.Duration) {
+			m.SetVolume("0", 0.5)
+			m.SetMuted("0", at >= time.Second && at < 1500*ms)
+			m.SetMuted("nobody", true)
+			m.SetVolume("0", math.NaN())
+		}))
+		if got := jump(out[len(out)/10:]); got > 600 {
+			t.Errorf("step of %d", got)
+		}
+		if l := media.Level(out[len(out)*55/100 : len(out)*74/100]); l > media.LevelFloor {
+			t.Errorf("muted, but %.0f dBFS", l)
+		}
+		if l := media.Level(out[len(out)*76/100:]); l < -12 {
+			t.Errorf("unmuted, but %.0f dBFS", l)
+		}
+	})
+}
+
+func TestMixerSources(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := pipe.NewMixer()
+		heard := 0
+		m.Played = func(pcm []int16) {
+			if media.Level(pcm) > media.LevelFloor {
+				heard++
+			}
+		}
+		out := left(play(m, 1, time.Second, func(at time.Duration) {
+			if at == 500*ms {
+				m.Remove("0")
+				m.Remove("0")
+			}
+		}))
+		if l := media.Level(out[len(out)/2:]); l > media.LevelFloor {
+			t.Errorf("a removed source is heard with %.0f dBFS", l)
+		}
+		if heard < 40 || heard > 50 {
+			t.Errorf("%d blocks of sound went by the hook", heard)
+		}
+		// Adding under the same name replaces.
+		r, _ := loud(1)
+		m.Add("x", r)
+		m.Add("x", r)
+		m.Remove("x")
+		block := make([]int16, stereoBlock)
+		before := r.Stats().Total
+		m.Fill(block)
+		if r.Stats().Total != before {
+			t.Error("a source added twice and removed is still read")
+		}
+	})
+}
+
+func TestMixerPlaysSounds(t *testing.T) {
+	m := pipe.NewMixer()
+	sound := make([]int16, stereoBlock+101) // neither whole blocks nor whole samples
+	for i := range sound {
+		sound[i] = 1000
+	}
+	m.Play(sound)
+	m.Play(nil)
+	out := make([]int16, 3*stereoBlock+7)
+	out[len(out)-1] = 5
+	m.Fill(out)
+	for i, v := range out {
+		if want := int16(1000); i < len(sound)-1 && v != want || i >= len(sound)-1 && v != 0 {
+			t.Fatalf("sample %d is %d", i, v)
+		}
+	}
+	for range 6 {
+		m.Play(sound)
+	}
+	if m.Replaced() != 2 {
+		t.Errorf("%d sounds replaced, want 2", m.Replaced())
+	}
+	m.Fill(out[:stereoBlock])
+	if out[0] != 4000 {
+		t.Errorf("four sounds add up to %d", out[0])
+	}
+}

@@ -1,0 +1,95 @@
+package pipe
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// playoutWindow is how many frames the jitter estimate looks back: five seconds at 30 fps.
+const playoutWindow = 150
+
+// smoothEnough is the jitter below which frames are shown as they come: less than half a
+// frame at 30 fps is not seen, and holding back costs latency.
+const smoothEnough = 12 * time.Millisecond
+
+// warmUp is how many frames are shown as they come before jitter is believed: the first
+// picture is the largest, and decoders and windows are slow at first.
+const warmUp = 30
+
+// playout decides when a frame is shown: at an even pace, as late as nearly the slowest
+// frames arrive, and no later. It is pure.
+type playout struct {
+	rels   [playoutWindow]time.Duration // arrival less media time, newest last
+	n      int
+	base   time.Time // the arrival that rels count from
+	first  int64     // media time of that arrival, in ticks
+	last   int64     // extended timestamp seen last
+	min    time.Duration
+	target time.Duration
+	sorted [playoutWindow]time.Duration
+
+	repaired uint64 // packets repaired so far
+	lossy    int    // frames until repairs are forgotten
+}
+
+// Which frames are waited for. Jitter has stragglers that are not worth everybody's delay;
+// a repaired frame shows again and again how long a repair takes, and all are waited for
+// but the few that need a second one.
+const (
+	waitFor         = 0.95
+	waitForRepaired = 0.97
+)
+
+// add takes note of a frame that became complete at the given time, when so many packets
+// had been repaired.
+func (p *playout) add(timestamp uint32, at time.Time, repaired uint64) {
+	ext := p.extend(timestamp)
+	if p.n == 0 || ext-p.last > 10*videoClock || p.last-ext > 10*videoClock {
+		*p = playout{base: at, first: int64(timestamp), last: int64(timestamp)}
+		ext = int64(timestamp)
+	}
+	p.last = max(p.last, ext)
+	p.rels[p.n%playoutWindow] = at.Sub(p.base) - ticks(ext-p.first)
+	p.n++
+	n := min(p.n, playoutWindow)
+	s := p.sorted[:n]
+	copy(s, p.rels[:n])
+	slices.Sort(s)
+	p.min = s[0]
+	if p.lossy--; repaired > p.repaired {
+		p.repaired, p.lossy = repaired, playoutWindow
+	}
+	q := waitFor
+	if p.lossy > 0 {
+		q = waitForRepaired
+	}
+	want := s[min(int(q*float64(n)), n-1)] - p.min
+	if want < smoothEnough || p.n < warmUp {
+		want = 0
+	}
+	want = min(want, maxVideoDelay)
+	// Grow at once, shrink slowly: a third of the difference a second.
+	if want > p.target {
+		p.target = want
+	} else {
+		p.target -= time.Duration(math.Ceil(float64(p.target-want) / 100))
+	}
+}
+
+func (p *playout) extend(timestamp uint32) int64 {
+	return p.last + int64(int32(timestamp-uint32(p.last)))
+}
+
+// delay is how long frames are held back against the fastest of them.
+func (p *playout) delay() time.Duration { return p.target }
+
+// due is when the frame is to be shown, extra later than the network asks for; it is in the
+// past for a frame to be shown at once.
+func (p *playout) due(timestamp uint32, extra time.Duration) time.Time {
+	return p.base.Add(p.min + ticks(p.extend(timestamp)-p.first) + min(p.target+extra, maxVideoDelay))
+}
+
+func ticks(n int64) time.Duration {
+	return time.Duration(n * int64(time.Second) / videoClock)
+}
