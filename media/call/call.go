@@ -1,0 +1,223 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+	"golang.org/x/sync/errgroup"
+
+	"parley/media"
+	"parley/media/pipe"
+	"parley/signal"
+	"parley/signal/loop"
+	"parley/signal/room"
+)
+
+// Config is what a Call works with.
+type Config struct {
+	Name   string
+	Server *url.URL // of new meetings and bare codes; nil: Host is asked
+	// Host starts a rendezvous in this process and says how others reach it; it is called
+	// only when Server is nil, and at most once at a time.
+	Host    func(ctx context.Context) (*url.URL, error)
+	Devices media.Devices
+	Codecs  media.Codecs
+	// Camera, Microphone and Speaker are specs as on the command line; On says whether the
+	// first two begin switched on.
+	Camera, Microphone, Speaker string
+	CameraOn, MicrophoneOn      bool
+
+	Settings     webrtc.SettingEngine // of every connection
+	ICEServers   []webrtc.ICEServer
+	Certificates []webrtc.Certificate // nil: one is made for each connection
+	Dial         func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Changed is told every new state by the loop's goroutine; it must not block.
+	Changed func(State)
+	Log     *slog.Logger
+}
+
+// queueSize is how many events of rooms, peers and devices wait for the loop. None is
+// dropped: who finds no place waits.
+const queueSize = 1024
+
+// Call is one user's part in meetings, one at a time.
+type Call struct {
+	cfg   Config
+	queue chan event
+	own   *loop.Mailbox[event]
+
+	rooms   latestRoom
+	audio   *pipe.AudioSender
+	camera  *pipe.VideoSender
+	screen  *pipe.VideoSender
+	mixer   *pipe.Mixer
+	encoder media.AudioEncoder
+	silent  atomic.Bool // the speaker is switched off
+
+	mu    sync.Mutex
+	state State
+	views map[viewKey]*pipe.View
+	peers map[signal.ID]*running
+}
+
+type viewKey struct {
+	id   signal.ID
+	kind media.Kind
+}
+
+// voice is how microphones are coded: transparent speech with room for in-band FEC
+// (RFC 6716 section 2.1.1 gives 28 to 40 kbit/s for fullband speech). Told of less than 10 %
+// loss, Opus leaves the FEC out at this rate.
+var voice = media.AudioConfig{Channels: 1, BitRate: 40_000, Loss: 0.1, DTX: true}
+
+// New returns a call that does nothing until Run.
+func New(cfg Config) (*Call, error) {
+	enc, err := cfg.Codecs.AudioEncoder(voice)
+	if err != nil {
+		return nil, fmt.Errorf("set up audio encoder: %w", err)
+	}
+	c := &Call{
+		cfg: cfg, queue: make(chan event, queueSize), own: loop.NewMailbox[event](), encoder: enc,
+		rooms: latestRoom{ready: make(chan struct{}, 1)},
+		mixer: pipe.NewMixer(),
+		views: make(map[viewKey]*pipe.View),
+		peers: make(map[signal.ID]*running),
+	}
+	c.audio = pipe.NewAudioSender(enc, cfg.Log)
+	c.audio.Configure(voice)
+	c.camera = pipe.NewVideoSender(cfg.Codecs, c.view(Self, media.Camera), cfg.Log)
+	c.screen = pipe.NewVideoSender(cfg.Codecs, c.view(Self, media.Screen), cfg.Log)
+	c.state = State{
+		Name:    room.CleanName(cfg.Name),
+		Mic:     Local{On: cfg.MicrophoneOn && cfg.Microphone != media.SpecOff, Choice: cfg.Microphone},
+		Camera:  Local{On: cfg.CameraOn && cfg.Camera != media.SpecOff, Choice: cfg.Camera},
+		Speaker: Local{On: true, Choice: cfg.Speaker},
+	}
+	return c, nil
+}
+
+// Do carries out a command. It does not block and loses none.
+func (c *Call) Do(cmd Command) { c.own.Put(cmd) }
+
+// State is the newest snapshot.
+func (c *Call) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+// View is the window on a member's camera or screen; Self names our own.
+func (c *Call) View(id signal.ID, kind media.Kind) media.View { return c.view(id, kind) }
+
+func (c *Call) view(id signal.ID, kind media.Kind) *pipe.View {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := viewKey{id, kind}
+	if c.views[k] == nil {
+		c.views[k] = pipe.NewView(c.cfg.Codecs, id == Self && kind == media.Camera, nil)
+	}
+	return c.views[k]
+}
+
+// Level is how loud a member is now, in dBFS; Self is our own microphone.
+func (c *Call) Level(id signal.ID) float64 {
+	if id == Self {
+		return c.audio.Level()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.peers[id]; p != nil {
+		return p.peer.Audio().Level()
+	}
+	return media.LevelFloor
+}
+
+// tickInterval is how often the loop looks at what peers measure.
+const tickInterval = 100 * time.Millisecond
+
+// Run is the loop of the call: it feeds next and carries out what that decides, until ctx
+// ends; then everything it started has ended too.
+func (c *Call) Run(ctx context.Context) error {
+	defer c.encoder.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, ctx := errgroup.WithContext(ctx)
+	x := newExecutor(ctx, c, g)
+	g.Go(func() error { return c.watchDevices(ctx) })
+	g.Go(func() error {
+		defer cancel()
+		c.loop(ctx, x)
+		x.stopAll()
+		return nil
+	})
+	return g.Wait()
+}
+
+func (c *Call) loop(ctx context.Context, x *executor) {
+	m := model{State: c.State(), server: c.parse}
+	c.publish(m.State)
+	tick := time.NewTicker(tickInterval)
+	defer tick.Stop()
+	for {
+		var events []event
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.own.Ready():
+			events = c.own.Take()
+		case ev := <-c.queue:
+			// A room tells of a member before it passes on what that member says; an offer
+			// of somebody that we do not know of yet would be lost.
+			events = append(c.rooms.take(), ev)
+		case <-c.rooms.ready:
+			events = c.rooms.take()
+		case <-tick.C:
+			events = x.observe(&m)
+		}
+		now := time.Now()
+		for _, ev := range events {
+			x.apply(&m, ev, now)
+		}
+	}
+}
+
+func (c *Call) publish(s State) {
+	c.mu.Lock()
+	c.state = s
+	c.mu.Unlock()
+	c.cfg.Changed(s)
+}
+
+func (c *Call) parse(text string) (signal.Link, error) {
+	return signal.ParseLink(text, c.cfg.Server)
+}
+
+// watchDevices keeps the lists of devices current.
+func (c *Call) watchDevices(ctx context.Context) error {
+	list := func(k media.Kind) {
+		devices, err := c.cfg.Devices.List(k)
+		if err != nil {
+			c.cfg.Log.Warn("list devices", "kind", k.String(), "err", err)
+			return
+		}
+		select {
+		case c.queue <- devicesListed{k, devices}:
+		case <-ctx.Done():
+		}
+	}
+	for _, k := range []media.Kind{media.Camera, media.Microphone, media.Speaker, media.Screen} {
+		list(k)
+	}
+	if err := c.cfg.Devices.Watch(ctx, list); err != nil && ctx.Err() == nil {
+		c.cfg.Log.Warn("watch devices", "err", err) // the lists stay as they are
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package call
+
+import (
+	"errors"
+	"slices"
+
+	"parley/media"
+	"parley/signal/room"
+)
+
+// local is our own device of a kind.
+func (s *State) local(k media.Kind) *Local {
+	switch k {
+	case media.Camera:
+		return &s.Camera
+	case media.Microphone:
+		return &s.Mic
+	case media.Speaker:
+		return &s.Speaker
+	}
+	return &s.Screen
+}
+
+// wanted says whether the device of a kind is to be open. The microphone is open while
+// muted too, so that unmuting is instant and the level meter shows that it works.
+func (m model) wanted(k media.Kind) bool {
+	l := m.local(k)
+	if l.Choice == media.SpecOff && k != media.Speaker {
+		return false
+	}
+	switch k {
+	case media.Microphone:
+		return m.inside() || m.Phase == Lobby
+	case media.Camera:
+		return l.On && (m.inside() || m.Phase == Lobby)
+	case media.Speaker:
+		return m.inside()
+	}
+	return l.On && m.inside()
+}
+
+// settle opens and closes devices until they are as wanted, and tells the others what we
+// send.
+func (m model) settle() (model, []effect) {
+	// First of all: a microphone that opens muted never says a word.
+	effects := []effect{mute{!m.Mic.On}, silence{!m.Speaker.On}}
+	for k := range media.Kind(len(m.devices)) {
+		slot := &m.devices[k]
+		l := m.local(k)
+		switch want := m.wanted(k); {
+		case want && !slot.open:
+			slot.open = true
+			slot.generation++
+			spec := l.Choice
+			if slot.fallback {
+				spec = media.SpecDefault
+			}
+			effects = append(effects, openDevice{k, spec, slot.generation})
+		case !want && slot.open:
+			// Next time the choice has its chance again.
+			slot.open, slot.fallback, slot.failed = false, false, false
+			slot.generation++
+			effects = append(effects, closeDevice{k})
+			l.Live, l.Info, l.Problem = false, "", ""
+		}
+	}
+	if m.Phase != Idle && m.Phase != Ended {
+		effects = append(effects, tell{m.marks()})
+	}
+	return m, effects
+}
+
+// marks is what we tell the others of what we send.
+func (m model) marks() room.SetMarks {
+	return room.SetMarks{
+		Mic: m.Mic.On && m.Mic.Live, Camera: m.Camera.On && m.Camera.Live, Screen: m.Screen.On && m.Screen.Live,
+	}
+}
+
+func (m model) turn(c Turn) (model, []effect) {
+	l := m.local(c.Kind)
+	if c.Kind == media.Screen && c.On {
+		return m, nil // which one? see Choose
+	}
+	if c.On && l.Choice == media.SpecOff {
+		l.Choice = media.SpecDefault
+	}
+	l.On = c.On
+	if c.On && m.devices[c.Kind].failed {
+		return m.reopen(c.Kind)
+	}
+	return m.settle()
+}
+
+func (m model) choose(c Choose) (model, []effect) {
+	l := m.local(c.Kind)
+	slot := &m.devices[c.Kind]
+	switch {
+	case c.Kind == media.Screen && !m.inside():
+		return m, nil // a screen is never shared by surprise, later on
+	case l.Live && l.Choice == c.ID && !slot.fallback:
+		return m, nil // it is what runs
+	case c.Kind == media.Screen:
+		l.On = true
+	case c.ID == media.SpecOff && c.Kind != media.Speaker:
+		l.On = false
+	}
+	l.Choice, l.Problem, slot.fallback = c.ID, "", false
+	return m.reopen(c.Kind)
+}
+
+// reopen closes and opens a device, if it is wanted.
+func (m model) reopen(k media.Kind) (model, []effect) {
+	slot := &m.devices[k]
+	var effects []effect
+	if slot.open {
+		slot.open, slot.failed = false, false
+		slot.generation++
+		l := m.local(k)
+		l.Live, l.Info = false, ""
+		effects = append(effects, closeDevice{k})
+	}
+	m, more := m.settle()
+	return m, append(effects, more...)
+}
+
+func (m model) deviceOpened(ev deviceOpened) (model, []effect) {
+	if m.devices[ev.kind].generation != ev.generation {
+		return m, nil
+	}
+	l := m.local(ev.kind)
+	l.Live, l.Device, l.Info, l.Problem = true, ev.device, ev.info, ""
+	if m.devices[ev.kind].fallback && m.Problem == "" {
+		m.Problem = standIn(ev.kind, ev.device)
+	}
+	return m.settle()
+}
+
+// deviceFailed falls back to the system's default once, and then waits for a device to
+// appear.
+func (m model) deviceFailed(ev deviceFailed) (model, []effect) {
+	slot := &m.devices[ev.kind]
+	if slot.generation != ev.generation {
+		return m, nil
+	}
+	l := m.local(ev.kind)
+	l.Live, l.Info = false, ""
+	l.Problem = deviceProblem(ev.kind, ev.err)
+	slot.open = false
+	if ev.kind == media.Screen {
+		m.Problem = l.Problem
+		l.On, l.Problem = false, ""
+		return m.settle()
+	}
+	if l.Choice != media.SpecDefault && !slot.fallback {
+		slot.fallback = true
+		return m.settle()
+	}
+	// Stay closed until the list of devices changes, or for a while if the device is busy.
+	slot.generation++
+	slot.open, slot.failed = true, true
+	m, effects := m.settle()
+	if ev.kind == media.Speaker {
+		effects = append(effects, openDevice{media.Speaker, media.SpecOff, m.devices[ev.kind].generation})
+	}
+	if mayPass(ev.err) {
+		effects = append(effects, later{retryPatience, reopen{ev.kind, m.devices[ev.kind].generation}})
+	}
+	return m, effects
+}
+
+// mayPass says whether a device that failed may work in a while, without any other appearing.
+func mayPass(err error) bool {
+	return !errors.Is(err, media.ErrNoDevice) && !errors.Is(err, media.ErrFormat) && !errors.Is(err, media.ErrUnsupported)
+}
+
+// devicesListed takes a new list, and opens what is wanted and could not be had so far.
+func (m model) devicesListed(ev devicesListed) (model, []effect) {
+	devices := make(map[media.Kind][]media.Device, len(m.Devices)+1)
+	for k, v := range m.Devices {
+		devices[k] = v
+	}
+	old := devices[ev.kind]
+	devices[ev.kind] = ev.list
+	m.Devices = devices
+	l := m.local(ev.kind)
+	slot := &m.devices[ev.kind]
+	if ev.kind == media.Speaker && !slot.open {
+		// In the lobby the speaker is not open; that there is none is known all the same.
+		none := deviceProblem(media.Speaker, media.ErrNoDevice)
+		if len(ev.list) == 0 && l.Choice == media.SpecDefault {
+			l.Problem = none
+		} else if l.Problem == none {
+			l.Problem = ""
+		}
+	}
+	chosen := func(d media.Device) bool { return d.ID == l.Choice || d.Name == l.Choice }
+	switch {
+	case slices.Equal(old, ev.list) || ev.kind == media.Screen:
+		return m, nil
+	case slot.fallback && slices.ContainsFunc(ev.list, chosen):
+		slot.fallback = false // the chosen one is back
+		if m.Problem == standIn(ev.kind, l.Device) {
+			m.Problem = ""
+		}
+		return m.reopen(ev.kind)
+	case slot.failed:
+		return m.reopen(ev.kind)
+	}
+	return m, nil
+}

@@ -1,0 +1,350 @@
+package call
+
+import (
+	"slices"
+	"time"
+
+	"parley/media"
+	"parley/signal"
+	"parley/signal/room"
+)
+
+// event is something that happened. Commands are events too.
+//
+//	source            events
+//	the user          Command
+//	the rendezvous    prepared, roomChanged, signalled
+//	a peer            peerChanged, observed
+//	a device          devicesListed, deviceOpened, deviceFailed
+//	the clock         nudge, overdue, reopen
+type event interface{}
+
+type (
+	// prepared: the meeting's keys are derived and its rendezvous is known.
+	prepared struct {
+		meeting int
+		link    signal.Link
+		keys    signal.Keys
+		err     error
+	}
+	roomChanged struct {
+		meeting int
+		state   room.State
+	}
+	// signalled: a call message came. offer names the connection it is an offer of, if it
+	// is one.
+	signalled struct {
+		meeting int
+		from    signal.ID
+		payload []byte
+		offer   string
+	}
+	peerChanged struct {
+		id      signal.ID
+		attempt int
+		phase   PeerPhase
+	}
+	// observed: what is measured about a peer from time to time.
+	observed struct {
+		id       signal.ID
+		speaking bool
+		quality  int
+	}
+	devicesListed struct {
+		kind media.Kind
+		list []media.Device
+	}
+	deviceOpened struct {
+		kind       media.Kind
+		generation int
+		device     media.Device
+		info       string
+	}
+	deviceFailed struct {
+		kind       media.Kind
+		generation int
+		err        error
+	}
+	nudge struct { // it is time for a connection that has not come about
+		meeting int
+		id      signal.ID
+	}
+	overdue struct { // an attempt should be connected by now
+		id      signal.ID
+		attempt int
+	}
+	reopen struct { // it is time to try a device again
+		kind       media.Kind
+		generation int
+	}
+)
+
+// effect is something to do.
+type effect interface{}
+
+type (
+	// prepare finds or makes the code, derives its keys, and hosts a rendezvous if need be.
+	prepare struct {
+		meeting int
+		link    *signal.Link // nil: a new meeting
+	}
+	openRoom struct {
+		meeting int
+		keys    signal.Keys
+		me      room.Member
+	}
+	closeRoom struct{}
+	tell      struct{ command room.Command }
+	offerPeer struct {
+		id      signal.ID
+		attempt int
+	}
+	// answerPeer makes a connection for the offer in payload.
+	answerPeer struct {
+		id      signal.ID
+		attempt int
+		conn    string
+		payload []byte
+	}
+	passOn struct { // a call message, to the connection it belongs to
+		id      signal.ID
+		payload []byte
+	}
+	restartPeer struct{ id signal.ID }
+	closePeer   struct{ id signal.ID }
+	openDevice  struct {
+		kind       media.Kind
+		spec       string
+		generation int
+	}
+	closeDevice struct{ kind media.Kind }
+	mute        struct{ muted bool }
+	silence     struct{ silent bool } // of the speaker
+	later       struct {
+		wait time.Duration
+		ev   event
+	}
+)
+
+// Waiting times of next.
+const (
+	offerPatience   = 5 * time.Second  // for the offer of whoever came later
+	connectPatience = 10 * time.Second // for a connection: its offer or answer may be lost
+	retryPatience   = 3 * time.Second  // before a failed connection or device is tried again
+	retryCap        = 30 * time.Second // the same, after many failures of a connection
+)
+
+// model is State and what nobody else needs to know.
+type model struct {
+	State
+	server  parser
+	meeting int // counts meetings, so that late answers to an earlier one are known
+	attempt int // counts connections, so that late news of an earlier one is known
+	me      signal.ID
+	join    bool // go in as soon as the room is there
+	link    signal.Link
+	conns   map[signal.ID]conn // of everyone met in this meeting
+	devices [4]slot            // by media.Kind
+}
+
+// parser reads what the user typed or pasted as a meeting.
+type parser func(text string) (signal.Link, error)
+
+// conn is what next knows of a peer connection.
+type conn struct {
+	attempt  int    // 0: there is none now
+	offered  bool   // by us
+	name     string // of the last offer that we answered
+	phase    PeerPhase
+	failures int // since it worked last
+}
+
+// slot is the place of one device.
+type slot struct {
+	generation int
+	open       bool // asked for
+	fallback   bool // the choice is not to be had; the default stands in
+	failed     bool // given up for now: nothing is open although it is asked for
+}
+
+// next is all the logic of a call: what an event changes and what is to be done about it.
+func next(m model, ev event, now time.Time) (model, []effect) {
+	switch ev := ev.(type) {
+	case Command:
+		return m.command(ev, now)
+	case prepared:
+		return m.prepared(ev)
+	case roomChanged:
+		return m.roomChanged(ev, now)
+	case signalled:
+		return m.signalled(ev)
+	case peerChanged:
+		return m.peerChanged(ev)
+	case observed:
+		m.updatePeer(ev.id, func(p *Peer) { p.Speaking, p.Quality = ev.speaking && p.Mic, ev.quality })
+	case devicesListed:
+		return m.devicesListed(ev)
+	case deviceOpened:
+		return m.deviceOpened(ev)
+	case deviceFailed:
+		return m.deviceFailed(ev)
+	case reopen:
+		if m.devices[ev.kind].generation == ev.generation {
+			return m.reopen(ev.kind)
+		}
+	case nudge:
+		if ev.meeting == m.meeting {
+			return m.nudge(ev.id)
+		}
+	case overdue:
+		return m.overdue(ev)
+	}
+	return m, nil
+}
+
+func (m model) command(c Command, now time.Time) (model, []effect) {
+	switch c := c.(type) {
+	case NewMeeting:
+		return m.open(nil, c.Join, now)
+	case Open:
+		link, err := m.server(c.Text)
+		if err != nil {
+			m.Problem = sentence(err)
+			return m, nil
+		}
+		return m.open(&link, c.Join, now)
+	case Join:
+		return m.enter(now)
+	case Leave:
+		if m.Phase == Lobby {
+			return m.close(Idle, Left)
+		}
+		if m.inside() {
+			return m.close(Ended, Left)
+		}
+	case Close:
+		if m.Phase == Ended {
+			m.Phase, m.Problem = Idle, ""
+		}
+	case SetName:
+		m.Name = room.CleanName(c.Name)
+		return m, []effect{tell{room.SetName{Name: m.Name}}}
+	case Turn:
+		return m.turn(c)
+	case Choose:
+		return m.choose(c)
+	case StopScreen:
+		m.Screen.On, m.Screen.Problem = false, ""
+		return m.settle()
+	case Say:
+		return m, []effect{tell{room.Say{Text: c.Text}}}
+	case Resend:
+		return m, []effect{tell{room.Resend{ID: c.ID}}}
+	case Dismiss:
+		m.Problem = ""
+	}
+	return m, nil
+}
+
+// inside says whether the user is in a meeting, past the lobby.
+func (m model) inside() bool {
+	return m.Phase == Joining || m.Phase == Waiting || m.Phase == Live || m.Phase == Reconnecting
+}
+
+// open goes to the lobby of a meeting, or straight in, leaving any other meeting first.
+func (m model) open(link *signal.Link, join bool, now time.Time) (model, []effect) {
+	var effects []effect
+	if m.Phase != Idle && m.Phase != Ended {
+		m, effects = m.close(Idle, Left)
+	}
+	m.meeting++
+	m.join, m.Problem, m.Reason = join, "", Left
+	m.Link, m.Code, m.link, m.Room = "", "", signal.Link{}, room.State{}
+	m.Phase = Lobby
+	if join {
+		m.Phase, m.Started = Joining, now
+	}
+	if link != nil {
+		m.link, m.Link, m.Code = *link, link.String(), link.Code.String()
+	}
+	m, more := m.settle()
+	return m, slices.Concat(effects, []effect{prepare{m.meeting, link}}, more)
+}
+
+func (m model) prepared(ev prepared) (model, []effect) {
+	if ev.meeting != m.meeting || m.Phase != Lobby && m.Phase != Joining {
+		return m, nil
+	}
+	if ev.err != nil {
+		m, effects := m.close(Ended, Unreachable)
+		m.Problem = hostProblem(ev.err)
+		return m, effects
+	}
+	m.link, m.Link, m.Code = ev.link, ev.link.String(), ev.link.Code.String()
+	// A fresh id for each meeting: nothing that was said to an earlier one can reach it.
+	m.me = signal.NewID()
+	marks := m.marks()
+	me := room.Member{ID: m.me, Name: m.Name, Present: m.join, Mic: marks.Mic, Camera: marks.Camera}
+	m.Room = room.State{Me: me}
+	return m, []effect{openRoom{m.meeting, ev.keys, me}}
+}
+
+// enter goes from the lobby, or back from the end, into the meeting.
+func (m model) enter(now time.Time) (model, []effect) {
+	switch m.Phase {
+	case Lobby:
+		m.Phase, m.join, m.Started = Joining, true, now
+		m, effects := m.settle()
+		return m, append(effects, tell{room.Enter{}})
+	case Ended:
+		if m.link.Code == "" { // a new meeting that could not be hosted
+			return m.open(nil, true, now)
+		}
+		link := m.link
+		return m.open(&link, true, now)
+	}
+	return m, nil
+}
+
+// close ends whatever is going on and lands in the given phase.
+func (m model) close(to Phase, why Reason) (model, []effect) {
+	effects := []effect{}
+	for _, p := range m.Peers {
+		effects = append(effects, closePeer{p.ID})
+	}
+	m.Phase, m.Reason, m.Problem, m.join = to, why, "", false
+	m.Peers, m.conns, m.Screen.On = nil, nil, false
+	m.meeting++
+	m, more := m.settle()
+	return m, slices.Concat(effects, []effect{closeRoom{}}, more)
+}
+
+func (m model) roomChanged(ev roomChanged, now time.Time) (model, []effect) {
+	if ev.meeting != m.meeting {
+		return m, nil
+	}
+	m.Room = ev.state
+	switch ev.state.Link {
+	case room.Connected:
+		if m.Problem == serverProblem(m.link) {
+			m.Problem = ""
+		}
+		if m.Phase == Joining || m.Phase == Reconnecting {
+			m.Phase = Live
+		}
+	case room.Connecting, room.Reconnecting:
+		if m.Phase == Live {
+			m.Phase = Reconnecting
+		}
+		if ev.state.Err != nil {
+			m.Problem = serverProblem(m.link)
+		}
+	case room.Closed:
+		if ev.state.Err != nil {
+			m, effects := m.close(Ended, reasonOf(ev.state.Err))
+			m.Problem = roomProblem(m.link, ev.state.Err)
+			return m, effects
+		}
+	}
+	return m.follow()
+}

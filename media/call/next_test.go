@@ -1,0 +1,523 @@
+package call
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"parley/media"
+	"parley/signal"
+	"parley/signal/room"
+)
+
+// The people of these tables. Ours is drawn anew for each meeting, between theirs.
+const (
+	ada = signal.ID("-AAAAAAAAAAAAAAA") // less than any of ours in the tables
+	bo  = signal.ID("zzzzzzzzzzzzzzzz") // greater
+)
+
+var noon = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
+
+var meeting = signal.Link{Server: &url.URL{Scheme: "http", Host: "meet.example"}, Code: "3n5r7t9v2x4z"}
+
+// fresh is a call as it starts: everything on, nothing open.
+func fresh() model {
+	m := model{server: func(text string) (signal.Link, error) {
+		if text != "good" {
+			return signal.Link{}, signal.ErrLink
+		}
+		return meeting, nil
+	}}
+	m.Mic = Local{On: true, Choice: media.SpecDefault}
+	m.Camera = Local{On: true, Choice: media.SpecDefault}
+	m.Speaker = Local{On: true, Choice: media.SpecDefault}
+	return m
+}
+
+// play feeds events and returns the model and the effects of the last one. An event that is
+// a function is made from the model as it then is.
+func play(t *testing.T, m model, events ...any) (model, []effect) {
+	t.Helper()
+	var effects []effect
+	for _, ev := range events {
+		if f, ok := ev.(func(model) event); ok {
+			ev = f(m)
+		}
+		old, before := m, fmt.Sprintf("%+v", m)
+		m, effects = next(m, ev, noon)
+		if after := fmt.Sprintf("%+v", old); before != after {
+			t.Fatalf("%T changed the model it was given:\n%s\n%s", ev, before, after)
+		}
+	}
+	return m, effects
+}
+
+// ready: the keys of the present meeting are derived.
+func ready(m model) event { return prepared{meeting: m.meeting, link: meeting} }
+
+func member(id signal.ID, name string) room.Member {
+	return room.Member{ID: id, Name: name, Present: true}
+}
+
+func earlier(x room.Member) room.Member { x.Earlier = true; return x }
+
+// roomIs: the room of the present meeting changed.
+func roomIs(link room.Link, members ...room.Member) func(model) event {
+	return func(m model) event {
+		return roomChanged{m.meeting, room.State{Link: link, Me: m.Room.Me, Members: members}}
+	}
+}
+
+func roomFails(link room.Link, err error) func(model) event {
+	return func(m model) event { return roomChanged{m.meeting, room.State{Link: link, Err: err}} }
+}
+
+// peerIs: the connection that there is, or was last, to a member changed.
+func peerIs(id signal.ID, p PeerPhase) func(model) event {
+	return func(m model) event { return peerChanged{id, m.conns[id].attempt, p} }
+}
+
+func offers(from signal.ID, conn string) func(model) event {
+	return func(m model) event { return signalled{m.meeting, from, []byte(`{}`), conn} }
+}
+
+func says(from signal.ID) func(model) event { return offers(from, "") }
+
+func late(id signal.ID) func(model) event {
+	return func(m model) event { return overdue{id, m.conns[id].attempt} }
+}
+
+func nudged(id signal.ID) func(model) event {
+	return func(m model) event { return nudge{m.meeting, id} }
+}
+
+func opens(k media.Kind) func(model) event {
+	return func(m model) event {
+		return deviceOpened{k, m.devices[k].generation, media.Device{Kind: k, ID: "id", Name: "Thing"}, "info"}
+	}
+}
+
+func fails(k media.Kind, err error) func(model) event {
+	return func(m model) event { return deviceFailed{k, m.devices[k].generation, err} }
+}
+
+func again(k media.Kind) func(model) event {
+	return func(m model) event { return reopen{k, m.devices[k].generation} }
+}
+
+// brief writes effects in a few letters; what settle repeats every time is left out.
+func brief(effects []effect) string {
+	var out []string
+	for _, e := range effects {
+		switch e := e.(type) {
+		case mute, silence:
+		case tell:
+			if _, marks := e.command.(room.SetMarks); !marks {
+				out = append(out, fmt.Sprintf("tell %T", e.command))
+			}
+		case offerPeer:
+			out = append(out, "offer "+who(e.id))
+		case answerPeer:
+			out = append(out, "answer "+who(e.id)+" "+e.conn)
+		case passOn:
+			out = append(out, "pass on "+who(e.id))
+		case restartPeer:
+			out = append(out, "restart "+who(e.id))
+		case closePeer:
+			out = append(out, "close "+who(e.id))
+		case openDevice:
+			out = append(out, fmt.Sprintf("open %s %s", e.kind, e.spec))
+		case closeDevice:
+			out = append(out, fmt.Sprintf("close %s", e.kind))
+		case later:
+			out = append(out, fmt.Sprintf("%s in %s", strings.TrimPrefix(fmt.Sprintf("%T", e.ev), "call."), e.wait))
+		default:
+			out = append(out, strings.TrimPrefix(fmt.Sprintf("%T", e), "call."))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+func who(id signal.ID) string {
+	switch id {
+	case ada:
+		return "Ada"
+	case bo:
+		return "Bo"
+	}
+	return "somebody"
+}
+
+// live is a call in a meeting with these others.
+func live(t *testing.T, members ...room.Member) model {
+	t.Helper()
+	m, _ := play(t, fresh(), Open{Text: "good", Join: true}, ready, roomIs(room.Connected))
+	m.me = "MMMMMMMMMMMMMMMM"
+	if len(members) > 0 {
+		m, _ = play(t, m, roomIs(room.Connected, members...))
+	}
+	return m
+}
+
+func TestPhases(t *testing.T) {
+	lost := errors.New("lost")
+	in := []any{Open{Text: "good", Join: true}, ready, roomIs(room.Connected)}
+	with := func(more ...any) []any { return append(in[:len(in):len(in)], more...) }
+	const devices = "open camera default, open microphone default"
+	const off = "closeRoom, close camera, close microphone, close speaker"
+	for name, c := range map[string]struct {
+		events  []any
+		phase   Phase
+		reason  Reason
+		problem string // a part of it; "" is none
+		effects string
+	}{
+		"new":                           {[]any{NewMeeting{}}, Lobby, Left, "", "prepare, " + devices},
+		"new, straight in":              {[]any{NewMeeting{Join: true}}, Joining, Left, "", "prepare, " + devices + ", open speaker default"},
+		"open":                          {[]any{Open{Text: "good"}}, Lobby, Left, "", "prepare, " + devices},
+		"open rubbish":                  {[]any{Open{Text: "bad"}}, Idle, Left, "Not a meeting link", ""},
+		"open rubbish while in one":     {with(Open{Text: "bad"}), Live, Left, "Not a meeting link", ""},
+		"ready":                         {[]any{Open{Text: "good"}, ready}, Lobby, Left, "", "openRoom"},
+		"ready too late":                {[]any{Open{Text: "good"}, prepared{meeting: 0, link: meeting}}, Lobby, Left, "", ""},
+		"ready after leaving":           {[]any{Open{Text: "good"}, Leave{}, ready}, Idle, Left, "", ""},
+		"host fails":                    {[]any{NewMeeting{}, func(m model) event { return prepared{meeting: m.meeting, err: lost} }}, Ended, Unreachable, "cannot host the meeting (lost)", "closeRoom, close camera, close microphone"},
+		"and is tried again":            {[]any{NewMeeting{}, func(m model) event { return prepared{meeting: m.meeting, err: lost} }, Join{}}, Joining, Left, "", "prepare, " + devices + ", open speaker default"},
+		"connected in the lobby":        {[]any{Open{Text: "good"}, ready, roomIs(room.Connected, member(ada, "Ada"))}, Lobby, Left, "", ""},
+		"join":                          {[]any{Open{Text: "good"}, ready, Join{}}, Joining, Left, "", "open speaker default, tell room.Enter"},
+		"join before ready":             {[]any{Open{Text: "good"}, Join{}, ready}, Joining, Left, "", "openRoom"},
+		"live":                          {in, Live, Left, "", ""},
+		"join while live":               {with(Join{}), Live, Left, "", ""},
+		"unreachable while joining":     {[]any{in[0], in[1], roomFails(room.Reconnecting, lost)}, Joining, Left, "No connection to the server at meet.example", ""},
+		"unreachable in the lobby":      {[]any{Open{Text: "good"}, ready, roomFails(room.Reconnecting, lost)}, Lobby, Left, "No connection to the server at meet.example", ""},
+		"connection lost":               {with(roomFails(room.Reconnecting, lost)), Reconnecting, Left, "No connection to the server at meet.example", ""},
+		"and found again":               {with(roomFails(room.Reconnecting, lost), roomIs(room.Connected)), Live, Left, "", ""},
+		"other lines stay":              {with(Open{Text: "bad"}, roomIs(room.Connected)), Live, Left, "Not a meeting link", ""},
+		"until dismissed":               {with(Open{Text: "bad"}, Dismiss{}), Live, Left, "", ""},
+		"full":                          {[]any{in[0], in[1], roomFails(room.Closed, room.ErrFull)}, Ended, Refused, "is full", off},
+		"full, seen from the lobby":     {[]any{Open{Text: "good"}, ready, roomFails(room.Closed, room.ErrFull)}, Ended, Refused, "is full", "closeRoom, close camera, close microphone"},
+		"replaced":                      {with(roomFails(room.Closed, room.ErrReplaced)), Ended, Replaced, "another window", off},
+		"taken":                         {with(roomFails(room.Closed, room.ErrTaken)), Ended, Replaced, "another window", off},
+		"different versions":            {with(roomFails(room.Closed, room.ErrVersion)), Ended, Refused, "different versions", off},
+		"no rendezvous":                 {[]any{in[0], in[1], roomFails(room.Closed, room.ErrNotRendezvous)}, Ended, Unreachable, "The server at meet.example is not one of Parley's", off},
+		"leave the lobby":               {[]any{Open{Text: "good"}, ready, Leave{}}, Idle, Left, "", "closeRoom, close camera, close microphone"},
+		"leave while unreachable":       {[]any{in[0], in[1], roomFails(room.Reconnecting, lost), Leave{}}, Ended, Left, "", off},
+		"leave":                         {with(Leave{}), Ended, Left, "", off},
+		"leave twice":                   {with(Leave{}, Leave{}), Ended, Left, "", ""},
+		"ended stays ended":             {with(Leave{}, func(m model) event { return roomChanged{m.meeting - 1, room.State{Link: room.Connected}} }), Ended, Left, "", ""},
+		"rejoin":                        {with(Leave{}, Join{}), Joining, Left, "", "prepare, " + devices + ", open speaker default"},
+		"close":                         {with(Leave{}, Close{}), Idle, Left, "", ""},
+		"close while live":              {with(Close{}), Live, Left, "", ""},
+		"another meeting while in one":  {with(Open{Text: "good"}), Lobby, Left, "", off + ", prepare, " + devices},
+		"the last word of the one left": {with(Open{Text: "good"}, func(m model) event { return roomChanged{m.meeting - 2, room.State{Link: room.Closed, Err: lost}} }), Lobby, Left, "", ""},
+		"leave before any meeting":      {[]any{Leave{}}, Idle, Left, "", ""},
+		"say":                           {with(Say{"hi"}), Live, Left, "", "tell room.Say"},
+		"say again":                     {with(Resend{"1"}), Live, Left, "", "tell room.Resend"},
+		"name":                          {with(SetName{"A\nda"}), Live, Left, "", "tell room.SetName"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, effects := play(t, fresh(), c.events...)
+			if m.Phase != c.phase || m.Reason != c.reason {
+				t.Errorf("phase %s, reason %d; want %s, %d", m.Phase, m.Reason, c.phase, c.reason)
+			}
+			if (m.Problem == "") != (c.problem == "") || !strings.Contains(m.Problem, c.problem) {
+				t.Errorf("problem %q, want %q", m.Problem, c.problem)
+			}
+			if got := brief(effects); got != c.effects {
+				t.Errorf("effects %q, want %q", got, c.effects)
+			}
+		})
+	}
+}
+
+func TestOpenForgetsTheMeetingBefore(t *testing.T) {
+	m := live(t, member(ada, "Ada"))
+	id := m.me
+	m, _ = play(t, m, Open{Text: "good"})
+	if len(m.Room.Members) != 0 || len(m.Peers) != 0 || len(m.conns) != 0 {
+		t.Errorf("the lobby shows the meeting before: %+v", m.Room)
+	}
+	m, _ = play(t, m, ready)
+	if m.me == id || m.me == "" {
+		t.Error("the same id in two meetings")
+	}
+}
+
+// What a room is told of us at its start is what really runs, not what was asked for.
+func TestMarksAtTheStart(t *testing.T) {
+	for name, c := range map[string]struct {
+		events      []any
+		mic, camera bool
+	}{
+		"nothing runs yet": {[]any{NewMeeting{}, ready}, false, false},
+		"both run":         {[]any{NewMeeting{}, opens(media.Camera), opens(media.Microphone), ready}, true, true},
+		"no camera":        {[]any{NewMeeting{}, opens(media.Microphone), fails(media.Camera, media.ErrNoDevice), ready}, true, false},
+		"muted":            {[]any{Turn{media.Microphone, false}, NewMeeting{}, opens(media.Microphone), ready}, false, false},
+	} {
+		_, effects := play(t, fresh(), c.events...)
+		me := effects[0].(openRoom).me
+		if me.Mic != c.mic || me.Camera != c.camera {
+			t.Errorf("%s: mic %v, camera %v", name, me.Mic, me.Camera)
+		}
+	}
+}
+
+func TestPeers(t *testing.T) {
+	const retry = "nudge in 3s"
+	offer := func(name string) string { return "offer " + name + ", overdue in 10s" }
+	lost := roomFails(room.Reconnecting, errors.New("lost"))
+	for name, c := range map[string]struct {
+		members []room.Member // when we come in
+		events  []any
+		phase   PeerPhase // of the first peer
+		effects string
+	}{
+		"the later one offers":       {nil, []any{roomIs(room.Connected, earlier(member(ada, "Ada")))}, PeerConnecting, offer("Ada")},
+		"the earlier one waits":      {nil, []any{roomIs(room.Connected, member(ada, "Ada"))}, PeerConnecting, "nudge in 5s"},
+		"but not for ever":           {[]room.Member{member(ada, "Ada")}, []any{nudged(ada)}, PeerConnecting, offer("Ada")},
+		"an offer comes":             {[]room.Member{member(ada, "Ada")}, []any{offers(ada, "x")}, PeerConnecting, "answer Ada x, overdue in 10s"},
+		"no nudge after it":          {[]room.Member{member(ada, "Ada")}, []any{offers(ada, "x"), nudged(ada)}, PeerConnecting, ""},
+		"a nudge of another meeting": {[]room.Member{member(ada, "Ada")}, []any{nudge{0, ada}}, PeerConnecting, ""},
+		"a nudge while out of reach": {[]room.Member{member(ada, "Ada")}, []any{func(m model) event {
+			return roomChanged{m.meeting, room.State{Link: room.Reconnecting, Members: m.Room.Members}}
+		}, nudged(ada)}, PeerConnecting, retry},
+		"connected":                       {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerConnected)}, PeerConnected, ""},
+		"a message for it":                {[]room.Member{earlier(member(ada, "Ada"))}, []any{says(ada)}, PeerConnecting, "pass on Ada"},
+		"a message for none":              {[]room.Member{member(ada, "Ada")}, []any{says(ada)}, PeerConnecting, ""},
+		"of an earlier meeting":           {[]room.Member{member(ada, "Ada")}, []any{signalled{0, ada, nil, "x"}}, PeerConnecting, ""},
+		"of a stranger":                   {[]room.Member{member(ada, "Ada")}, []any{offers(bo, "x")}, PeerConnecting, ""},
+		"of one in the lobby":             {[]room.Member{member(ada, "Ada"), {ID: bo}}, []any{offers(bo, "x")}, PeerConnecting, ""},
+		"a new path is looked for":        {[]room.Member{member(ada, "Ada")}, []any{offers(ada, "x"), peerIs(ada, PeerConnected), offers(ada, "x")}, PeerConnected, "pass on Ada"},
+		"both offer, theirs is greater":   {[]room.Member{earlier(member(bo, "Bo"))}, []any{offers(bo, "x")}, PeerConnecting, "answer Bo x, overdue in 10s"},
+		"both offer, ours is greater":     {[]room.Member{earlier(member(ada, "Ada"))}, []any{offers(ada, "x")}, PeerConnecting, ""},
+		"theirs replaces a connected one": {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerConnected), offers(ada, "y")}, PeerReconnecting, "answer Ada y, overdue in 10s"},
+		"news of the replaced one":        {[]room.Member{earlier(member(bo, "Bo"))}, []any{offers(bo, "x"), peerChanged{bo, 1, PeerFailed}}, PeerConnecting, ""},
+		"the path breaks":                 {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerConnected), peerIs(ada, PeerReconnecting)}, PeerReconnecting, "restart Ada"},
+		"said twice, restarted once":      {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerReconnecting), peerIs(ada, PeerReconnecting)}, PeerReconnecting, ""},
+		"and is mended":                   {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerReconnecting), peerIs(ada, PeerConnected)}, PeerConnected, ""},
+		"breaks again":                    {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerReconnecting), peerIs(ada, PeerConnected), peerIs(ada, PeerReconnecting)}, PeerReconnecting, "restart Ada"},
+		"fails":                           {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerFailed)}, PeerFailed, "close Ada, " + retry},
+		"fails twice at once":             {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerFailed), peerChanged{ada, 1, PeerFailed}}, PeerFailed, ""},
+		"tried again":                     {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerFailed), nudged(ada)}, PeerReconnecting, "offer Ada, overdue in 20s"},
+		"fails again, so more slowly":     {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerFailed), nudged(ada), peerIs(ada, PeerFailed)}, PeerFailed, "close Ada, nudge in 6s"},
+		"success forgives":                {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerFailed), nudged(ada), peerIs(ada, PeerConnected), peerIs(ada, PeerFailed)}, PeerFailed, "close Ada, " + retry},
+		"they try first":                  {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerFailed), offers(ada, "x")}, PeerReconnecting, "answer Ada x, overdue in 20s"},
+		"they hold on to what we gave up": {[]room.Member{member(ada, "Ada")}, []any{offers(ada, "x"), peerIs(ada, PeerFailed), offers(ada, "x")}, PeerFailed, "offer Ada, overdue in 20s"},
+		"the offer or answer was lost":    {[]room.Member{earlier(member(ada, "Ada"))}, []any{late(ada)}, PeerFailed, "close Ada, " + retry},
+		"theirs led nowhere":              {[]room.Member{member(ada, "Ada")}, []any{offers(ada, "x"), late(ada)}, PeerFailed, "close Ada, " + retry},
+		"it was not":                      {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerConnected), late(ada)}, PeerConnected, ""},
+		"late of an earlier attempt":      {[]room.Member{earlier(member(bo, "Bo"))}, []any{offers(bo, "x"), overdue{bo, 1}}, PeerConnecting, ""},
+		"late, but we are out of reach": {[]room.Member{earlier(member(ada, "Ada"))}, []any{func(m model) event {
+			return roomChanged{m.meeting, room.State{Link: room.Reconnecting, Members: m.Room.Members}}
+		}, late(ada)}, PeerConnecting, "overdue in 10s"},
+		"leaves":                 {[]room.Member{earlier(member(ada, "Ada"))}, []any{roomIs(room.Connected)}, 0, "close Ada"},
+		"goes back to the lobby": {[]room.Member{earlier(member(ada, "Ada"))}, []any{roomIs(room.Connected, room.Member{ID: ada})}, 0, "close Ada"},
+		"news of one that left":  {[]room.Member{earlier(member(ada, "Ada"))}, []any{roomIs(room.Connected), peerChanged{ada, 1, PeerFailed}}, 0, ""},
+		"comes back: we offer":   {[]room.Member{member(ada, "Ada")}, []any{roomIs(room.Connected), roomIs(room.Connected, member(ada, "Ada"))}, PeerConnecting, offer("Ada")},
+		"unreachable: nothing is closed": {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerConnected), func(m model) event {
+			return roomChanged{m.meeting, room.State{Link: room.Reconnecting, Members: m.Room.Members}}
+		}}, PeerConnected, ""},
+		"closed: everything is":          {[]room.Member{earlier(member(ada, "Ada"))}, []any{lost, Leave{}}, 0, "closeRoom, close camera, close microphone, close speaker"},
+		"we leave":                       {[]room.Member{earlier(member(ada, "Ada")), member(bo, "Bo")}, []any{Leave{}}, 0, "close Ada, close Bo, closeRoom, close camera, close microphone, close speaker"},
+		"news after we left":             {[]room.Member{earlier(member(ada, "Ada"))}, []any{Leave{}, peerChanged{ada, 1, PeerFailed}}, 0, ""},
+		"attempts of the meeting before": {[]room.Member{earlier(member(ada, "Ada"))}, []any{Leave{}, Join{}, ready, roomIs(room.Connected, earlier(member(ada, "Ada"))), peerChanged{ada, 1, PeerFailed}}, PeerConnecting, ""},
+		"observed":                       {[]room.Member{earlier(member(ada, "Ada"))}, []any{observed{ada, true, 3}}, PeerConnecting, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, effects := play(t, live(t, c.members...), c.events...)
+			if len(m.Peers) > 0 && m.Peers[0].Phase != c.phase {
+				t.Errorf("phase %s, want %s", m.Peers[0].Phase, c.phase)
+			}
+			if got := brief(effects); got != c.effects {
+				t.Errorf("effects %q, want %q", got, c.effects)
+			}
+			if c.phase == 0 && strings.HasPrefix(c.effects, "close Ada") && len(m.Peers) != 0 {
+				t.Errorf("peers %+v, want none", m.Peers)
+			}
+		})
+	}
+}
+
+func TestRetriesSlowDownToALimit(t *testing.T) {
+	m := live(t, earlier(member(ada, "Ada")))
+	var effects []effect
+	for range 20 {
+		m, effects = play(t, m, peerIs(ada, PeerFailed))
+		if wait := effects[1].(later).wait; wait > retryCap {
+			t.Fatalf("waits %s", wait)
+		}
+		m, _ = play(t, m, nudged(ada))
+	}
+	if wait := effects[1].(later).wait; wait != retryCap {
+		t.Errorf("after 20 failures it waits %s", wait)
+	}
+}
+
+func TestPeersFollowTheirCards(t *testing.T) {
+	m := live(t, member(ada, "Ada"), member(bo, "Bo"))
+	x := room.Member{ID: bo, Name: "Bob", Present: true, Mic: true, Camera: true, Screen: true}
+	m, _ = play(t, m, roomIs(room.Connected, x, member(ada, "Ada")), observed{bo, true, 4}, observed{ada, true, 2})
+	want := Peer{ID: bo, Name: "Bob", Mic: true, Camera: true, Screen: true, Speaking: true, Quality: 4}
+	if m.Peers[0] != want || m.Peers[1].Speaking {
+		t.Errorf("%+v; who is muted does not speak", m.Peers)
+	}
+	x.Mic = false
+	if m, _ = play(t, m, roomIs(room.Connected, x)); m.Peers[0].Speaking || m.Peers[0].Mic {
+		t.Error("muted, and still speaking")
+	}
+}
+
+func listed(k media.Kind, names ...string) devicesListed {
+	ev := devicesListed{kind: k}
+	for _, n := range names {
+		ev.list = append(ev.list, media.Device{Kind: k, ID: n, Name: "The " + n})
+	}
+	return ev
+}
+
+func TestDevices(t *testing.T) {
+	const cam, mic = media.Camera, media.Microphone
+	stop := errors.New("stopped")
+	pick := func(more ...any) []any { return append([]any{Choose{cam, "usb"}}, more...) }
+	for name, c := range map[string]struct {
+		kind    media.Kind
+		events  []any // when live
+		want    Local
+		effects string
+	}{
+		"opens":                         {cam, []any{opens(cam)}, Local{On: true, Live: true, Choice: "default"}, ""},
+		"late news of it":               {cam, []any{deviceOpened{kind: cam}}, Local{On: true, Choice: "default"}, ""},
+		"off":                           {cam, []any{opens(cam), Turn{cam, false}}, Local{Choice: "default"}, "close camera"},
+		"on":                            {cam, []any{Turn{cam, false}, Turn{cam, true}}, Local{On: true, Choice: "default"}, "open camera default"},
+		"on twice":                      {cam, []any{Turn{cam, true}}, Local{On: true, Choice: "default"}, ""},
+		"opened after it was off":       {cam, []any{func(m model) event { return Turn{cam, false} }, deviceOpened{cam, 1, media.Device{}, ""}}, Local{Choice: "default"}, ""},
+		"failed after off and on":       {cam, []any{Turn{cam, false}, Turn{cam, true}, deviceFailed{cam, 1, stop}}, Local{On: true, Choice: "default"}, ""},
+		"muted, the microphone is open": {mic, []any{opens(mic), Turn{mic, false}}, Local{Live: true, Choice: "default"}, ""},
+		"another one":                   {cam, pick(), Local{On: true, Choice: "usb"}, "close camera, open camera usb"},
+		"the same one":                  {cam, []any{Choose{cam, "usb"}, opens(cam), Choose{cam, "usb"}}, Local{On: true, Live: true, Choice: "usb"}, ""},
+		"another one while off":         {cam, []any{Turn{cam, false}, Choose{cam, "usb"}}, Local{Choice: "usb"}, ""},
+		"none":                          {cam, []any{Choose{cam, media.SpecOff}}, Local{Choice: "off"}, "close camera"},
+		"none, then on":                 {cam, []any{Choose{cam, media.SpecOff}, Turn{cam, true}}, Local{On: true, Choice: "default"}, "open camera default"},
+		"the chosen one fails":          {cam, pick(fails(cam, media.ErrBusy)), Local{On: true, Choice: "usb", Problem: "Another program uses the camera."}, "open camera default"},
+		"another stands in":             {cam, pick(fails(cam, media.ErrBusy), opens(cam)), Local{On: true, Live: true, Choice: "usb"}, ""},
+		"the chosen one is back":        {cam, pick(fails(cam, media.ErrLost), opens(cam), listed(cam, "usb")), Local{On: true, Choice: "usb"}, "close camera, open camera usb"},
+		"by its name too":               {cam, []any{Choose{cam, "The usb"}, fails(cam, media.ErrLost), opens(cam), listed(cam, "usb")}, Local{On: true, Choice: "The usb"}, "close camera, open camera The usb"},
+		"another is plugged in":         {cam, pick(fails(cam, media.ErrLost), opens(cam), listed(cam, "other")), Local{On: true, Live: true, Choice: "usb"}, ""},
+		"nothing stands in":             {cam, pick(fails(cam, media.ErrLost), fails(cam, media.ErrNoDevice)), Local{On: true, Choice: "usb", Problem: "No camera found."}, ""},
+		"until one is plugged in":       {cam, pick(fails(cam, media.ErrLost), fails(cam, media.ErrNoDevice), listed(cam, "other")), Local{On: true, Choice: "usb", Problem: "No camera"}, "close camera, open camera default"},
+		"and works":                     {cam, pick(fails(cam, media.ErrLost), fails(cam, media.ErrNoDevice), listed(cam, "other"), opens(cam)), Local{On: true, Live: true, Choice: "usb"}, ""},
+		"a list while it opens":         {cam, []any{listed(cam, "usb")}, Local{On: true, Choice: "default"}, ""},
+		"the same list":                 {cam, []any{listed(cam, "usb"), fails(cam, media.ErrNoDevice), listed(cam, "usb")}, Local{On: true, Choice: "default", Problem: "No camera"}, ""},
+		"busy is tried again":           {cam, []any{fails(cam, media.ErrBusy)}, Local{On: true, Choice: "default", Problem: "Another program"}, "reopen in 3s"},
+		"so is what stopped":            {mic, []any{opens(mic), fails(mic, stop)}, Local{On: true, Choice: "default", Problem: "The microphone stopped"}, "reopen in 3s"},
+		"no device is not":              {cam, []any{fails(cam, media.ErrNoDevice)}, Local{On: true, Choice: "default", Problem: "No camera"}, ""},
+		"again":                         {cam, []any{fails(cam, media.ErrBusy), again(cam)}, Local{On: true, Choice: "default", Problem: "Another program"}, "close camera, open camera default"},
+		"not when it is off by then":    {cam, []any{fails(cam, media.ErrBusy), Turn{cam, false}, reopen{cam, 2}}, Local{Choice: "default"}, ""},
+		"off and on tries the choice":   {cam, pick(fails(cam, media.ErrBusy), opens(cam), Turn{cam, false}, Turn{cam, true}), Local{On: true, Choice: "usb"}, "open camera usb"},
+		"unmuting tries again":          {mic, []any{fails(mic, media.ErrNoDevice), Turn{mic, false}, Turn{mic, true}}, Local{On: true, Choice: "default", Problem: "No microphone"}, "close microphone, open microphone default"},
+		"muting hides no problem":       {mic, []any{fails(mic, media.ErrNoDevice), Turn{mic, false}}, Local{Choice: "default", Problem: "No microphone"}, ""},
+		"no speaker, so a silent one":   {media.Speaker, []any{fails(media.Speaker, media.ErrNoDevice)}, Local{On: true, Choice: "default", Problem: "No speaker"}, "open speaker off"},
+		"the chosen speaker first":      {media.Speaker, []any{Choose{media.Speaker, "hdmi"}, fails(media.Speaker, media.ErrLost)}, Local{On: true, Choice: "hdmi", Problem: "The speaker was unplugged"}, "open speaker default"},
+		"a speaker comes":               {media.Speaker, []any{fails(media.Speaker, media.ErrNoDevice), listed(media.Speaker, "x")}, Local{On: true, Choice: "default", Problem: "No speaker"}, "close speaker, open speaker default"},
+		"the speaker off is silent":     {media.Speaker, []any{opens(media.Speaker), Turn{media.Speaker, false}}, Local{Live: true, Choice: "default"}, ""},
+		"a screen":                      {media.Screen, []any{Choose{media.Screen, "1"}}, Local{On: true, Choice: "1"}, "open screen 1"},
+		"another screen":                {media.Screen, []any{Choose{media.Screen, "1"}, opens(media.Screen), Choose{media.Screen, "2"}}, Local{On: true, Choice: "2"}, "close screen, open screen 2"},
+		"no such screen":                {media.Screen, []any{Choose{media.Screen, "9"}, fails(media.Screen, media.ErrNoDevice)}, Local{Choice: "9"}, ""},
+		"no screen any more":            {media.Screen, []any{Choose{media.Screen, "1"}, opens(media.Screen), StopScreen{}}, Local{Choice: "1"}, "close screen"},
+		"which screen?":                 {media.Screen, []any{Turn{media.Screen, true}}, Local{}, ""},
+		"it ends with the meeting":      {media.Screen, []any{Choose{media.Screen, "1"}, Leave{}}, Local{Choice: "1"}, "closeRoom, close camera, close microphone, close speaker, close screen"},
+		"never by surprise":             {media.Screen, []any{Leave{}, Choose{media.Screen, "1"}, Join{}}, Local{}, "prepare, open camera default, open microphone default, open speaker default"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, effects := play(t, live(t), c.events...)
+			l := *m.local(c.kind)
+			if l.On != c.want.On || l.Live != c.want.Live || l.Choice != c.want.Choice ||
+				(l.Problem == "") != (c.want.Problem == "") || !strings.HasPrefix(l.Problem, c.want.Problem) {
+				t.Errorf("%+v, want %+v", l, c.want)
+			}
+			if got := brief(effects); got != c.effects {
+				t.Errorf("effects %q, want %q", got, c.effects)
+			}
+		})
+	}
+}
+
+// A device that opens muted has been muted before it opens.
+func TestMutedBeforeOpen(t *testing.T) {
+	_, effects := play(t, fresh(), Turn{media.Microphone, false}, NewMeeting{})
+	muted := false
+	for _, e := range effects {
+		switch e := e.(type) {
+		case mute:
+			muted = e.muted
+		case openDevice:
+			if !muted {
+				t.Fatalf("%s opens before the microphone is muted", e.kind)
+			}
+		}
+	}
+}
+
+func TestStandInIsSaidOnce(t *testing.T) {
+	m := live(t)
+	m, _ = play(t, m, Choose{media.Camera, "usb"}, fails(media.Camera, media.ErrLost), opens(media.Camera))
+	if !strings.Contains(m.Problem, "Thing stands in") {
+		t.Errorf("problem %q", m.Problem)
+	}
+	if m, _ = play(t, m, listed(media.Camera, "usb")); m.Problem != "" {
+		t.Errorf("the chosen one is back, but %q", m.Problem)
+	}
+}
+
+// Every line for a person is one sentence or two, begins with a capital and ends with a
+// full stop.
+func TestProblemsAreSentences(t *testing.T) {
+	var lines []string
+	for _, k := range []media.Kind{media.Camera, media.Microphone, media.Speaker, media.Screen} {
+		lines = append(lines, standIn(k, media.Device{Name: "Thing"}))
+		for _, err := range []error{media.ErrNoDevice, media.ErrBusy, media.ErrLost, media.ErrFormat, media.ErrUnsupported, media.ErrCorrupt} {
+			lines = append(lines, deviceProblem(k, fmt.Errorf("open: %w", err)))
+		}
+	}
+	for _, err := range []error{room.ErrFull, room.ErrTaken, room.ErrReplaced, room.ErrVersion, room.ErrNotRendezvous, errors.New("x")} {
+		lines = append(lines, roomProblem(meeting, fmt.Errorf("join: %w", err)), roomProblem(signal.Link{}, err))
+	}
+	lines = append(lines, serverProblem(meeting), serverProblem(signal.Link{}), hostProblem(errors.New("port taken")),
+		sentence(signal.ErrLink), sentence(signal.ErrCode), sentence(signal.ErrNoServer))
+	for _, l := range lines {
+		t.Log(l)
+		first := l[:1]
+		if first != strings.ToUpper(first) || !strings.HasSuffix(l, ".") || strings.Contains(l, "\n") || len(l) > 130 {
+			t.Errorf("not a line for a person: %q", l)
+		}
+		if strings.Contains(l, string(meeting.Code)) || strings.Contains(l, meeting.Code.String()) {
+			t.Errorf("a code in %q", l)
+		}
+	}
+}
+
+func TestLatestRoomKeepsTheLaterMeeting(t *testing.T) {
+	l := latestRoom{ready: make(chan struct{}, 1)}
+	l.put(roomChanged{meeting: 2})
+	l.put(roomChanged{meeting: 1}) // the last word of the room that is being left
+	if got := l.take(); len(got) != 1 || got[0].(roomChanged).meeting != 2 {
+		t.Errorf("%+v", got)
+	}
+	if got := l.take(); got != nil {
+		t.Errorf("taken twice: %+v", got)
+	}
+}
+
+// TestNoSpeakerIsKnownInTheLobby: the speaker opens with the meeting, but who has none should
+// know before.
+func TestNoSpeakerIsKnownInTheLobby(t *testing.T) {
+	m, _ := play(t, fresh(), Open{Text: "good"}, listed(media.Speaker))
+	if !strings.Contains(m.Speaker.Problem, "Plug one in") {
+		t.Errorf("the lobby says %q of a missing speaker", m.Speaker.Problem)
+	}
+	if m, _ = play(t, m, listed(media.Speaker, "usb")); m.Speaker.Problem != "" {
+		t.Errorf("a speaker came, and the lobby says %q", m.Speaker.Problem)
+	}
+}

@@ -1,0 +1,84 @@
+package call
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync/atomic"
+	"testing"
+
+	"parley/media/peer"
+	"parley/signal"
+	"parley/signal/server"
+)
+
+// restartable is a rendezvous that can lose all it knows.
+type restartable struct {
+	t    *testing.T
+	now  atomic.Pointer[server.Server]
+	stop func()
+}
+
+func (r *restartable) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	r.now.Load().ServeHTTP(w, q)
+}
+
+func (r *restartable) start() {
+	srv, err := server.New(server.Config{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- srv.Run(ctx) }()
+	r.now.Store(srv)
+	r.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			r.t.Error("server:", err)
+		}
+	}
+}
+
+// A service that restarts and remembers nothing interrupts neither picture nor sound, and
+// the connections stay the same ones.
+func TestServerRestart(t *testing.T) {
+	r := &restartable{t: t}
+	r.start()
+	h := httptest.NewServer(r)
+	t.Cleanup(func() { r.stop(); h.Close() })
+	u, err := url.Parse(h.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := meet(t, u, small, "Ada", "Bo")
+	a, b := calls[0], calls[1]
+	perceives(t, a, "Bo")
+	perceives(t, b, "Ada")
+	connection := func(c *Call, id signal.ID) *peer.Peer {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if p := c.peers[id]; p != nil {
+			return p.peer
+		}
+		return nil
+	}
+	atA, atB := a.State().Room.Me.ID, b.State().Room.Me.ID
+	before := connection(a, atB)
+
+	r.stop()
+	eventually(t, "reconnecting", func() bool { return a.State().Phase == Reconnecting && b.State().Phase == Reconnecting })
+	perceives(t, a, "Bo")
+	r.start()
+	eventually(t, "live again", func() bool { return a.State().Phase == Live && b.State().Phase == Live })
+	a.Do(Say{"still there?"})
+	eventually(t, "chat", func() bool { return len(b.State().Room.Chat) == 1 })
+	perceives(t, b, "Ada")
+	if before == nil || connection(a, atB) != before || connection(b, atA) == nil {
+		t.Error("the connection was torn down")
+	}
+	if s := a.State(); s.Problem != "" || len(s.Peers) != 1 {
+		t.Errorf("problem %q, peers %+v", s.Problem, s.Peers)
+	}
+}

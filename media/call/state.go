@@ -1,0 +1,154 @@
+// Package call decides who we see and hear. Its state changes in one pure function, next;
+// one loop, Run, carries out the effects on rooms, peers and devices.
+package call
+
+import (
+	"time"
+
+	"parley/media"
+	"parley/signal"
+	"parley/signal/room"
+)
+
+// Phase is where the user stands on the way into and out of a meeting.
+type Phase uint8
+
+// The phases of a call. Ended stays ended until another meeting is opened.
+const (
+	Idle         Phase = iota // no meeting
+	Lobby                     // a meeting is chosen; preview, not yet visible to others
+	Joining                   // joining; the rendezvous has not answered yet
+	Waiting                   // joined; to be let in by somebody
+	Live                      // in the meeting
+	Reconnecting              // in the meeting, the rendezvous is out of reach; media may still flow
+	Ended                     // over; State.Reason says why
+)
+
+func (p Phase) String() string {
+	return [...]string{"idle", "lobby", "joining", "waiting", "live", "reconnecting", "ended"}[p]
+}
+
+// Reason is why a call ended.
+type Reason uint8
+
+// The reasons.
+const (
+	Left        Reason = iota // the user left
+	Unreachable               // the rendezvous cannot be reached; State.Problem has the line
+	Refused                   // the rendezvous does not let us in; State.Problem has the line
+	Replaced                  // the same identity joined from somewhere else
+)
+
+// State is what the window draws. Snapshots are immutable.
+type State struct {
+	Phase   Phase
+	Reason  Reason // of Ended
+	Problem string // one line for a person: what is wrong and what to do; empty when nothing is
+	Link    string // to copy and pass on
+	Code    string // as shown: 7k3m-q9xt-2w8p
+	Name    string // the user's own
+	Started time.Time
+	Room    room.State
+
+	Mic     Local
+	Camera  Local
+	Screen  Local
+	Speaker Local
+	Devices map[media.Kind][]media.Device
+
+	Peers []Peer // one for each other member present, longest here first
+}
+
+// Local is one of our own devices.
+type Local struct {
+	On      bool         // the user wants it on
+	Live    bool         // it delivers
+	Choice  string       // a device ID or spec, as chosen
+	Device  media.Device // what Choice came to
+	Info    string       // "1280×720 · 30 fps"
+	Problem string       // one line for a person; empty when all is well
+}
+
+// PeerPhase is how a connection to another member stands.
+type PeerPhase uint8
+
+// The phases of a peer connection.
+const (
+	PeerConnecting PeerPhase = iota
+	PeerConnected
+	PeerReconnecting // the path broke; ICE is restarting
+	PeerFailed       // no path; tried again from time to time
+)
+
+func (p PeerPhase) String() string {
+	return [...]string{"connecting", "connected", "reconnecting", "failed"}[p]
+}
+
+// Peer is another member as we see and hear them.
+type Peer struct {
+	ID       signal.ID
+	Name     string
+	Phase    PeerPhase
+	Mic      bool // not muted
+	Camera   bool // sends a camera picture
+	Screen   bool // shares a screen
+	Speaking bool
+	Quality  int // 1 (bad) to 4 (good); 0 while unknown
+}
+
+// Command is what a user, or the command line, wants.
+type Command interface{ command() }
+
+// The commands.
+type (
+	// NewMeeting makes up a code and goes to its lobby, or straight in if Join.
+	NewMeeting struct{ Join bool }
+	// Open goes to the lobby of the meeting that Text, a link or a code, names, or straight
+	// in if Join. Text that is neither sets State.Problem and changes nothing else.
+	Open struct {
+		Text string
+		Join bool
+	}
+	// Join goes from the lobby, or from Ended, into the meeting.
+	Join struct{}
+	// Leave ends the call, or goes back from the lobby to Idle.
+	Leave struct{}
+	// Close goes from Ended to Idle.
+	Close struct{}
+	// SetName changes the user's name, in the meeting too.
+	SetName struct{ Name string }
+	// Turn switches the microphone, camera or speaker on or off.
+	Turn struct {
+		Kind media.Kind
+		On   bool
+	}
+	// Choose picks a device by its ID; a screen is shared at once.
+	Choose struct {
+		Kind media.Kind
+		ID   string
+	}
+	// StopScreen ends screen sharing.
+	StopScreen struct{}
+	// Say sends a chat message to everyone.
+	Say struct{ Text string }
+	// Resend tries a chat message that Failed again.
+	Resend struct{ ID string }
+	// Dismiss clears State.Problem.
+	Dismiss struct{}
+)
+
+func (NewMeeting) command() {}
+func (Open) command()       {}
+func (Join) command()       {}
+func (Leave) command()      {}
+func (Close) command()      {}
+func (SetName) command()    {}
+func (Turn) command()       {}
+func (Choose) command()     {}
+func (StopScreen) command() {}
+func (Say) command()        {}
+func (Resend) command()     {}
+func (Dismiss) command()    {}
+
+// Self is the ID under which the user's own camera and screen are viewed.
+const Self signal.ID = ""

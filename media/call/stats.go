@@ -1,0 +1,211 @@
+package call
+
+import (
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"parley/media/peer"
+	"parley/media/pipe"
+	"parley/signal"
+)
+
+// Line is one line of --stats; docs/ARCHITECTURE.md has the schema. Rates are over the time
+// since the line before.
+type Line struct {
+	TMillis    int64      `json:"t_ms"`
+	Phase      string     `json:"phase"`
+	Me         LineMember `json:"me"`
+	CPU        float64    `json:"cpu_s"`
+	RSS        float64    `json:"rss_mb"`
+	Goroutines int        `json:"goroutines"`
+	Refused    uint64     `json:"refused_messages"`
+	Peers      []LinePeer `json:"peers"`
+}
+
+// LineMember names a member.
+type LineMember struct {
+	ID   signal.ID `json:"id"`
+	Name string    `json:"name"`
+}
+
+// LinePeer is one connection.
+type LinePeer struct {
+	LineMember
+	State     string    `json:"state"`
+	RTT       *float64  `json:"rtt_ms"`
+	Path      string    `json:"path"`
+	Estimate  float64   `json:"estimate_kbps"`
+	VideoIn   LineIn    `json:"video_in"`
+	VideoOut  LineOut   `json:"video_out"`
+	ScreenIn  LineIn    `json:"screen_in"`
+	ScreenOut LineOut   `json:"screen_out"`
+	AudioIn   LineHear  `json:"audio_in"`
+	AudioOut  LineSpeak `json:"audio_out"`
+}
+
+// LineIn is a remote picture. Frames counts those painted; fps is their rate.
+type LineIn struct {
+	W          int      `json:"w"`
+	H          int      `json:"h"`
+	FPS        float64  `json:"fps"`
+	Kbps       float64  `json:"kbps"`
+	Frames     uint64   `json:"frames"`
+	Decoded    uint64   `json:"decoded"`
+	Keyframes  uint64   `json:"keyframes"`
+	Freezes    uint64   `json:"freezes"`
+	FreezeMs   float64  `json:"freeze_ms"`
+	LatencyMs  *float64 `json:"latency_ms"`
+	LatencyP95 *float64 `json:"latency_p95_ms"`
+	DelayMs    float64  `json:"delay_ms"`
+	Lost       uint64   `json:"lost"`
+	Repaired   uint64   `json:"repaired"`
+	Corrupt    uint64   `json:"corrupt"`
+}
+
+// LineOut is a picture of ours as sent to this peer.
+type LineOut struct {
+	W    int     `json:"w"`
+	H    int     `json:"h"`
+	FPS  float64 `json:"fps"`
+	Kbps float64 `json:"kbps"`
+}
+
+// LineHear is the sound of a peer.
+type LineHear struct {
+	Kbps      float64 `json:"kbps"`
+	Level     float64 `json:"level_db"`
+	Concealed float64 `json:"concealed_pct"`
+	Jitter    float64 `json:"jitter_ms"`
+	DelayMs   float64 `json:"delay_ms"`
+	Underruns uint64  `json:"underruns"`
+	Lost      uint64  `json:"lost"`
+	Repaired  uint64  `json:"repaired"`
+}
+
+// LineSpeak is our sound as sent to this peer.
+type LineSpeak struct {
+	Kbps  float64 `json:"kbps"`
+	Level float64 `json:"level_db"`
+}
+
+// Meter makes one Line after another and remembers what rates are derived from.
+type Meter struct {
+	call   *Call
+	start  time.Time
+	last   time.Time
+	before map[signal.ID]peer.Stats
+}
+
+// NewMeter returns a meter whose clock starts now.
+func NewMeter(c *Call) *Meter {
+	now := time.Now()
+	return &Meter{call: c, start: now, last: now, before: make(map[signal.ID]peer.Stats)}
+}
+
+// Line measures now.
+func (m *Meter) Line(now time.Time) Line {
+	s := m.call.State()
+	l := Line{
+		TMillis: now.Sub(m.start).Milliseconds(), Phase: s.Phase.String(),
+		Me:  LineMember{s.Room.Me.ID, s.Name},
+		CPU: cpuSeconds(), RSS: residentMB(), Goroutines: runtime.NumGoroutine(),
+		Refused: s.Room.Refused, Peers: []LinePeer{},
+	}
+	dt := now.Sub(m.last).Seconds()
+	m.last = now
+	before := make(map[signal.ID]peer.Stats)
+	for _, p := range s.Peers {
+		m.call.mu.Lock()
+		r := m.call.peers[p.ID]
+		m.call.mu.Unlock()
+		lp := LinePeer{LineMember: LineMember{p.ID, p.Name}, State: p.Phase.String()}
+		if r != nil {
+			st := r.peer.Stats()
+			lp.fill(st, m.before[p.ID], dt)
+			before[p.ID] = st
+		}
+		l.Peers = append(l.Peers, lp)
+	}
+	m.before = before
+	return l
+}
+
+func (l *LinePeer) fill(s, b peer.Stats, dt float64) {
+	if s.RTT > 0 {
+		l.RTT = millis(s.RTT)
+	}
+	l.Path, l.Estimate = s.Path, float64(s.Estimate)/1000
+	l.VideoIn, l.ScreenIn = lineIn(s.Camera, b.Camera, dt), lineIn(s.Screen, b.Screen, dt)
+	l.VideoOut, l.ScreenOut = lineOut(s.CameraOut, b.CameraOut, dt), lineOut(s.ScreenOut, b.ScreenOut, dt)
+	l.AudioIn = LineHear{
+		Kbps: kbps(s.Audio.Bytes, b.Audio.Bytes, dt), Level: s.Level,
+		Concealed: s.Audio.ConcealedPercent(), Jitter: *millis(s.Audio.Jitter), DelayMs: *millis(s.Audio.Delay),
+		Underruns: s.Audio.Underruns, Lost: s.Audio.Lost, Repaired: s.Audio.Repaired,
+	}
+	l.AudioOut = LineSpeak{Kbps: kbps(s.AudioOut.Bytes, b.AudioOut.Bytes, dt), Level: s.AudioOut.Level}
+}
+
+func lineIn(s, b pipe.VideoStats, dt float64) LineIn {
+	l := LineIn{
+		W: s.Width, H: s.Height, FPS: rate(s.Painted, b.Painted, dt), Kbps: kbps(s.Bytes, b.Bytes, dt),
+		Frames: s.Painted, Decoded: s.Frames, Keyframes: s.Keyframes,
+		Freezes: s.Freezes, FreezeMs: *millis(s.FreezeTime), DelayMs: *millis(s.Delay),
+		Lost: s.Lost, Repaired: s.Repaired, Corrupt: s.Corrupt,
+	}
+	if s.Latency > 0 {
+		l.LatencyMs, l.LatencyP95 = millis(s.Latency), millis(s.LatencyP95)
+	}
+	return l
+}
+
+func lineOut(s, b peer.Out, dt float64) LineOut {
+	return LineOut{W: s.Width, H: s.Height, FPS: rate(s.Frames, b.Frames, dt), Kbps: kbps(s.Bytes, b.Bytes, dt)}
+}
+
+// rate is events a second; a counter that began anew counts from zero.
+func rate(now, before uint64, dt float64) float64 {
+	if dt <= 0 {
+		return 0
+	}
+	if now < before {
+		before = 0
+	}
+	return float64(now-before) / dt
+}
+
+func kbps(now, before uint64, dt float64) float64 { return rate(now, before, dt) * 8 / 1000 }
+
+func millis(d time.Duration) *float64 {
+	ms := float64(d.Microseconds()) / 1000
+	return &ms
+}
+
+// cpuSeconds is what this process has used so far.
+func cpuSeconds() float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// residentMB is the memory that this process keeps in RAM, in MB; 0 where it cannot be told.
+func residentMB() float64 {
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	f := strings.Fields(string(b))
+	if len(f) < 2 {
+		return 0
+	}
+	pages, err := strconv.ParseFloat(f[1], 64)
+	if err != nil {
+		return 0
+	}
+	return pages * float64(os.Getpagesize()) / 1e6
+}

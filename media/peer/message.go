@@ -1,0 +1,76 @@
+package peer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/pion/webrtc/v4"
+)
+
+// message is what two peers say to each other to get connected. It travels sealed through
+// the rendezvous and is an object of signal/PROTOCOL.md's "call" payload.
+type message struct {
+	// Conn names one attempt at a connection: the offerer draws it, everything that
+	// belongs to another attempt is stale and ignored.
+	Conn      string                   `json:"conn"`
+	Type      messageType              `json:"type"`
+	SDP       string                   `json:"sdp,omitempty"`
+	Candidate *webrtc.ICECandidateInit `json:"candidate,omitempty"`
+}
+
+type messageType string
+
+const (
+	typeOffer     messageType = "offer"
+	typeAnswer    messageType = "answer"
+	typeCandidate messageType = "candidate"
+	typeRestart   messageType = "restart" // the answerer asks for an ICE restart
+)
+
+var errMessage = errors.New("call message makes no sense")
+
+func parseMessage(payload []byte) (message, error) {
+	var m message
+	if err := json.Unmarshal(payload, &m); err != nil {
+		return m, errMessage // the JSON error would quote what it read
+	}
+	ok := m.Conn != "" && len(m.Conn) <= 32
+	switch m.Type {
+	case typeOffer, typeAnswer:
+		ok = ok && m.SDP != ""
+	case typeCandidate:
+		ok = ok && m.Candidate != nil
+	case typeRestart:
+	default:
+		ok = false
+	}
+	if !ok {
+		return m, errMessage
+	}
+	return m, nil
+}
+
+// Offer names the connection that a call message is an offer of; it is empty for any other
+// message.
+func Offer(payload []byte) (conn string) {
+	m, err := parseMessage(payload)
+	if err != nil || m.Type != typeOffer {
+		return ""
+	}
+	return m.Conn
+}
+
+func (m message) encode() []byte {
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("peer: encode message: %v", err)) // strings alone cannot fail
+	}
+	return b
+}
+
+// Want is how large a peer shows our pictures, in pixels; it goes over the data channel.
+type Want struct {
+	Camera [2]int `json:"camera"`
+	Screen [2]int `json:"screen"`
+}

@@ -1,0 +1,368 @@
+package peer
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/interceptor/pkg/cc"
+	"github.com/pion/webrtc/v4"
+	"golang.org/x/sync/errgroup"
+
+	"parley/media"
+	"parley/media/pipe"
+)
+
+// Phase is how the connection stands.
+type Phase uint8
+
+// The phases of a connection.
+const (
+	Connecting Phase = iota
+	Connected
+	Disconnected // the path is silent; an ICE restart may find another
+	Failed       // no path was found
+)
+
+// Config is everything a Peer works with. All fields but Conn, ICEServers and Certificates
+// are required.
+type Config struct {
+	Conn         string // of the offer to be answered; empty to make an offer
+	Settings     webrtc.SettingEngine
+	ICEServers   []webrtc.ICEServer
+	Certificates []webrtc.Certificate
+	Codecs       media.Codecs
+
+	Mic            *pipe.AudioSender
+	Camera, Screen *pipe.VideoSender
+
+	CameraView, ScreenView *pipe.View
+	Mixer                  *pipe.Mixer
+	MixerID                string
+
+	// Send passes a call message to the other member; it must not block.
+	Send func(payload []byte)
+	// Changed is told every new phase; it must not block.
+	Changed func(Phase)
+	Log     *slog.Logger
+}
+
+// The tracks of a connection, in the order of their transceivers, the same at both ends.
+const (
+	mic = iota
+	camera
+	screen
+	trackCount
+)
+
+// inboxSize is how many call messages wait to be handled: several connections' worth. More
+// are dropped and logged; a restart mends what that breaks.
+const inboxSize = 128
+
+// Peer is one connection. Its methods may be called from any goroutine.
+type Peer struct {
+	cfg     Config
+	conn    string
+	offers  bool
+	inbox   chan message
+	restart chan struct{}
+	// describing is held from making a description until it is sent: candidates that
+	// overtook it would not fit the description the other side has, and be dropped.
+	describing sync.Mutex
+	// restarted is when the last ICE restart began; it belongs to negotiate.
+	restarted time.Time
+	tracks    [trackCount]*track
+	video     [trackCount]*pipe.VideoReceiver // mic's is nil
+	audio     *pipe.AudioReceiver
+
+	estimator cc.BandwidthEstimator // set before any goroutine reads it
+	rtt       atomic.Int64          // time.Duration
+	loss      atomic.Uint32         // of our sound, in 1/256 (RFC 3550 fraction lost)
+
+	mu        sync.Mutex
+	pc        *webrtc.PeerConnection
+	channel   *webrtc.DataChannel
+	want      Want // what the other side shows
+	cancels   [trackCount]func()
+	connected bool
+	closing   bool // no goroutine is started any more
+	path      string
+}
+
+// New returns a Peer that does nothing until Run.
+func New(cfg Config) (*Peer, error) {
+	p := &Peer{
+		cfg: cfg, conn: cfg.Conn,
+		inbox: make(chan message, inboxSize), restart: make(chan struct{}, 1),
+		// Until the other side says otherwise it shows the camera in full.
+		want: Want{Camera: [2]int{1280, 720}, Screen: [2]int{1920, 1080}},
+	}
+	if p.conn == "" {
+		p.conn, p.offers = newConn(), true
+	}
+	p.tracks[mic] = newTrack("mic", webrtc.RTPCodecTypeAudio, media.SampleRate)
+	p.tracks[camera] = newTrack("camera", webrtc.RTPCodecTypeVideo, 90000)
+	p.tracks[screen] = newTrack("screen", webrtc.RTPCodecTypeVideo, 90000)
+	dec, err := cfg.Codecs.AudioDecoder(1)
+	if err != nil {
+		return nil, fmt.Errorf("set up audio decoder: %w", err)
+	}
+	p.audio = pipe.NewAudioReceiver(dec)
+	p.video[camera] = pipe.NewVideoReceiver(cfg.Codecs, cfg.CameraView, feedback{p, camera}, cfg.Log)
+	p.video[screen] = pipe.NewVideoReceiver(cfg.Codecs, cfg.ScreenView, feedback{p, screen}, cfg.Log)
+	return p, nil
+}
+
+// Conn names this attempt at a connection.
+func (p *Peer) Conn() string { return p.conn }
+
+// Offers says whether this side made the offer.
+func (p *Peer) Offers() bool { return p.offers }
+
+// Signal takes a call message from the other member. What belongs to another connection is
+// ignored.
+func (p *Peer) Signal(payload []byte) error {
+	m, err := parseMessage(payload)
+	if err != nil {
+		return err
+	}
+	if m.Conn != p.conn {
+		return nil
+	}
+	select {
+	case p.inbox <- m:
+	default:
+		p.cfg.Log.Warn("call message dropped", "queued", inboxSize)
+	}
+	return nil
+}
+
+// Restart looks for a new path, keeping everything else as it is.
+func (p *Peer) Restart() {
+	select {
+	case p.restart <- struct{}{}:
+	default:
+	}
+}
+
+// Audio is the remote microphone.
+func (p *Peer) Audio() *pipe.AudioReceiver { return p.audio }
+
+// Run connects, and stays until ctx ends or the connection cannot be set up.
+func (p *Peer) Run(ctx context.Context) error {
+	defer p.audio.Close()
+	pc, estimator, err := newConnection(p.cfg)
+	if err != nil {
+		return fmt.Errorf("set up connection: %w", err)
+	}
+	p.estimator = estimator
+	p.mu.Lock()
+	p.pc = pc
+	p.mu.Unlock()
+
+	g, ctx := errgroup.WithContext(ctx)
+	p.cfg.Mixer.Add(p.cfg.MixerID, p.audio)
+	defer p.cfg.Mixer.Remove(p.cfg.MixerID)
+	if err := p.prepare(ctx, g, pc); err != nil {
+		p.close()
+		return errors.Join(err, pc.GracefulClose(), g.Wait())
+	}
+	g.Go(func() error { return p.negotiate(ctx, pc) })
+	g.Go(func() error { return p.watch(ctx, pc) })
+	g.Go(func() error { return p.video[camera].Run(ctx) })
+	g.Go(func() error { return p.video[screen].Run(ctx) })
+	<-ctx.Done()
+	p.close()
+	if err := pc.GracefulClose(); err != nil {
+		p.cfg.Log.Debug("close connection", "err", err)
+	}
+	return g.Wait()
+}
+
+// prepare sets up transceivers, data channel and callbacks, and the goroutines that read.
+func (p *Peer) prepare(ctx context.Context, g *errgroup.Group, pc *webrtc.PeerConnection) error {
+	for i, t := range p.tracks {
+		tr, err := pc.AddTransceiverFromTrack(t, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendrecv})
+		if err != nil {
+			return fmt.Errorf("add %s: %w", t.id, err)
+		}
+		g.Go(func() error { p.readSenderRTCP(i, tr.Sender()); return nil })
+	}
+	negotiated, id := true, uint16(0)
+	ch, err := pc.CreateDataChannel("parley", &webrtc.DataChannelInit{Negotiated: &negotiated, ID: &id})
+	if err != nil {
+		return fmt.Errorf("add data channel: %w", err)
+	}
+	ch.OnOpen(func() {
+		p.mu.Lock()
+		p.channel = ch
+		p.mu.Unlock()
+	})
+	ch.OnMessage(func(m webrtc.DataChannelMessage) { p.onWant(m.Data) })
+
+	pc.OnTrack(func(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+		i := transceiverIndex(pc, receiver)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if i < 0 || p.closing {
+			return // Pion calls from a goroutine of its own, perhaps late
+		}
+		g.Go(func() error { p.readRTP(i, remote); return nil })
+		g.Go(func() error { p.readReceiverRTCP(i, receiver); return nil })
+	})
+	pc.OnICECandidate(func(c *webrtc.ICECandidate) {
+		if c == nil {
+			return
+		}
+		init := c.ToJSON()
+		p.describing.Lock()
+		defer p.describing.Unlock()
+		p.cfg.Send(message{Conn: p.conn, Type: typeCandidate, Candidate: &init}.encode())
+	})
+	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
+		if ctx.Err() == nil {
+			p.onState(s)
+		}
+	})
+	return nil
+}
+
+func transceiverIndex(pc *webrtc.PeerConnection, r *webrtc.RTPReceiver) int {
+	for i, t := range pc.GetTransceivers() {
+		if i < trackCount && t.Receiver() == r {
+			return i
+		}
+	}
+	return -1
+}
+
+func (p *Peer) onState(s webrtc.PeerConnectionState) {
+	p.cfg.Log.Info("connection", "state", s.String())
+	switch s {
+	case webrtc.PeerConnectionStateConnected:
+		p.mu.Lock()
+		p.connected = true
+		p.mu.Unlock()
+		p.subscribe()
+		p.cfg.Changed(Connected)
+	case webrtc.PeerConnectionStateDisconnected:
+		p.cfg.Changed(Disconnected)
+	case webrtc.PeerConnectionStateFailed:
+		p.cfg.Changed(Failed)
+	}
+}
+
+// onWant takes what the other side shows.
+func (p *Peer) onWant(data []byte) {
+	var w Want
+	if len(data) > 1024 || json.Unmarshal(data, &w) != nil {
+		p.cfg.Log.Warn("data channel message makes no sense", "bytes", len(data))
+		return
+	}
+	for _, d := range []*int{&w.Camera[0], &w.Camera[1], &w.Screen[0], &w.Screen[1]} {
+		*d = min(max(*d, 0), media.MaxDimension)
+	}
+	p.mu.Lock()
+	p.want = w
+	p.mu.Unlock()
+	p.subscribe()
+}
+
+// Want is what the other side shows of ours.
+func (p *Peer) Want() Want {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.want
+}
+
+// subscribe connects our senders with the tracks that the other side wants.
+func (p *Peer) subscribe() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.connected {
+		return
+	}
+	wanted := [trackCount]bool{true, p.want.Camera[0] > 0, p.want.Screen[0] > 0}
+	for i, on := range wanted {
+		switch {
+		case on && p.cancels[i] == nil && i == mic:
+			p.cancels[i] = p.cfg.Mic.Subscribe(p.tracks[i].writeAudio)
+		case on && p.cancels[i] == nil:
+			p.cancels[i] = p.sender(i).Subscribe(p.tracks[i].writeVideo)
+		case !on && p.cancels[i] != nil:
+			p.cancels[i]()
+			p.cancels[i] = nil
+		}
+	}
+}
+
+// close stops sending.
+func (p *Peer) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.connected, p.closing = false, true
+	for i, cancel := range p.cancels {
+		if cancel != nil {
+			cancel()
+			p.cancels[i] = nil
+		}
+	}
+}
+
+func (p *Peer) sender(i int) *pipe.VideoSender {
+	if i == screen {
+		return p.cfg.Screen
+	}
+	return p.cfg.Camera
+}
+
+// watchInterval is how often the one goroutine per peer looks at statistics and wants.
+const watchInterval = 200 * time.Millisecond
+
+// watch sends sender reports and wants and keeps lips and sound together.
+func (p *Peer) watch(ctx context.Context, pc *webrtc.PeerConnection) error {
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	var sent Want
+	var told bool
+	var lips pipe.LipSync
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		now := time.Now()
+		if n < 5 || n%5 == 0 {
+			p.sendReports(pc, now)
+			p.syncLips(&lips, now)
+			p.setPath(pc)
+		}
+		w := Want{Camera: dims(p.cfg.CameraView.Size()), Screen: dims(p.cfg.ScreenView.Size())}
+		if told && w == sent {
+			continue
+		}
+		p.mu.Lock()
+		ch := p.channel
+		p.mu.Unlock()
+		if ch == nil {
+			continue
+		}
+		b, err := json.Marshal(w)
+		if err == nil {
+			err = ch.Send(b)
+		}
+		if err != nil {
+			p.cfg.Log.Debug("send wants", "err", err)
+			continue
+		}
+		sent, told = w, true
+	}
+}
+
+func dims(s pipe.Size) [2]int { return [2]int{s.W, s.H} }

@@ -1,0 +1,325 @@
+package peer
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/logging"
+	"github.com/pion/transport/v5/vnet"
+	"github.com/pion/webrtc/v4"
+	"go.uber.org/goleak"
+
+	"parley/media"
+	"parley/media/codec"
+	"parley/media/device"
+	"parley/media/pipe"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// voiceFile is generated speech: Opus protects speech against loss, and no tone stands for it.
+var voiceFile string
+
+// speak makes voiceFile, in real time before a bubble's own begins.
+func speak(t *testing.T) {
+	t.Helper()
+	voiceFile = filepath.Join(t.TempDir(), "voice.wav")
+	say := exec.Command("espeak-ng", "-w", voiceFile, "-s", "160",
+		"The quick brown fox jumps over the lazy dog, and the slow white snail looks on from under a leaf. "+
+			"Nobody in the garden says a word about it, for everybody there has seen it many times before.")
+	if out, err := say.CombinedOutput(); err != nil {
+		t.Fatalf("espeak-ng, which scripts/setup --test installs: %v %s", err, out)
+	}
+}
+
+var testLog = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+
+// lab is a simulated network.
+type lab struct {
+	router *vnet.Router
+	mu     sync.Mutex
+	rng    *rand.Rand
+	loss   float64 // of packets in either direction, 0 to 1
+}
+
+// newLab makes a network with a one-way delay and random loss.
+func newLab(t *testing.T, delay time.Duration, loss float64) *lab {
+	t.Helper()
+	r, err := vnet.NewRouter(&vnet.RouterConfig{
+		CIDR: "10.0.0.0/24", MinDelay: delay, QueueSize: 10000,
+		LoggerFactory: &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{router: r, rng: rand.New(rand.NewPCG(7, 7)), loss: loss}
+	r.AddChunkFilter(func(vnet.Chunk) bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.rng.Float64() >= l.loss
+	})
+	return l
+}
+
+func (l *lab) setLoss(p float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.loss = p
+}
+
+// end is one side of a connection: its senders, its views, its peer.
+type end struct {
+	peer   *Peer
+	camera *pipe.VideoSender
+	mic    *pipe.AudioSender
+	view   *pipe.View
+	mixer  *pipe.Mixer
+	phases chan Phase
+	// loudest is the greatest sample that the speaker played.
+	loudest atomic.Int64
+}
+
+// newEnd builds one side in the network; conn is the offer's to be answered, or empty.
+func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
+	t.Helper()
+	n, err := vnet.NewNet(&vnet.NetConfig{StaticIPs: []string{ip}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.router.AddNet(n); err != nil {
+		t.Fatal(err)
+	}
+	var settings webrtc.SettingEngine
+	settings.SetNet(n)
+	settings.LoggerFactory = &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}
+	c := codec.New()
+	enc, err := c.AudioEncoder(media.AudioConfig{Channels: 1, BitRate: 40_000, Loss: 0.1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { enc.Close() })
+	e := &end{
+		camera: pipe.NewVideoSender(c, nil, testLog), mic: pipe.NewAudioSender(enc, testLog),
+		view: pipe.NewView(c, false, nil), mixer: pipe.NewMixer(), phases: make(chan Phase, 16),
+	}
+	e.view.Resize(320, 180, media.FitCover)
+	e.peer, err = New(Config{
+		Conn: conn, Settings: settings, Codecs: c,
+		Mic: e.mic, Camera: e.camera, Screen: pipe.NewVideoSender(c, nil, testLog),
+		CameraView: e.view, ScreenView: pipe.NewView(c, false, nil), Mixer: e.mixer, MixerID: "other",
+		Send: send, Changed: func(p Phase) { e.phases <- p }, Log: testLog,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// run drives the devices, the window's tick and the speaker of one side until ctx ends.
+func (e *end) run(ctx context.Context, t *testing.T, wg *sync.WaitGroup, devices media.Devices) {
+	cam, err := devices.OpenCamera("test:640x360@30")
+	if err != nil {
+		t.Fatal(err)
+	}
+	voice, err := devices.OpenMicrophone(voiceFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.camera.SetTarget(pipe.VideoTarget{BitRate: 600_000, FrameRate: 30, Max: pipe.Size{W: 640, H: 360}})
+	for _, f := range []func() error{
+		func() error { return e.camera.Run(ctx, cam) },
+		func() error { return voice.Run(ctx, e.mic.Write) },
+		func() error { return e.peer.Run(ctx) },
+	} {
+		wg.Go(func() {
+			if err := f(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Go(func() { // the speaker
+		tick := time.NewTicker(media.BlockDuration)
+		defer tick.Stop()
+		pcm := make([]int16, media.BlockSamples*media.SpeakerChannels)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				e.mixer.Fill(pcm)
+				if p := int64(slices.Max(pcm)); p > e.loudest.Load() {
+					e.loudest.Store(p)
+				}
+			}
+		}
+	})
+	wg.Go(func() { // the window
+		tick := time.NewTicker(time.Second / 60)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case now := <-tick.C:
+				if p := e.view.Take(); p != nil {
+					e.view.Painted(p, now)
+				}
+			}
+		}
+	})
+}
+
+// connect runs two sides against each other; check is called once both are connected.
+func connect(t *testing.T, l *lab, check func(a, b *end)) {
+	t.Helper()
+	var a, b *end
+	a = newEnd(t, l, "10.0.0.1", "", func(m []byte) {
+		if err := b.peer.Signal(m); err != nil {
+			t.Error(err)
+		}
+	})
+	b = newEnd(t, l, "10.0.0.2", a.peer.Conn(), func(m []byte) {
+		if err := a.peer.Signal(m); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := l.router.Start(); err != nil {
+		t.Fatal(err)
+	}
+	devices := device.New(device.Config{Convert: codec.New()})
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	a.run(ctx, t, &wg, devices)
+	b.run(ctx, t, &wg, devices)
+	for _, e := range []*end{a, b} {
+		select {
+		case p := <-e.phases:
+			if p != Connected {
+				t.Errorf("phase %d, want connected", p)
+			}
+		case <-time.After(30 * time.Second):
+			t.Error("not connected after 30 s")
+		}
+	}
+	check(a, b)
+	cancel()
+	wg.Wait()
+	if err := l.router.Stop(); err != nil {
+		t.Error(err)
+	}
+	devices.Close()
+}
+
+// TestLossAndDelay is the network of issue and promise: 5 % loss each way and 80 ms of delay.
+func TestLossAndDelay(t *testing.T) {
+	speak(t)
+	for _, c := range []struct {
+		name      string
+		delay     time.Duration
+		loss      float64
+		fps       float64 // at least
+		concealed float64 // percent, at most
+	}{
+		{"clean", time.Millisecond, 0, 29.5, 0.1},
+		{"5% loss, 80 ms", 80 * time.Millisecond, 0.05, 28.5, 2},
+		{"10% loss, 30 ms", 30 * time.Millisecond, 0.1, 28, 3},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				connect(t, newLab(t, c.delay, c.loss), func(a, b *end) {
+					const settle, span = 8 * time.Second, 20 * time.Second
+					time.Sleep(settle) // simulated
+					before := [2]Stats{a.peer.Stats(), b.peer.Stats()}
+					time.Sleep(span)
+					for i, e := range []*end{a, b} {
+						s, was := e.peer.Stats(), before[i]
+						fps := float64(s.Camera.Painted-was.Camera.Painted) / span.Seconds()
+						concealed := 100 * float64(s.Audio.Concealed-was.Audio.Concealed) / float64(s.Audio.Total-was.Audio.Total)
+						t.Logf("%.2f fps, %.2f %% concealed, latency %v/%v, video delay %v, audio delay %v, rtt %v, nacks %d, keyframe requests %d, freezes %d",
+							fps, concealed, s.Camera.Latency, s.Camera.LatencyP95, s.Camera.Delay, s.Audio.Delay, s.RTT,
+							s.Camera.Nacks, s.Camera.Requests, s.Camera.Freezes-was.Camera.Freezes)
+						if fps < c.fps {
+							t.Errorf("%.2f fps, want at least %.1f", fps, c.fps)
+						}
+						if concealed > c.concealed {
+							t.Errorf("%.2f %% of the sound concealed, want at most %.1f", concealed, c.concealed)
+						}
+						if e.loudest.Load() < 3000 {
+							t.Errorf("the other side's voice peaks at %d of 32767", e.loudest.Load())
+						}
+						if s.RTT < 2*c.delay-time.Millisecond || s.RTT > 2*c.delay+50*time.Millisecond {
+							t.Errorf("round trip %v over a delay of %v each way", s.RTT, c.delay)
+						}
+						if s.Path != "host" {
+							t.Errorf("path %q", s.Path)
+						}
+					}
+				})
+			})
+		})
+	}
+}
+
+// TestOutage cuts the network for a while: the connection is doubted, restarted, and comes back.
+func TestOutage(t *testing.T) {
+	speak(t)
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, 10*time.Millisecond, 0)
+		connect(t, l, func(a, b *end) {
+			time.Sleep(3 * time.Second)
+			l.setLoss(1)
+			if p := <-a.phases; p != Disconnected {
+				t.Errorf("phase %d during an outage, want disconnected", p)
+				return
+			}
+			a.peer.Restart()
+			b.peer.Restart()
+			time.Sleep(3 * time.Second)
+			l.setLoss(0)
+			if p := <-a.phases; p != Connected {
+				t.Errorf("phase %d after the outage, want connected", p)
+				return
+			}
+			time.Sleep(2 * time.Second)
+			before := a.peer.Stats().Camera.Frames
+			time.Sleep(3 * time.Second)
+			if got := a.peer.Stats().Camera.Frames - before; got < 80 {
+				t.Errorf("%d frames in 3 s after the outage, want about 90", got)
+			}
+		})
+	})
+}
+
+func TestSignalRefusesRubbish(t *testing.T) {
+	l := newLab(t, 0, 0)
+	e := newEnd(t, l, "10.0.0.1", "", func([]byte) {})
+	defer e.peer.audio.Close()
+	for _, m := range []string{
+		"", "{", "[]", `{"type":"offer"}`, `{"conn":"a","type":"dance"}`, `{"conn":"a","type":"offer"}`,
+		`{"conn":"a","type":"candidate"}`, `{"conn":"0123456789012345678901234567890123","type":"restart"}`,
+	} {
+		if err := e.peer.Signal([]byte(m)); err == nil {
+			t.Errorf("took %q", m)
+		}
+	}
+	if err := e.peer.Signal([]byte(`{"conn":"other","type":"restart"}`)); err != nil || len(e.peer.inbox) != 0 {
+		t.Error("a message of another connection was not ignored")
+	}
+}
+
+func TestNTPRoundTrip(t *testing.T) {
+	now := time.Date(2026, 3, 4, 5, 6, 7, 890123456, time.UTC)
+	if got := fromNTP(toNTP(now)); got.Sub(now).Abs() > time.Microsecond {
+		t.Errorf("%v became %v", now, got)
+	}
+}

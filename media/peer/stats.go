@@ -1,0 +1,96 @@
+package peer
+
+import (
+	"net"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"parley/media/pipe"
+)
+
+// Out counts what we send on one track. Level is of the sound, in dBFS.
+type Out struct {
+	Width, Height int
+	Frames, Bytes uint64
+	Level         float64
+}
+
+// Stats is how a connection does, counted since it began.
+type Stats struct {
+	RTT      time.Duration // 0 while unknown
+	Path     string        // host, srflx or relay; empty while there is none
+	Estimate int           // what the path carries, bit/s
+	Loss     float64       // of our sound, 0 to 1, as the other side sees it
+
+	Audio          pipe.AudioStats
+	Level          float64 // of the remote sound, dBFS
+	Camera, Screen pipe.VideoStats
+
+	AudioOut, CameraOut, ScreenOut Out
+}
+
+// Stats returns the counters as they are now.
+func (p *Peer) Stats() Stats {
+	p.mu.Lock()
+	path := p.path
+	p.mu.Unlock()
+	return Stats{
+		RTT: time.Duration(p.rtt.Load()), Path: path, Estimate: p.Estimate(), Loss: p.Loss(),
+		Audio: p.audio.Stats(), Level: p.audio.Level(),
+		Camera: p.video[camera].Stats(), Screen: p.video[screen].Stats(),
+		AudioOut: p.tracks[mic].out(), CameraOut: p.tracks[camera].out(), ScreenOut: p.tracks[screen].out(),
+	}
+}
+
+// Loss is the share of our sound's packets that did not arrive, 0 to 1.
+func (p *Peer) Loss() float64 { return float64(p.loss.Load()) / 256 }
+
+// Estimate is what the path carries, in bit/s.
+func (p *Peer) Estimate() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pc == nil || !p.connected {
+		return startRate
+	}
+	return p.estimator.GetTargetBitrate()
+}
+
+func (t *track) out() Out {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return Out{Width: t.w, Height: t.h, Frames: t.frames, Bytes: uint64(t.octets), Level: t.level}
+}
+
+// setPath notes over which kind of candidates the packets go: relay if either is one.
+func (p *Peer) setPath(pc *webrtc.PeerConnection) {
+	p.mu.Lock()
+	connected := p.connected
+	p.mu.Unlock()
+	if !connected {
+		return // until then Pion sets its transport up without a lock
+	}
+	pair, err := pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
+	if err != nil || pair == nil {
+		return
+	}
+	path := "host"
+	for _, c := range []*webrtc.ICECandidate{pair.Local, pair.Remote} {
+		switch c.Typ {
+		case webrtc.ICECandidateTypeRelay:
+			path = "relay"
+		case webrtc.ICECandidateTypeSrflx, webrtc.ICECandidateTypePrflx:
+			// A check may come before the candidate it belongs to: then the peer is found
+			// by it, on its own network all the same.
+			ip := net.ParseIP(c.Address)
+			local := c.Typ == webrtc.ICECandidateTypePrflx && ip != nil &&
+				(ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast())
+			if path == "host" && !local {
+				path = "srflx"
+			}
+		}
+	}
+	p.mu.Lock()
+	p.path = path
+	p.mu.Unlock()
+}

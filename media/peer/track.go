@@ -1,0 +1,191 @@
+package peer
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+
+	"parley/media"
+	"parley/media/pipe"
+)
+
+// mtu is the largest RTP payload we send: 1200 bytes leave room for SRTP, TURN and tunnels
+// within the 1280 that IPv6 guarantees, as libwebrtc does.
+const mtu = 1160
+
+// ntpEpoch is 1900-01-01, where NTP time begins (RFC 5905), in Unix seconds.
+const ntpEpoch = -2208988800
+
+// track is one webrtc.TrackLocal: it owns its sequence numbers, timestamps and picture ids,
+// so that what feeds it may change without the receiver noticing.
+type track struct {
+	id   string
+	kind webrtc.RTPCodecType
+	rate uint32 // of the RTP clock, in Hz
+
+	mu      sync.Mutex
+	stream  webrtc.TrackLocalWriter
+	header  rtp.Header
+	base    uint32    // RTP timestamp of epoch
+	epoch   time.Time // by the monotonic clock
+	picture uint16    // VP8 picture id, 15 bits
+	buf     []byte
+	packets uint32
+	octets  uint32
+	frames  uint64
+	w, h    int
+	level   float64
+	bound   func() // told when the track can be written to
+}
+
+func newTrack(id string, kind webrtc.RTPCodecType, rate uint32) *track {
+	return &track{
+		id: id, kind: kind, rate: rate, buf: make([]byte, mtu),
+		header:  rtp.Header{Version: 2, SequenceNumber: uint16(rand.N(1 << 15))},
+		base:    rand.Uint32(),
+		picture: uint16(rand.N(1 << 15)),
+		epoch:   time.Now(), level: media.LevelFloor,
+	}
+}
+
+// Bind implements webrtc.TrackLocal.
+func (t *track) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
+	for _, p := range c.CodecParameters() {
+		if p.MimeType != webrtc.MimeTypeVP8 && p.MimeType != webrtc.MimeTypeOpus {
+			continue
+		}
+		t.mu.Lock()
+		t.stream = c.WriteStream()
+		t.header.SSRC = uint32(c.SSRC())
+		t.header.PayloadType = uint8(p.PayloadType)
+		t.mu.Unlock()
+		if t.bound != nil {
+			t.bound()
+		}
+		return p, nil
+	}
+	return webrtc.RTPCodecParameters{}, webrtc.ErrUnsupportedCodec
+}
+
+// Unbind implements webrtc.TrackLocal.
+func (t *track) Unbind(webrtc.TrackLocalContext) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stream = nil
+	return nil
+}
+
+// ID implements webrtc.TrackLocal.
+func (t *track) ID() string { return t.id }
+
+// RID implements webrtc.TrackLocal.
+func (t *track) RID() string { return "" }
+
+// StreamID implements webrtc.TrackLocal. Sound and camera share a stream: they are in sync.
+func (t *track) StreamID() string {
+	if t.id == "screen" {
+		return "screen"
+	}
+	return "person"
+}
+
+// Kind implements webrtc.TrackLocal.
+func (t *track) Kind() webrtc.RTPCodecType { return t.kind }
+
+// timestamp is the RTP time of a moment.
+func (t *track) timestamp(at time.Time) uint32 {
+	return t.base + uint32(at.Sub(t.epoch).Microseconds()*int64(t.rate)/1_000_000)
+}
+
+// VP8 payload descriptor, RFC 7741 section 4.2: X and I set, a 15-bit picture id.
+const (
+	vp8Descriptor = 4
+	vp8X          = 0x80
+	vp8S          = 0x10
+	vp8I          = 0x80
+	vp8M          = 0x80
+)
+
+// writeVideo sends one encoded frame in packets of equal size.
+func (t *track) writeVideo(p *media.Packet) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stream == nil {
+		return
+	}
+	t.header.Timestamp = t.timestamp(p.Captured)
+	t.picture = (t.picture + 1) & 0x7fff
+	chunk := mtu - vp8Descriptor
+	n := (len(p.Data) + chunk - 1) / chunk
+	chunk = (len(p.Data) + n - 1) / max(n, 1)
+	for i := range n {
+		part := p.Data[i*chunk : min((i+1)*chunk, len(p.Data))]
+		t.buf[0] = vp8X
+		if i == 0 {
+			t.buf[0] |= vp8S
+		}
+		t.buf[1] = vp8I
+		binary.BigEndian.PutUint16(t.buf[2:], uint16(vp8M)<<8|t.picture)
+		copy(t.buf[vp8Descriptor:], part)
+		t.header.Marker = i == n-1
+		t.write(t.buf[:vp8Descriptor+len(part)])
+	}
+	t.frames++
+	t.w, t.h = p.Width, p.Height
+}
+
+// writeAudio sends one Opus packet (RFC 7587: one packet, one payload).
+func (t *track) writeAudio(p pipe.AudioPacket) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stream == nil {
+		return
+	}
+	t.header.Timestamp = t.base + p.Timestamp
+	t.header.Marker = p.Marker
+	t.level = p.Level
+	// Sound keeps a sample clock of its own; the reports need to know where it stands.
+	t.epoch = p.Captured.Add(-time.Duration(p.Timestamp) * time.Second / time.Duration(t.rate))
+	t.write(p.Data)
+	t.frames++
+}
+
+// write sends one packet. A path that is gone is noticed by ICE, not here.
+func (t *track) write(payload []byte) {
+	t.header.SequenceNumber++
+	if _, err := t.stream.WriteRTP(&t.header, payload); err == nil {
+		t.packets++
+		t.octets += uint32(len(payload))
+	}
+}
+
+// report is the sender report (RFC 3550 section 6.4.1) that says which capture time the
+// RTP clock shows now. It is nil while nothing has been sent.
+func (t *track) report(now time.Time) rtcp.Packet {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.packets == 0 || t.stream == nil {
+		return nil
+	}
+	return &rtcp.SenderReport{
+		SSRC: t.header.SSRC, NTPTime: toNTP(now), RTPTime: t.timestamp(now),
+		PacketCount: t.packets, OctetCount: t.octets,
+	}
+}
+
+// toNTP is the 64-bit NTP timestamp of t.
+func toNTP(t time.Time) uint64 {
+	frac := uint64(t.Nanosecond()) << 32 / uint64(time.Second)
+	return uint64(t.Unix()-ntpEpoch)<<32 | frac
+}
+
+// fromNTP undoes toNTP.
+func fromNTP(v uint64) time.Time {
+	frac := (v & 0xffffffff) * uint64(time.Second) >> 32
+	return time.Unix(int64(v>>32)+ntpEpoch, int64(frac))
+}
