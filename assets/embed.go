@@ -1,0 +1,24 @@
+// Package assets embeds the fonts, icons and pictures that the window draws with.
+package assets
+
+import "embed"
+
+// Fonts holds Inter, under the SIL Open Font License that stands beside it.
+//
+//go:embed fonts/*.otf fonts/OFL.txt
+var Fonts embed.FS
+
+// Icons holds the line icons: a 24-unit grid, a stroke of 1.75 in currentColor.
+//
+//go:embed icons/*.svg
+var Icons embed.FS
+
+// Icon is the app's picture, 512 pixels square, made from IconSVG.
+//
+//go:embed icon.png
+var Icon []byte
+
+// IconSVG is the drawing that Icon was made from.
+//
+//go:embed icon.svg
+var IconSVG []byte

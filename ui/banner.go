@@ -1,0 +1,108 @@
+package ui
+
+import (
+	"fyne.io/fyne/v2"
+
+	"parley/media/call"
+	"parley/signal/room"
+	"parley/ui/widget"
+)
+
+// banner says at the top of the stage what is wrong.
+type banner struct {
+	s         *stage
+	box       *widget.Box
+	icon      *widget.Icon
+	text      *widget.Paragraph
+	close     *widget.RoundButton
+	dismissed string // not shown again while it stays the same
+	from      bannerSource
+}
+
+// bannerSource says what dismissing the banner does.
+type bannerSource uint8
+
+const (
+	fromNothing bannerSource = iota
+	fromProblem              // the call's own line, cleared there
+	fromDevice               // a device's line, hidden here
+	fromLink                 // goes by itself
+)
+
+func newBanner(s *stage) *banner {
+	b := &banner{
+		s: s, box: widget.NewBox(widget.Notice, widget.NoticeLine, widget.RadiusTile),
+		icon: widget.NewIcon("alert", widget.OnNotice, 18),
+		text: widget.NewParagraph("", widget.BodyMedium, widget.OnNotice, 3),
+	}
+	b.close = widget.NewSmallButton("Dismiss", "close", b.dismiss)
+	b.close.SetInk(widget.OnNotice)
+	b.show(false)
+	return b
+}
+
+func (b *banner) objects() []fyne.CanvasObject {
+	return []fyne.CanvasObject{b.box, b.icon, b.text, b.close}
+}
+
+func (b *banner) show(on bool) {
+	for _, o := range b.objects() {
+		widget.Show(o, on)
+	}
+}
+
+func (b *banner) update(st call.State) {
+	text, from := trouble(st)
+	if from == fromDevice && text == b.dismissed {
+		text, from = "", fromNothing
+	}
+	b.from = from
+	b.text.Set(text, widget.OnNotice)
+	b.show(text != "")
+	widget.Show(b.close, from == fromProblem || from == fromDevice)
+}
+
+// trouble is the most pressing line: the connection, the call, then our devices.
+func trouble(st call.State) (string, bannerSource) {
+	switch {
+	case st.Phase == call.Reconnecting && st.Problem != "":
+		return st.Problem, fromLink
+	case st.Phase == call.Reconnecting || st.Room.Link == room.Reconnecting:
+		return "The connection is lost. Trying again…", fromLink
+	case st.Problem != "":
+		return st.Problem, fromProblem
+	}
+	for _, d := range []call.Local{st.Mic, st.Camera, st.Screen, st.Speaker} {
+		if d.Problem != "" {
+			return d.Problem, fromDevice
+		}
+	}
+	return "", fromNothing
+}
+
+func (b *banner) dismiss() {
+	if b.from == fromProblem {
+		b.s.w.do(call.Dismiss{})
+		return
+	}
+	b.dismissed = b.text.Text()
+	b.update(b.s.w.state)
+}
+
+func (b *banner) place(a rect) {
+	const side = 18 + widget.Space2
+	end := float32(widget.Space4)
+	if b.close.Visible() {
+		end = 36 + widget.Space1
+	}
+	most := min(a.w-2*widget.Space3, 640) - widget.Space4 - side - end
+	width := min(b.text.Width(), most)
+	h := b.text.HeightFor(width + 1)
+	high := max(h+22, 42)
+	total := widget.Space4 + side + width + 1 + end
+	x, y := floor(a.x+(a.w-total)/2), a.y+widget.Space3
+	widget.Place(b.box, x, y, total, high)
+	widget.Place(b.icon, x+widget.Space4, y+(high-18)/2, 18, 18)
+	widget.Place(b.text, x+widget.Space4+side, y+(high-h)/2, width+1, h)
+	widget.Place(b.close, x+total-36-2, y+(high-36)/2, 36, 36)
+}

@@ -1,0 +1,267 @@
+package ui
+
+import (
+	"fmt"
+	"time"
+
+	"fyne.io/fyne/v2"
+
+	"parley/media"
+	"parley/media/call"
+	"parley/ui/widget"
+)
+
+// bar is the line at the bottom of the stage.
+type bar struct {
+	s       *stage
+	code    *widget.Label
+	elapsed *widget.Label
+	copy    *copyButton
+	mic     *widget.RoundButton
+	camera  *widget.RoundButton
+	screen  *widget.RoundButton
+	more    *widget.RoundButton
+	leave   *widget.RoundButton
+	back    *widget.RoundButton
+	on      *widget.RoundButton
+	page    *widget.Label
+	people  *widget.RoundButton
+	chat    *widget.RoundButton
+	tip     *widget.Chip        // what the button under the pointer does
+	pointed *widget.RoundButton // that button
+}
+
+func newBar(s *stage) *bar {
+	b := &bar{
+		s: s, code: widget.NewLabel("", widget.Code, widget.Text1),
+		elapsed: widget.NewLabel("", widget.Body, widget.Text2),
+		copy:    newCopyButton(s.w, "Copy link", widget.Plain, widget.Target),
+		page:    widget.NewLabel("", widget.BodyMedium, widget.Text1).Align(fyne.TextAlignCenter),
+	}
+	w := s.w
+	b.mic = widget.NewRoundButton("", "mic", widget.Plain, func() { w.toggle(media.Microphone) })
+	b.camera = widget.NewRoundButton("", "camera", widget.Plain, func() { w.toggle(media.Camera) })
+	b.screen = widget.NewRoundButton("Share a screen", "screen", widget.Plain, func() { s.share(b.screen) })
+	b.more = widget.NewRoundButton("More", "more", widget.Plain, func() { w.openMenu(b.more, true, w.settingItems) })
+	b.leave = widget.NewLeaveButton("Leave", func() { w.do(call.Leave{}) })
+	b.back = widget.NewSmallButton("Page before", "chevron-left", func() { s.turnPage(-1) })
+	b.on = widget.NewSmallButton("Next page", "chevron-right", func() { s.turnPage(1) })
+	b.people = widget.NewRoundButton("People", "people", widget.Ghost, func() { s.togglePanel(peoplePanel) })
+	b.chat = widget.NewRoundButton("Chat", "chat", widget.Ghost, func() { s.togglePanel(chatPanel) })
+	b.tip = widget.NewChip()
+	b.tip.Hide()
+	for _, o := range []*widget.RoundButton{b.mic, b.camera, b.screen, b.more, b.leave, b.people, b.chat} {
+		o.OnPoint = func(on bool) { b.point(o, on) }
+	}
+	return b
+}
+
+// keys are said along with what a button does.
+func (b *bar) keys(o *widget.RoundButton) string {
+	switch o {
+	case b.mic:
+		return " · Ctrl+D"
+	case b.camera:
+		return " · Ctrl+E"
+	case b.chat:
+		return " · Ctrl+Alt+C"
+	}
+	return ""
+}
+
+// point says above a button what it does while the pointer or the focus is on it: icons
+// alone are guesswork.
+func (b *bar) point(o *widget.RoundButton, on bool) {
+	switch {
+	case on:
+		b.pointed = o
+	case b.pointed == o:
+		b.pointed = nil
+	}
+	b.placeTip()
+}
+
+func (b *bar) placeTip() {
+	o := b.pointed
+	widget.Show(b.tip, o != nil && o.Visible())
+	if o == nil {
+		return
+	}
+	b.tip.Set(o.Name+b.keys(o), "", widget.OnPicture)
+	m, at := b.tip.MinSize(), o.Position()
+	x := min(max(at.X+o.Size().Width/2-m.Width/2, margin), b.s.size.Width-margin-m.Width)
+	widget.Place(b.tip, floor(x), at.Y-m.Height-14, m.Width, m.Height)
+}
+
+func (b *bar) objects() []fyne.CanvasObject {
+	return []fyne.CanvasObject{
+		b.code, b.elapsed, b.copy, b.mic, b.camera, b.screen, b.more, b.leave,
+		b.back, b.page, b.on, b.people, b.chat, b.tip,
+	}
+}
+
+func (b *bar) update(st call.State) {
+	b.code.SetText(st.Code)
+	setSwitch(b.mic, media.Microphone, st.Mic.On, widget.Plain, widget.Danger)
+	setSwitch(b.camera, media.Camera, st.Camera.On, widget.Plain, widget.Danger)
+	switch {
+	case st.Screen.On:
+		b.screen.Set("Stop sharing", "screen", widget.Primary)
+	default:
+		b.screen.Set("Share a screen", "screen", widget.Plain)
+	}
+	if st.Screen.On || len(st.Devices[media.Screen]) > 0 {
+		b.screen.Enable()
+	} else {
+		b.screen.Disable()
+	}
+	panel := func(k panelKind) widget.Look {
+		if b.s.panel == k {
+			return widget.Primary
+		}
+		return widget.Ghost
+	}
+	b.people.Set("People", "people", panel(peoplePanel))
+	b.chat.Set("Chat", "chat", panel(chatPanel))
+	b.people.SetCount(len(st.Peers) + 1)
+	b.chat.SetCount(b.s.chat.unread)
+	if b.s.narrow {
+		b.more.SetCount(b.s.chat.unread)
+	} else {
+		b.more.SetCount(0)
+	}
+	b.pulse(b.s.w.now())
+}
+
+func (b *bar) pulse(now time.Time) {
+	b.copy.pulse(now)
+	text := ""
+	if t := b.s.w.state.Started; !t.IsZero() {
+		text = "· " + elapsed(now.Sub(t))
+	}
+	if b.elapsed.Text() == text {
+		return
+	}
+	b.elapsed.SetText(text)
+	if b.s.size.Width > 0 {
+		b.place(b.s.size)
+	}
+}
+
+// place puts what there is room for around the five buttons in the middle, which on a
+// narrow window are four.
+func (b *bar) place(s fyne.Size) {
+	y := s.Height - widget.BarHeight + (widget.BarHeight-widget.RoundSize)/2
+	widget.Show(b.screen, !b.s.narrow)
+	widget.Show(b.people, !b.s.narrow)
+	widget.Show(b.chat, !b.s.narrow)
+	buttons := []fyne.CanvasObject{b.mic, b.camera, b.screen, b.more, b.leave}
+	total := float32(-widget.Space2)
+	for _, o := range buttons {
+		if o.Visible() {
+			total += o.MinSize().Width + widget.Space2
+		}
+	}
+	left := floor((s.Width - total) / 2)
+	x := left
+	for _, o := range buttons {
+		if o.Visible() {
+			w, _ := widget.PlaceMin(o, x, y)
+			x += w + widget.Space2
+		}
+	}
+	right := s.Width
+	if !b.s.narrow {
+		right = s.Width - 20 - 2*widget.RoundSize - widget.Space2
+		widget.PlaceMin(b.people, right, y)
+		widget.PlaceMin(b.chat, right+widget.RoundSize+widget.Space2, y)
+	}
+	b.placeTip()
+	room := left - widget.Space4 - 20
+	if b.placePages(x+widget.Space2, y, right-x-widget.Space2) {
+		b.placeLeft(20, y, room)
+		return
+	}
+	b.placeLeft(20, y, 0)
+	b.placePages(20, y, room)
+}
+
+func (b *bar) placeLeft(x, y, room float32) {
+	mid := y + widget.RoundSize/2
+	code, time, link := b.code.Width(), b.elapsed.Width(), b.copy.MinSize().Width
+	widget.Show(b.code, room >= code)
+	widget.Show(b.elapsed, room >= code+time+widget.Space2)
+	widget.Show(b.copy, room >= code+time+link+widget.Space2+widget.Space3)
+	widget.Place(b.code, x, mid-10, code, 20)
+	widget.Place(b.elapsed, x+code+widget.Space2, mid-10, time, 20)
+	widget.Place(b.copy, x+code+time+widget.Space2+widget.Space3, mid-widget.Target/2, link, widget.Target)
+}
+
+// placePages puts the turning of pages beside the buttons, and says whether there was room
+// or nothing to place.
+func (b *bar) placePages(x, y, room float32) bool {
+	more := b.s.pages > 1
+	for _, o := range []fyne.CanvasObject{b.back, b.page, b.on} {
+		widget.Show(o, more)
+	}
+	if !more {
+		return true
+	}
+	const side, number = 36, 40
+	if room < 2*side+number {
+		return false
+	}
+	b.page.SetText(fmt.Sprintf("%d / %d", b.s.page+1, b.s.pages))
+	if b.s.page == 0 {
+		b.back.Disable()
+	} else {
+		b.back.Enable()
+	}
+	if b.s.page == b.s.pages-1 {
+		b.on.Disable()
+	} else {
+		b.on.Enable()
+	}
+	widget.Place(b.back, x, y+6, side, side)
+	widget.Place(b.page, x+side, y+14, number, 20)
+	widget.Place(b.on, x+side+number, y+6, side, side)
+	return true
+}
+
+// share shows a screen to everybody, or stops that; where there are several, a menu asks.
+func (s *stage) share(anchor fyne.CanvasObject) {
+	w := s.w
+	screens := w.state.Devices[media.Screen]
+	switch {
+	case w.state.Screen.On:
+		w.do(call.StopScreen{})
+	case len(screens) == 1:
+		w.do(call.Choose{Kind: media.Screen, ID: screens[0].ID})
+	case len(screens) > 1:
+		w.openMenu(anchor, true, func() []widget.Item {
+			return append([]widget.Item{{Label: "Share a screen"}}, w.deviceItems(media.Screen)...)
+		})
+	}
+}
+
+// moreItems are what a narrow bar has no buttons for.
+func (s *stage) moreItems() []widget.Item {
+	st := s.w.state
+	chat := "Chat"
+	if n := s.chat.unread; n > 0 {
+		chat = fmt.Sprintf("Chat (%d new)", n)
+	}
+	items := []widget.Item{
+		{Label: st.Code},
+		{Label: "Copy link", Icon: "copy", OnTap: s.w.copyLink},
+		{Label: chat, Icon: "chat", OnTap: func() { s.togglePanel(chatPanel) }},
+		{Label: fmt.Sprintf("People (%d)", len(st.Peers)+1), Icon: "people", OnTap: func() { s.togglePanel(peoplePanel) }},
+	}
+	switch {
+	case st.Screen.On:
+		items = append(items, widget.Item{Label: "Stop sharing", Icon: "screen", OnTap: func() { s.w.do(call.StopScreen{}) }})
+	case len(st.Devices[media.Screen]) > 0:
+		items = append(items, widget.Item{Label: "Share a screen", Icon: "screen", OnTap: func() { s.share(s.bar.more) }})
+	}
+	return items
+}

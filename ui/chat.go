@@ -1,0 +1,191 @@
+package ui
+
+import (
+	"net/url"
+	"strings"
+
+	"fyne.io/fyne/v2"
+
+	"parley/media/call"
+	"parley/signal/room"
+	"parley/ui/widget"
+)
+
+// maxText is the longest chat message that can be typed, in runes.
+const maxText = 4000
+
+// chat is the panel of messages.
+type chat struct {
+	s      *stage
+	root   *fyne.Container
+	box    *widget.Box
+	title  *widget.Label
+	close  *widget.RoundButton
+	empty  *widget.Paragraph
+	flow   *flow
+	field  *widget.Field
+	send   *widget.RoundButton
+	shown  []room.Message
+	lines  []*widget.Message
+	seen   map[string]bool // messages that were read, or are ours
+	unread int
+	code   string // of the meeting
+}
+
+func newChat(s *stage) *chat {
+	c := &chat{
+		s: s, box: widget.NewBox(widget.Surface1, widget.None, widget.RadiusPanel),
+		title: widget.NewLabel("Chat", widget.Title, widget.Text1),
+		close: widget.NewSmallButton("Close chat", "close", s.closePanel),
+		empty: widget.NewParagraph("No messages yet. What is written here is sealed for the people in this meeting.", widget.Body, widget.Text2, 0),
+	}
+	c.send = widget.NewSmallButton("Send", "send", c.say)
+	c.field = widget.NewField("Message everyone", "Message everyone", 40, c.send)
+	c.field.Entry.MaxRunes = maxText
+	c.field.Entry.OnSubmitted = func(string) { c.say() }
+	c.flow = newFlow(c.placeLines)
+	c.root = widget.Area(fyne.Size{}, c.place, c.box, c.title, c.close, c.empty, c.flow.scroll, c.field)
+	c.root.Hide()
+	return c
+}
+
+// begin forgets what was read, unless it is the same meeting again.
+func (c *chat) begin(code string) {
+	if c.code == code && c.seen != nil {
+		return
+	}
+	c.code, c.seen, c.unread = code, map[string]bool{}, 0
+	c.field.Entry.SetText("")
+}
+
+func (c *chat) say() {
+	text := strings.TrimSpace(c.field.Entry.Text)
+	if text == "" {
+		return
+	}
+	c.field.Entry.SetText("")
+	c.s.w.do(call.Say{Text: text})
+}
+
+func (c *chat) update(st call.State) {
+	messages := st.Room.Chat
+	if c.rebuild(messages) {
+		widget.Show(c.empty, len(messages) == 0)
+		end := c.atEnd()
+		widget.Relayout(c.root)
+		if end {
+			c.flow.scroll.ScrollToBottom()
+		}
+	}
+	for i, m := range messages {
+		c.lines[i].SetStatus(m.Mine && m.Status == room.Sending, m.Mine && m.Status == room.Failed)
+	}
+	if c.s.panel == chatPanel {
+		c.read()
+		return
+	}
+	c.unread = 0
+	for _, m := range messages {
+		if !m.Mine && !c.seen[m.ID] {
+			c.unread++
+		}
+	}
+}
+
+// read marks everything as seen.
+func (c *chat) read() {
+	c.unread = 0
+	for _, m := range c.shown {
+		c.seen[m.ID] = true
+	}
+}
+
+// rebuild makes the lines anew where messages came or changed, and says whether any did.
+func (c *chat) rebuild(messages []room.Message) bool {
+	same := 0
+	for same < min(len(messages), len(c.shown)) && messages[same] == c.shown[same] {
+		same++
+	}
+	if same == len(messages) && same == len(c.shown) {
+		return false
+	}
+	c.shown = messages
+	c.lines = c.lines[:same:same]
+	for i := same; i < len(messages); i++ {
+		m := messages[i]
+		author := m.Name
+		if m.Mine {
+			author = "You"
+		}
+		if i > 0 && grouped(messages[i-1], m) {
+			author = ""
+		}
+		line := widget.NewMessage(author, m.At.Format("15:04"), m.Text, c.openLink, func() { c.s.w.do(call.Resend{ID: m.ID}) })
+		line.SetStatus(m.Mine && m.Status == room.Sending, m.Mine && m.Status == room.Failed)
+		c.lines = append(c.lines, line)
+	}
+	c.flow.box.Objects = make([]fyne.CanvasObject, len(c.lines))
+	for i, l := range c.lines {
+		c.flow.box.Objects[i] = l
+	}
+	c.flow.box.Refresh()
+	return true
+}
+
+// grouped says whether b goes below a without its author's name again.
+func grouped(a, b room.Message) bool {
+	return a.From == b.From && a.Mine == b.Mine && b.At.Sub(a.At).Abs().Minutes() < 5
+}
+
+func (c *chat) openLink(address string) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return // it looked like an address and is none: nothing to open
+	}
+	if u.Scheme == "parley" {
+		c.s.w.do(call.Open{Text: address})
+		return
+	}
+	if err := c.s.w.app.OpenURL(u); err != nil {
+		fyne.LogError("open a link from chat", err)
+	}
+}
+
+func (c *chat) atEnd() bool {
+	s := c.flow.scroll
+	return s.Offset.Y >= s.Content.Size().Height-s.Size().Height-40
+}
+
+func (c *chat) placeLines(width float32) float32 {
+	y := float32(0)
+	for i, l := range c.lines {
+		if i > 0 {
+			y += widget.Space4
+			if grouped(c.shown[i-1], c.shown[i]) {
+				y -= widget.Space3
+			}
+		}
+		h := l.HeightFor(width)
+		widget.Place(l, 0, y, width, h)
+		y += h
+	}
+	return y
+}
+
+func (c *chat) place(s fyne.Size) {
+	if s.Width <= 0 {
+		return
+	}
+	const pad = widget.Space4
+	c.box.Resize(s)
+	widget.Place(c.title, pad, 16, s.Width-2*pad-36, 24)
+	widget.Place(c.close, s.Width-42, 10, 36, 36)
+	inner := s.Width - 2*pad
+	widget.Place(c.empty, pad, 64, inner, c.empty.HeightFor(inner))
+	end := c.atEnd()
+	c.flow.fit(pad, 60, inner, max(s.Height-60-72, 0))
+	if end {
+		c.flow.scroll.ScrollToBottom()
+	}
+	widget.Place(c.field, pad, s.Height-56, inner, 40)
+}

@@ -1,0 +1,36 @@
+package ui
+
+import (
+	"time"
+
+	"parley/ui/widget"
+)
+
+// copiedFor is how long a copy button says that it did.
+const copiedFor = 2 * time.Second
+
+// copyButton puts the meeting's link on the clipboard and says so for a moment.
+type copyButton struct {
+	*widget.Button
+	text string
+	did  time.Time
+}
+
+func newCopyButton(w *Window, text string, look widget.Look, height float32) *copyButton {
+	c := &copyButton{text: text}
+	c.Button = widget.NewButton(text, "copy", look, height, func() {
+		w.copyLink()
+		c.did = w.now()
+		c.SetIcon("check")
+		c.SetText("Copied")
+	})
+	return c
+}
+
+func (c *copyButton) pulse(now time.Time) {
+	if !c.did.IsZero() && now.Sub(c.did) > copiedFor {
+		c.did = time.Time{}
+		c.SetIcon("copy")
+		c.SetText(c.text)
+	}
+}

@@ -1,0 +1,155 @@
+package ui
+
+import (
+	"context"
+	"time"
+
+	"fyne.io/fyne/v2"
+
+	"parley/media"
+	"parley/signal"
+	"parley/ui/widget"
+)
+
+// pulseEvery is how often clocks and levels are looked at. Levels faster than this are
+// flicker.
+const pulseEvery = 66 * time.Millisecond
+
+// videoTile is a tile with the view that fills it.
+type videoTile struct {
+	*widget.VideoTile
+	id   signal.ID
+	kind media.Kind
+	view media.View
+	w, h int // as last told to the view
+
+	waited bool // its picture was there a frame ago
+}
+
+func (w *Window) newTile(id signal.ID, kind media.Kind) *videoTile {
+	return &videoTile{VideoTile: widget.NewVideoTile(), id: id, kind: kind, view: w.call.View(id, kind)}
+}
+
+// tell lets the view know the tile's size in pixels, if that changed: 0 by 0 for a tile that
+// does not show or has no use for pictures.
+func (t *videoTile) tell(visible bool) {
+	w, h := 0, 0
+	if visible && t.Visible() && t.State().Picture {
+		w, h = t.PixelSize()
+	}
+	if w == t.w && h == t.h {
+		return
+	}
+	t.w, t.h = w, h
+	fit := media.FitCover
+	if t.State().Contain {
+		fit = media.FitContain
+	}
+	t.view.Resize(w, h, fit)
+}
+
+// painted is a picture on its way to the screen.
+type painted struct {
+	view media.View
+	pic  *media.Picture
+}
+
+// display moves pictures from the views to the tiles. Its fields but paint belong to the UI
+// goroutine.
+type display struct {
+	onWay  []painted
+	paint  chan struct{} // holds 1: pictures wait in onWay until somebody looks
+	pulsed time.Time
+}
+
+func (d *display) init() { d.paint = make(chan struct{}, 1) }
+
+// Run keeps the pictures moving until ctx ends. The toolkit draws 60 times a second, right
+// after it has run animations: an animation without an end takes the newest pictures at the
+// last moment before they are drawn, and nothing is drawn in a frame that brought none.
+func (w *Window) Run(ctx context.Context) error {
+	frame := fyne.NewAnimation(time.Hour, func(float32) {
+		if ctx.Err() == nil {
+			w.tick(time.Now())
+		}
+	})
+	frame.RepeatCount = fyne.AnimationRepeatForever
+	fyne.Do(frame.Start)
+	defer frame.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.display.paint:
+			// The UI goroutine is drawing what tick gave it; it comes to this afterwards.
+			fyne.Do(w.reportPainted)
+		}
+	}
+}
+
+// tick is one frame: the newest picture of each tile, and what else moves.
+func (w *Window) tick(now time.Time) {
+	d := &w.display
+	if tiles := w.screen.tiles(); d.due(tiles) {
+		for _, t := range tiles {
+			if p := t.view.Take(); p != nil {
+				t.SetPicture(p.Image)
+				d.onWay = append(d.onWay, painted{t.view, p})
+			}
+			t.waited = false
+		}
+		select {
+		case d.paint <- struct{}{}:
+		default:
+		}
+	}
+	if now.Sub(d.pulsed) >= pulseEvery {
+		d.pulsed = now
+		w.screen.pulse(w.now())
+	}
+}
+
+// due says whether this frame is worth painting. Painting costs the same for one picture and
+// for all, and cameras are half as fast as the display: so a frame is painted when the
+// largest tile has a picture, and the others' pictures go with it; if none does, a picture
+// waits one frame at the most.
+func (d *display) due(tiles []*videoTile) bool {
+	var lead *videoTile
+	for _, t := range tiles {
+		t.tell(true)
+		if t.w > 0 && (lead == nil || t.w*t.h > lead.w*lead.h) {
+			lead = t
+		}
+	}
+	due := false
+	for _, t := range tiles {
+		if t.w > 0 && t.view.Waiting() {
+			due = due || t == lead || t.waited
+			t.waited = true
+		}
+	}
+	return due
+}
+
+func (w *Window) reportPainted() {
+	now := time.Now()
+	for _, p := range w.display.onWay {
+		p.view.Painted(p.pic, now)
+	}
+	clear(w.display.onWay)
+	w.display.onWay = w.display.onWay[:0]
+}
+
+// resize tells all views of the screen their sizes.
+func (d *display) resize(w *Window) {
+	for _, t := range w.screen.tiles() {
+		t.tell(true)
+	}
+}
+
+// hide tells the views of a screen that goes away.
+func (d *display) hide(s screen) {
+	for _, t := range s.tiles() {
+		t.tell(false)
+	}
+}

@@ -1,0 +1,102 @@
+package ui
+
+import (
+	"strings"
+	"time"
+
+	"fyne.io/fyne/v2"
+
+	"parley/media/call"
+	"parley/ui/widget"
+)
+
+// ended says why the meeting is over.
+type ended struct {
+	w      *Window
+	root   *fyne.Container
+	top    *topbar
+	title  *widget.Label
+	note   *widget.Label
+	line   *widget.Paragraph
+	rejoin *widget.Button
+	back   *widget.Button
+}
+
+func newEnded(w *Window) *ended {
+	e := &ended{
+		w: w, top: newTopbar(w),
+		title:  widget.NewLabel("", widget.Heading, widget.Text1).Align(fyne.TextAlignCenter),
+		note:   widget.NewLabel("", widget.Body, widget.Text2).Align(fyne.TextAlignCenter),
+		line:   widget.NewParagraph("", widget.Body, widget.Warning, 4).Align(fyne.TextAlignCenter),
+		rejoin: widget.NewButton("Rejoin", "", widget.Primary, 48, func() { w.do(call.Join{}) }),
+		back:   widget.NewButton("Back to start", "", widget.Plain, 48, func() { w.do(call.Close{}) }),
+	}
+	e.root = widget.Area(smallest, e.place, append([]fyne.CanvasObject{e.title, e.note, e.line, e.rejoin, e.back}, e.top.parts()...)...)
+	return e
+}
+
+func (e *ended) content() fyne.CanvasObject { return e.root }
+func (e *ended) tiles() []*videoTile        { return nil }
+
+func (e *ended) pulse(now time.Time) {
+	if e.top.pulse(now) {
+		widget.Relayout(e.root)
+	}
+}
+
+func (e *ended) update(s call.State) {
+	e.top.update()
+	title, line, again := ending(s)
+	e.title.SetText(title)
+	e.line.Set(line, widget.Warning)
+	e.rejoin.SetText(again)
+	note := []string{s.Code}
+	if r := e.w.prefs.Recents(); len(r) > 0 && r[0].Code == s.Code && r[0].Duration > 0 {
+		note = append(note, lasted(r[0].Duration))
+		if len(r[0].Names) > 0 {
+			note = append(note, "with "+who(r[0].Names))
+		}
+	}
+	e.note.SetText(strings.Join(note, " · "))
+	widget.Relayout(e.root)
+}
+
+// ending puts the reason into words: a title, what to do, and what doing it is called.
+func ending(s call.State) (title, line, again string) {
+	line = s.Problem
+	switch s.Reason {
+	case call.Unreachable:
+		title, again = "The meeting can't be reached", "Try again"
+		if line == "" {
+			line = "Check your network, then try again."
+		}
+	case call.Refused:
+		title, again = "You were not let in", "Try again"
+	case call.Replaced:
+		title, again = "You joined from somewhere else", "Join here"
+		if line == "" {
+			line = "This meeting goes on in another window or on another device of yours."
+		}
+	default:
+		title, again = "You left the meeting", "Rejoin"
+	}
+	return title, line, again
+}
+
+func (e *ended) place(s fyne.Size) {
+	e.top.place(s)
+	width := min(s.Width-2*widget.Space5, 520)
+	x, y := (s.Width-width)/2, s.Height/2-90
+	widget.Place(e.title, x, y, width, widget.Heading.Line)
+	widget.Place(e.note, x, y+44, width, widget.Body.Line)
+	y += 44 + widget.Body.Line + widget.Space3
+	if h := e.line.HeightFor(width); h > 0 {
+		widget.Place(e.line, x, y, width, h)
+		y += h
+	}
+	y += widget.Space5
+	a, b := e.rejoin.MinSize(), e.back.MinSize()
+	left := (s.Width - a.Width - b.Width - widget.Space3) / 2
+	widget.Place(e.rejoin, left, y, a.Width, 48)
+	widget.Place(e.back, left+a.Width+widget.Space3, y, b.Width, 48)
+}

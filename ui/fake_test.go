@@ -1,0 +1,229 @@
+package ui
+
+import (
+	"hash/fnv"
+	"image"
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+
+	"parley/media"
+	"parley/media/call"
+	"parley/signal"
+	"parley/signal/room"
+)
+
+// clock is the time in all tests: a Sunday afternoon.
+var clock = time.Date(2026, 11, 22, 16, 2, 0, 0, time.UTC)
+
+// fakeCall stands for the call: it keeps the commands and makes up pictures.
+type fakeCall struct {
+	mu       sync.Mutex
+	commands []call.Command
+	views    map[string]*fakeView
+	levels   map[signal.ID]float64
+}
+
+func newFakeCall() *fakeCall {
+	return &fakeCall{views: map[string]*fakeView{}, levels: map[signal.ID]float64{}}
+}
+
+func (c *fakeCall) Do(cmd call.Command) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.commands = append(c.commands, cmd)
+}
+
+func (c *fakeCall) View(id signal.ID, kind media.Kind) media.View {
+	key := string(id) + kind.String()
+	if c.views[key] == nil {
+		c.views[key] = &fakeView{seed: key, screen: kind == media.Screen}
+	}
+	return c.views[key]
+}
+
+func (c *fakeCall) Level(id signal.ID) float64 {
+	if l, ok := c.levels[id]; ok {
+		return l
+	}
+	return media.LevelFloor
+}
+
+// take returns the commands since the last take.
+func (c *fakeCall) take() []call.Command {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := c.commands
+	c.commands = nil
+	return out
+}
+
+// fakeView gives one picture for every size it is told.
+type fakeView struct {
+	seed    string
+	screen  bool
+	w, h    int
+	fit     media.Fit
+	resized int
+	taken   bool
+	painted []*media.Picture
+}
+
+func (v *fakeView) Resize(w, h int, fit media.Fit) {
+	v.w, v.h, v.fit, v.taken = w, h, fit, false
+	v.resized++
+}
+
+func (v *fakeView) Waiting() bool { return !v.taken && v.w != 0 }
+
+func (v *fakeView) Take() *media.Picture {
+	if v.taken || v.w == 0 {
+		return nil
+	}
+	v.taken = true
+	if v.screen {
+		size := media.Contain(1920, 1080, v.w, v.h)
+		return &media.Picture{Image: slide(size.X, size.Y), Source: image.Pt(1920, 1080)}
+	}
+	return &media.Picture{Image: photo(v.seed, v.w, v.h), Source: image.Pt(1280, 720)}
+}
+
+func (v *fakeView) Painted(p *media.Picture, _ time.Time) { v.painted = append(v.painted, p) }
+
+// photo is a soft picture in colours of its own, made up from the seed.
+func photo(seed string, w, h int) *image.RGBA {
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(seed))
+	n := sum.Sum64()
+	next := func() float64 {
+		n ^= n << 13
+		n ^= n >> 7
+		n ^= n << 17
+		return float64(n%1000) / 1000
+	}
+	type blob struct{ x, y, r, red, green, blue float64 }
+	blobs := make([]blob, 7)
+	for i := range blobs {
+		blobs[i] = blob{next(), next(), 0.12 + next()*0.3, next() * 190, next() * 150, next() * 150}
+	}
+	const step = 4 // coarse is soft enough, and quick
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for y := 0; y < h; y += step {
+		for x := 0; x < w; x += step {
+			u, v := float64(x)/float64(w), float64(y)/float64(h)
+			total, red, green, blue := 0.15, 4.0, 5.0, 6.0
+			for _, b := range blobs {
+				d := (u-b.x)*(u-b.x)*3 + (v-b.y)*(v-b.y)
+				k := math.Exp(-d / (b.r * b.r))
+				total, red, green, blue = total+k, red+k*b.red, green+k*b.green, blue+k*b.blue
+			}
+			for yy := y; yy < min(y+step, h); yy++ {
+				for xx := x; xx < min(x+step, w); xx++ {
+					i := img.PixOffset(xx, yy)
+					img.Pix[i], img.Pix[i+1], img.Pix[i+2], img.Pix[i+3] = uint8(red/total), uint8(green/total), uint8(blue/total), 255
+				}
+			}
+		}
+	}
+	return img
+}
+
+// slide is a white page with lines of grey, as a shared screen would be.
+func slide(w, h int) *image.RGBA {
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	for i := range img.Pix {
+		img.Pix[i] = 255
+	}
+	for line := 2; line < 14; line++ {
+		long := (line*37%50 + 30) * w / 100
+		for y := h * line / 18; y < h*line/18+h/40; y++ {
+			for x := w / 20; x < long; x++ {
+				i := img.PixOffset(x, y)
+				img.Pix[i], img.Pix[i+1], img.Pix[i+2] = 60, 70, 84
+			}
+		}
+	}
+	return img
+}
+
+// open makes a window of the given size, in the dark unless the test chose otherwise.
+func open(t *testing.T, size fyne.Size) (*Window, *fakeCall) {
+	t.Helper()
+	return openScaled(t, size, nil)
+}
+
+func openScaled(t *testing.T, size fyne.Size, prepare func(Preferences)) (*Window, *fakeCall) {
+	t.Helper()
+	app := test.NewTempApp(t)
+	if prepare != nil {
+		prepare(NewPreferences(app.Preferences()))
+	}
+	c := newFakeCall()
+	w := New(app, c)
+	w.now = func() time.Time { return clock }
+	w.win.Resize(size)
+	t.Cleanup(w.win.Close)
+	return w, c
+}
+
+// show draws a state and the pictures that go with it.
+func show(w *Window, s call.State) {
+	w.Show(s)
+	for range 2 {
+		w.display.pulsed = time.Time{}
+		w.tick(time.Now())
+		w.reportPainted()
+	}
+}
+
+var names = []string{
+	"Amara Okafor", "Jonas Lindqvist", "Mei Tanaka", "Rafael Costa", "Priya Raman", "Tomasz Nowak",
+	"Leila Haddad", "Ingrid Solberg", "Kwame Mensah", "Sofia Rossi", "Daniel Kim", "Hana Suzuki",
+	"Omar Farouk", "Eva Novak", "Lucas Martin", "Nadia Petrova", "Chloé Dubois", "Samuel Adeyemi",
+	"Yuki Mori", "Ahmed Saleh", "Freya Olsen",
+}
+
+func base(phase call.Phase) call.State {
+	return call.State{
+		Phase: phase, Link: "https://meet.example.org/#7k3m-q9xt-2w8p", Code: "7k3m-q9xt-2w8p",
+		Name: "Nia Koroma",
+		Room: room.State{Link: room.Connected},
+		Mic: call.Local{
+			On: true, Live: true, Choice: "builtin",
+			Device: media.Device{Kind: media.Microphone, ID: "builtin", Name: "Built-in microphone"},
+		},
+		Camera: call.Local{
+			On: true, Live: true, Choice: "facetime", Info: "1280×720 · 30 fps",
+			Device: media.Device{Kind: media.Camera, ID: "facetime", Name: "FaceTime HD"},
+		},
+		Speaker: call.Local{
+			On: true, Live: true, Choice: media.SpecDefault,
+			Device: media.Device{Kind: media.Speaker, ID: "phones", Name: "Headphones"}, Info: "48 kHz stereo",
+		},
+		Devices: map[media.Kind][]media.Device{
+			media.Microphone: {{ID: "builtin", Name: "Built-in microphone"}, {ID: "usb", Name: "USB audio"}},
+			media.Camera:     {{ID: "facetime", Name: "FaceTime HD"}, {ID: "desk", Name: "Desk view"}},
+			media.Speaker:    {{ID: "phones", Name: "Headphones"}},
+			media.Screen:     {{ID: "screen:0", Name: "Display 1"}},
+		},
+	}
+}
+
+// with puts n others into the meeting, some muted, some without a camera.
+func with(s call.State, n int) call.State {
+	s.Started = clock.Add(-24*time.Minute - 16*time.Second)
+	for i := range n {
+		id := signal.ID(names[i])
+		dark := i%4 == 1 || i == 8 || i == 11
+		s.Peers = append(s.Peers, call.Peer{
+			ID: id, Name: names[i], Phase: call.PeerConnected,
+			Mic: i%3 != 1, Camera: !dark || n == 1, Speaking: i == 0,
+		})
+		s.Room.Members = append(s.Room.Members, room.Member{ID: id, Name: names[i], Present: true})
+	}
+	return s
+}

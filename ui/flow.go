@@ -1,0 +1,41 @@
+package ui
+
+import (
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+
+	"parley/ui/widget"
+)
+
+// flow is a column that scrolls when it is higher than its place. Its parts are laid out by
+// one function, which gets the width and returns the height.
+type flow struct {
+	scroll *container.Scroll
+	box    *fyne.Container
+	height float32
+	place  func(width float32) float32
+}
+
+func newFlow(place func(width float32) float32, parts ...fyne.CanvasObject) *flow {
+	f := &flow{place: place}
+	f.box = &fyne.Container{Layout: flowLayout{f}, Objects: parts}
+	f.scroll = container.NewVScroll(f.box)
+	return f
+}
+
+// fit lays the column out within the given place.
+func (f *flow) fit(x, y, width, height float32) {
+	f.height = f.place(width)
+	widget.Place(f.scroll, x, y, width, height)
+	content := fyne.NewSize(width, max(f.height, height))
+	if f.box.Size() != content {
+		f.box.Resize(content)
+		f.scroll.Refresh()
+	}
+}
+
+type flowLayout struct{ f *flow }
+
+func (l flowLayout) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(1, l.f.height) }
+
+func (l flowLayout) Layout(_ []fyne.CanvasObject, s fyne.Size) { l.f.height = l.f.place(s.Width) }

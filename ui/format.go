@@ -1,0 +1,94 @@
+package ui
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// elapsed is a running time: 24:16, 1:02:03.
+func elapsed(d time.Duration) string {
+	s := int(max(d, 0) / time.Second)
+	if s >= 3600 {
+		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+	}
+	return fmt.Sprintf("%02d:%02d", s/60, s%60)
+}
+
+// lasted is a time that is over, in words: 48 min.
+func lasted(d time.Duration) string {
+	switch m := int(d.Round(time.Minute) / time.Minute); {
+	case m < 1:
+		return "under a minute"
+	case m < 60:
+		return fmt.Sprintf("%d min", m)
+	case m%60 == 0:
+		return fmt.Sprintf("%d h", m/60)
+	default:
+		return fmt.Sprintf("%d h %d min", m/60, m%60)
+	}
+}
+
+// day names a day near now, as people do.
+func day(t, now time.Time) string {
+	midnight := func(t time.Time) time.Time {
+		y, m, d := t.Date()
+		return time.Date(y, m, d, 12, 0, 0, 0, time.UTC)
+	}
+	switch days := int(midnight(now).Sub(midnight(t)).Hours() / 24); {
+	case days == 0:
+		return t.Format("15:04")
+	case days == 1:
+		return "Yesterday"
+	case days > 1 && days < 7:
+		return t.Format("Mon")
+	case t.Year() == now.Year():
+		return t.Format("2 Jan")
+	}
+	return t.Format("2 Jan 2006")
+}
+
+// firstName is the first word of a name.
+func firstName(name string) string {
+	if f := strings.Fields(name); len(f) > 0 {
+		return f[0]
+	}
+	return "Somebody"
+}
+
+// who sums names up: "Amara", "Amara and Jonas", "Amara, Jonas and 2 more".
+func who(names []string) string {
+	switch n := len(names); n {
+	case 0:
+		return ""
+	case 1:
+		return firstName(names[0])
+	case 2:
+		return firstName(names[0]) + " and " + firstName(names[1])
+	default:
+		return fmt.Sprintf("%s, %s and %d more", firstName(names[0]), firstName(names[1]), n-2)
+	}
+}
+
+// title names a past meeting after its people.
+func (r Recent) title() string {
+	switch len(r.Names) {
+	case 0:
+		return "Just you"
+	case 1:
+		return r.Names[0]
+	}
+	return who(r.Names)
+}
+
+// note is the line below the title.
+func (r Recent) note(now time.Time) string {
+	parts := []string{day(r.When, now)}
+	if r.Duration > 0 {
+		parts = append(parts, lasted(r.Duration))
+	}
+	if r.People > 2 {
+		parts = append(parts, fmt.Sprintf("%d people", r.People))
+	}
+	return strings.Join(parts, " · ")
+}

@@ -1,0 +1,137 @@
+package ui
+
+import (
+	"slices"
+
+	"fyne.io/fyne/v2"
+
+	"parley/media"
+	"parley/media/call"
+	"parley/ui/widget"
+)
+
+// openMenu is a menu on the window, and how its items come about.
+type openMenu struct {
+	w     *Window
+	menu  *widget.Menu
+	items func() []widget.Item
+	shown []widget.Item
+	back  fyne.Focusable // had the focus before
+}
+
+// openMenu shows a menu at anchor; items is asked again whenever the state changes.
+func (w *Window) openMenu(anchor fyne.CanvasObject, above bool, items func() []widget.Item) {
+	w.menu.close()
+	m := &openMenu{w: w, items: items, back: w.win.Canvas().Focused()}
+	w.menu = m
+	m.menu = widget.ShowMenu(w.win.Canvas(), anchor, above, m.closing(), func() { m.close() })
+}
+
+// closing are the items, each of which closes the menu first.
+func (m *openMenu) closing() []widget.Item {
+	items := m.items()
+	m.shown = slices.Clone(items)
+	for i := range items {
+		if tap := items[i].OnTap; tap != nil {
+			items[i].OnTap = func() { m.close(); tap() }
+		}
+	}
+	return items
+}
+
+// update shows the items as they are now, if a menu is open and they changed.
+func (m *openMenu) update() {
+	if m == nil || m.w.menu != m {
+		return
+	}
+	same := func(a, b widget.Item) bool { return a.Label == b.Label && a.Checked == b.Checked }
+	if !slices.EqualFunc(m.items(), m.shown, same) {
+		m.menu.SetItems(m.closing())
+	}
+}
+
+// close takes the menu away and says whether there was one.
+func (m *openMenu) close() bool {
+	if m == nil || m.w.menu != m {
+		return false
+	}
+	m.w.menu = nil
+	c := m.w.win.Canvas()
+	m.menu.Close(c)
+	if m.back != nil {
+		c.Focus(m.back)
+	}
+	return true
+}
+
+func (w *Window) local(kind media.Kind) call.Local {
+	switch kind {
+	case media.Microphone:
+		return w.state.Mic
+	case media.Speaker:
+		return w.state.Speaker
+	case media.Screen:
+		return w.state.Screen
+	}
+	return w.state.Camera
+}
+
+// deviceItems is the choice of one kind of device.
+func (w *Window) deviceItems(kind media.Kind) []widget.Item {
+	local := w.local(kind)
+	choose := func(id string) func() {
+		return func() { w.do(call.Choose{Kind: kind, ID: id}) }
+	}
+	var items []widget.Item
+	found := local.Choice == media.SpecDefault || local.Choice == ""
+	if kind != media.Screen {
+		items = append(items, widget.Item{Label: "System default", Checked: found, OnTap: choose(media.SpecDefault)})
+	}
+	for _, d := range w.state.Devices[kind] {
+		checked := local.Choice == d.ID
+		found = found || checked
+		items = append(items, widget.Item{Label: d.Name, Checked: checked, OnTap: choose(d.ID)})
+	}
+	if !found && kind != media.Screen && local.Device.Name != "" { // one that is in no list: a file
+		items = append(items, widget.Item{Label: local.Device.Name, Checked: true, OnTap: choose(local.Choice)})
+	}
+	return items
+}
+
+// settingItems is what "more" opens in a meeting.
+func (w *Window) settingItems() []widget.Item {
+	var items []widget.Item
+	if w.stage.narrow {
+		items = append(items, w.stage.moreItems()...)
+	}
+	for _, k := range []struct {
+		kind media.Kind
+		name string
+	}{{media.Microphone, "Microphone"}, {media.Camera, "Camera"}, {media.Speaker, "Speaker"}} {
+		items = append(items, widget.Item{Label: k.name})
+		items = append(items, w.deviceItems(k.kind)...)
+	}
+	items = append(items, widget.Item{Label: "Colours"})
+	for _, m := range []struct {
+		mode widget.Mode
+		name string
+	}{{widget.System, "As the system"}, {widget.Dark, "Dark"}, {widget.Light, "Light"}} {
+		items = append(items, widget.Item{
+			Label: m.name, Checked: w.prefs.Theme() == m.mode, OnTap: func() { w.setTheme(m.mode) },
+		})
+	}
+	return items
+}
+
+// setSwitch makes a button say and show what it does to a device.
+func setSwitch(b *widget.RoundButton, kind media.Kind, on bool, plain, off widget.Look) {
+	icon := "mic"
+	if kind == media.Camera {
+		icon = "camera"
+	}
+	if on {
+		b.Set("Turn "+kind.String()+" off", icon, plain)
+	} else {
+		b.Set("Turn "+kind.String()+" on", icon+"-off", off)
+	}
+}

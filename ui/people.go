@@ -1,0 +1,73 @@
+package ui
+
+import (
+	"fmt"
+
+	"fyne.io/fyne/v2"
+
+	"parley/media/call"
+	"parley/ui/widget"
+)
+
+const personHeight float32 = 52
+
+// people is the panel that lists everybody.
+type people struct {
+	s     *stage
+	root  *fyne.Container
+	box   *widget.Box
+	title *widget.Label
+	close *widget.RoundButton
+	copy  *copyButton
+	flow  *flow
+	rows  []*widget.Person
+}
+
+func newPeople(s *stage) *people {
+	p := &people{
+		s: s, box: widget.NewBox(widget.Surface1, widget.None, widget.RadiusPanel),
+		title: widget.NewLabel("People", widget.Title, widget.Text1),
+		close: widget.NewSmallButton("Close people", "close", s.closePanel),
+		copy:  newCopyButton(s.w, "Copy link", widget.Plain, 40),
+	}
+	p.flow = newFlow(func(width float32) float32 {
+		for i, r := range p.rows {
+			widget.Place(r, 0, float32(i)*personHeight, width, personHeight)
+		}
+		return float32(len(p.rows)) * personHeight
+	})
+	p.root = widget.Area(fyne.Size{}, p.place, p.box, p.title, p.close, p.flow.scroll, p.copy)
+	p.root.Hide()
+	return p
+}
+
+func (p *people) update(st call.State) {
+	p.title.SetText(fmt.Sprintf("People (%d)", len(st.Peers)+1))
+	for len(p.rows) < len(st.Peers)+1 {
+		p.rows = append(p.rows, widget.NewPerson())
+	}
+	p.rows = p.rows[:len(st.Peers)+1]
+	p.rows[0].Set(st.Name, "You", !st.Mic.On, !st.Camera.On, st.Screen.On)
+	for i, peer := range st.Peers {
+		p.rows[i+1].Set(peer.Name, peerStatus(peer.Phase), !peer.Mic, !peer.Camera, peer.Screen)
+	}
+	if len(p.flow.box.Objects) != len(p.rows) {
+		p.flow.box.Objects = nil
+		for _, r := range p.rows {
+			p.flow.box.Objects = append(p.flow.box.Objects, r)
+		}
+		p.flow.box.Refresh()
+	}
+	widget.Relayout(p.root)
+}
+
+func (p *people) place(s fyne.Size) {
+	if s.Width <= 0 {
+		return
+	}
+	p.box.Resize(s)
+	widget.Place(p.title, widget.Space4, 16, s.Width-2*widget.Space4-36, 24)
+	widget.Place(p.close, s.Width-42, 10, 36, 36)
+	widget.Place(p.copy, widget.Space4, s.Height-56, s.Width-2*widget.Space4, 40)
+	p.flow.fit(widget.Space4, 56, s.Width-2*widget.Space4, max(s.Height-56-64, 0))
+}

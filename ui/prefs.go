@@ -1,0 +1,97 @@
+package ui
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"fyne.io/fyne/v2"
+
+	"parley/media"
+	"parley/ui/widget"
+)
+
+// maxRecent is how many meetings are remembered.
+const maxRecent = 10
+
+// Preferences are what is remembered between runs.
+type Preferences struct{ store fyne.Preferences }
+
+// NewPreferences wraps the toolkit's store.
+func NewPreferences(p fyne.Preferences) Preferences { return Preferences{p} }
+
+// Recent is a meeting that was.
+type Recent struct {
+	Code     string        `json:"code"`
+	Link     string        `json:"link"`
+	When     time.Time     `json:"when"`
+	Duration time.Duration `json:"duration"`
+	People   int           `json:"people"` // the most at a time, with us
+	Names    []string      `json:"names"`  // of the others
+}
+
+// Name is how others see the user; empty at first.
+func (p Preferences) Name() string { return p.store.String("name") }
+
+// SetName remembers the name.
+func (p Preferences) SetName(name string) { p.store.SetString("name", name) }
+
+// Choice is the device chosen for a kind; media.SpecDefault at first.
+func (p Preferences) Choice(kind media.Kind) string {
+	return p.store.StringWithFallback("device."+kind.String(), media.SpecDefault)
+}
+
+// SetChoice remembers a device. Screens are not: what is shared is chosen each time.
+func (p Preferences) SetChoice(kind media.Kind, id string) {
+	if kind != media.Screen {
+		p.store.SetString("device."+kind.String(), id)
+	}
+}
+
+// On says whether the user wants a kind of device on; yes at first.
+func (p Preferences) On(kind media.Kind) bool {
+	return p.store.BoolWithFallback("on."+kind.String(), true)
+}
+
+// SetOn remembers that.
+func (p Preferences) SetOn(kind media.Kind, on bool) {
+	if kind != media.Screen {
+		p.store.SetBool("on."+kind.String(), on)
+	}
+}
+
+var modes = map[widget.Mode]string{widget.System: "system", widget.Dark: "dark", widget.Light: "light"}
+
+// Theme is the palette chosen; the desktop's at first.
+func (p Preferences) Theme() widget.Mode {
+	name := p.store.String("theme")
+	for m, n := range modes {
+		if n == name {
+			return m
+		}
+	}
+	return widget.System
+}
+
+// SetTheme remembers the palette.
+func (p Preferences) SetTheme(m widget.Mode) { p.store.SetString("theme", modes[m]) }
+
+// Recents are the last meetings, the newest first. What cannot be read is none.
+func (p Preferences) Recents() []Recent {
+	var list []Recent
+	if json.Unmarshal([]byte(p.store.String("recent")), &list) != nil {
+		return nil
+	}
+	return list[:min(len(list), maxRecent)]
+}
+
+// AddRecent puts a meeting first, in the place of what was remembered of it before.
+func (p Preferences) AddRecent(r Recent) {
+	list := slices.DeleteFunc(p.Recents(), func(old Recent) bool { return old.Code == r.Code })
+	list = slices.Insert(list, 0, r)
+	data, err := json.Marshal(list[:min(len(list), maxRecent)])
+	if err != nil {
+		return // strings, numbers and times always marshal
+	}
+	p.store.SetString("recent", string(data))
+}

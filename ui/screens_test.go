@@ -1,0 +1,165 @@
+package ui
+
+import (
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2"
+
+	"parley/media"
+	"parley/media/call"
+	"parley/signal/room"
+	"parley/ui/widget"
+)
+
+func message(i int, from, text string, mine bool, st room.Delivery) room.Message {
+	return room.Message{
+		ID: from + text, From: "id-" + "x", Name: from, Text: text, Mine: mine, Status: st,
+		At: clock.Add(time.Duration(i-6) * 6 * time.Minute),
+	}
+}
+
+var conversation = []room.Message{
+	message(1, "Amara Okafor", "Second draft is up: the calm version.", false, room.Delivered),
+	message(3, "Rafael Costa", "Can we keep the bar always visible on small screens?", false, room.Delivered),
+	message(4, "Nia Koroma", "Yes, it hides only in full screen. https://docs.example.org/stage", true, room.Delivered),
+	message(5, "Nia Koroma", "One more thing that could not be sent", true, room.Failed),
+	message(6, "Nia Koroma", "And one on its way", true, room.Sending),
+}
+
+// states are the golden pictures: a name, the state, and what the user did there.
+var states = []struct {
+	name  string
+	state func() call.State
+	act   func(w *Window)
+	prep  func(Preferences)
+}{
+	{"home", func() call.State { return base(call.Idle) }, nil, someRecents},
+	{"home-empty", func() call.State { s := base(call.Idle); s.Name = ""; return s }, nil, nil},
+	{"home-error", func() call.State {
+		s := base(call.Idle)
+		s.Problem = "“hello” is neither a meeting's link nor its code. A code looks like 7k3m-q9xt-2w8p."
+		return s
+	}, func(w *Window) { w.home.code.Entry.SetText("hello") }, someRecents},
+	{"home-edit", func() call.State { return base(call.Idle) }, func(w *Window) { w.home.startEdit() }, someRecents},
+	{"lobby", func() call.State { return with(base(call.Lobby), 4) }, func(w *Window) {
+		w.call.(*fakeCall).levels[call.Self] = -27
+		w.display.pulsed = time.Time{}
+		w.tick(time.Now())
+	}, nil},
+	{"lobby-nobody", func() call.State { s := base(call.Lobby); s.Mic.On, s.Camera.On = false, false; return s }, nil, nil},
+	{"lobby-connecting", func() call.State { s := base(call.Lobby); s.Room.Link = room.Connecting; return s }, nil, nil},
+	{"lobby-problems", func() call.State {
+		s := base(call.Lobby)
+		s.Room.Link = room.Reconnecting
+		s.Mic = call.Local{On: true, Problem: "No microphone found. Plug one in: it is used at once."}
+		s.Camera = call.Local{On: true, Problem: "FaceTime HD is in use by another program. Close that, or choose another camera.", Device: media.Device{Name: "FaceTime HD"}}
+		return s
+	}, nil, nil},
+	{"lobby-menu", func() call.State { return with(base(call.Lobby), 1) }, func(w *Window) { w.lobby.cards[2].OnTap() }, nil},
+	{"joining", func() call.State { return base(call.Joining) }, nil, nil},
+	{"waiting", func() call.State { return base(call.Waiting) }, nil, nil},
+	{"stage-alone", func() call.State { return with(base(call.Live), 0) }, nil, nil},
+	{"stage-two", func() call.State { return with(base(call.Live), 1) }, nil, nil},
+	{"stage-connecting", func() call.State {
+		s := with(base(call.Live), 3)
+		s.Peers[0].Phase, s.Peers[0].Speaking = call.PeerReconnecting, false
+		s.Peers[1].Phase = call.PeerConnecting
+		s.Peers[2].Phase = call.PeerFailed
+		s.Peers[2].Camera = false
+		return s
+	}, nil, nil},
+	{"stage-reconnecting", func() call.State { return with(base(call.Reconnecting), 2) }, nil, nil},
+	{"stage-six-chat", func() call.State {
+		s := with(base(call.Live), 5)
+		s.Mic.On = false
+		s.Room.Chat = conversation
+		for i := range s.Peers {
+			s.Peers[i].Quality = 4 - i
+		}
+		return s
+	}, func(w *Window) { w.stage.togglePanel(chatPanel); w.win.Canvas().Unfocus() }, nil},
+	{"stage-chat-empty", func() call.State { return with(base(call.Live), 1) }, func(w *Window) { w.stage.togglePanel(chatPanel) }, nil},
+	{"stage-people", func() call.State {
+		s := with(base(call.Live), 8)
+		s.Peers[3].Phase = call.PeerReconnecting
+		return s
+	}, func(w *Window) { w.stage.togglePanel(peoplePanel) }, nil},
+	{"stage-crowd", func() call.State {
+		s := with(base(call.Live), 20)
+		s.Room.Chat = conversation[:2]
+		return s
+	}, nil, nil},
+	{"stage-crowd-last", func() call.State { return with(base(call.Live), 20) }, func(w *Window) { w.stage.turnPage(1) }, nil},
+	{"stage-present", func() call.State {
+		s := with(base(call.Live), 3)
+		s.Peers[2].Screen = true
+		s.Problem = "Your upload is slow. Others see you at 320×180; your sound is fine."
+		return s
+	}, nil, nil},
+	{"stage-more", func() call.State { return with(base(call.Live), 1) }, func(w *Window) { w.stage.bar.more.OnTap() }, nil},
+	{"stage-focus", func() call.State { return with(base(call.Live), 1) }, func(w *Window) { w.win.Canvas().Focus(w.stage.bar.camera) }, nil},
+	{"stage-long-names", func() call.State {
+		s := with(base(call.Live), 4)
+		for i := range s.Peers {
+			s.Peers[i].Name = "Dr. Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh of the Northern Territories"
+			s.Peers[i].Mic = false
+		}
+		s.Peers[1].Name = "Ελένη Παπαδοπούλου"
+		return s
+	}, nil, nil},
+	{"ended", func() call.State { return base(call.Ended) }, nil, someRecents},
+	{"ended-unreachable", func() call.State {
+		s := base(call.Ended)
+		s.Reason = call.Unreachable
+		s.Problem = "meet.example.org does not answer. Check your network, or ask for a new link."
+		return s
+	}, nil, nil},
+}
+
+func someRecents(p Preferences) {
+	p.AddRecent(Recent{Code: "c4v9-mmr2-x0te", Link: "https://meet.example.org/#c4v9-mmr2-x0te", When: clock.AddDate(0, 0, -3), Duration: 12 * time.Minute, People: 2, Names: []string{"Jonas Lindqvist"}})
+	p.AddRecent(Recent{Code: "7k3m-q9xt-2w8p", Link: "https://meet.example.org/#7k3m-q9xt-2w8p", When: clock.AddDate(0, 0, -2), Duration: 48 * time.Minute, People: 6, Names: names[:5]})
+}
+
+// TestScreens holds every screen and state to its picture, at the size of the drawings and
+// at the least one.
+func TestScreens(t *testing.T) {
+	for _, size := range []struct {
+		suffix string
+		size   fyne.Size
+	}{{"", start}, {"-small", smallest}} {
+		for _, s := range states {
+			t.Run(s.name+size.suffix, func(t *testing.T) {
+				w, _ := openScaled(t, size.size, s.prep)
+				show(w, s.state())
+				if s.act != nil {
+					s.act(w)
+					show(w, s.state())
+				}
+				golden(t, w, s.name+size.suffix)
+			})
+		}
+	}
+}
+
+func TestLight(t *testing.T) {
+	light := func(p Preferences) { someRecents(p); p.SetTheme(widget.Light) }
+	w, _ := openScaled(t, start, light)
+	show(w, base(call.Idle))
+	golden(t, w, "home-light")
+	show(w, with(base(call.Lobby), 4))
+	golden(t, w, "lobby-light")
+	s := with(base(call.Live), 5)
+	s.Room.Chat = conversation
+	show(w, s)
+	w.stage.togglePanel(chatPanel)
+	show(w, s)
+	golden(t, w, "stage-light")
+}
+
+func TestLarge(t *testing.T) {
+	w, _ := open(t, fyne.NewSize(3840, 2160))
+	show(w, with(base(call.Live), 5))
+	golden(t, w, "stage-4k")
+}

@@ -1,0 +1,296 @@
+package ui
+
+import (
+	"time"
+
+	"fyne.io/fyne/v2"
+
+	"parley/media"
+	"parley/media/call"
+	"parley/signal"
+	"parley/ui/widget"
+)
+
+// panelKind is what stands at the right of the stage.
+type panelKind uint8
+
+const (
+	noPanel panelKind = iota
+	chatPanel
+	peoplePanel
+)
+
+const (
+	panelWidth float32 = 344
+	margin     float32 = widget.Space3 // around the stage
+
+	// A voice above this, in dBFS, is somebody speaking; the ring stays a moment longer, so
+	// that it does not flicker between words.
+	voice     = -45.0
+	ringStays = 600 * time.Millisecond
+)
+
+// stage is the meeting.
+type stage struct {
+	w      *Window
+	root   *fyne.Container
+	narrow bool
+	size   fyne.Size
+	area   rect // of the tiles
+
+	self   *videoTile
+	shares map[signal.ID]*videoTile // screens
+	faces  map[signal.ID]*videoTile
+	all    []*videoTile // in the order of drawing: the self-view lies on top
+	heard  map[signal.ID]time.Time
+	page   int
+	pages  int
+
+	bar    *bar
+	banner *banner
+	alone  *alone
+	chat   *chat
+	people *people
+	panel  panelKind
+}
+
+func newStage(w *Window) *stage {
+	s := &stage{
+		w: w, shares: map[signal.ID]*videoTile{}, faces: map[signal.ID]*videoTile{},
+		heard: map[signal.ID]time.Time{}, pages: 1,
+	}
+	s.self = w.newTile(call.Self, media.Camera)
+	s.bar, s.banner, s.alone = newBar(s), newBanner(s), newAlone(w)
+	s.chat, s.people = newChat(s), newPeople(s)
+	s.root = widget.Area(smallest, s.place)
+	s.collect(call.State{})
+	s.root.Objects = s.objects()
+	return s
+}
+
+func (s *stage) content() fyne.CanvasObject { return s.root }
+func (s *stage) tiles() []*videoTile        { return s.all }
+
+// enter starts a meeting afresh: no panel, the first page.
+func (s *stage) enter() {
+	s.page, s.panel = 0, noPanel
+	s.chat.begin(s.w.state.Code)
+	s.showPanel()
+}
+
+func (s *stage) update(st call.State) {
+	if s.collect(st) {
+		s.root.Objects = s.objects()
+		s.root.Refresh()
+	}
+	s.alone.update(st)
+	s.chat.update(st)
+	s.people.update(st)
+	s.bar.update(st)
+	s.banner.update(st)
+	widget.Relayout(s.root)
+}
+
+// collect has one tile for everybody and everything, and says whether they are others than
+// before. Tiles stay with their person for as long as the person stays.
+func (s *stage) collect(st call.State) bool {
+	changed := len(s.all) == 0
+	here, sharing := map[signal.ID]bool{}, map[signal.ID]bool{}
+	for _, p := range st.Peers {
+		here[p.ID] = true
+		changed = s.ensure(s.faces, p.ID, media.Camera) || changed
+		if p.Screen {
+			sharing[p.ID] = true
+			changed = s.ensure(s.shares, p.ID, media.Screen) || changed
+		}
+		s.faces[p.ID].SetState(s.faceState(p))
+	}
+	changed = s.drop(s.faces, here) || changed
+	changed = s.drop(s.shares, sharing) || changed
+	for id, t := range s.shares {
+		t.SetState(s.shareState(st, id))
+	}
+	s.self.SetState(s.selfState(st))
+	if changed {
+		s.all = s.all[:0]
+		for _, p := range st.Peers {
+			if t := s.shares[p.ID]; t != nil {
+				s.all = append(s.all, t)
+			}
+			s.all = append(s.all, s.faces[p.ID])
+		}
+		s.all = append(s.all, s.self)
+	}
+	return changed
+}
+
+func (s *stage) ensure(tiles map[signal.ID]*videoTile, id signal.ID, kind media.Kind) bool {
+	if tiles[id] != nil {
+		return false
+	}
+	tiles[id] = s.w.newTile(id, kind)
+	return true
+}
+
+func (s *stage) drop(tiles map[signal.ID]*videoTile, keep map[signal.ID]bool) bool {
+	changed := false
+	for id, t := range tiles {
+		if !keep[id] {
+			t.tell(false)
+			delete(tiles, id)
+			changed = true
+		}
+	}
+	return changed
+}
+
+func (s *stage) objects() []fyne.CanvasObject {
+	objects := []fyne.CanvasObject{s.alone.root}
+	for _, t := range s.all {
+		objects = append(objects, t)
+	}
+	objects = append(objects, s.banner.objects()...)
+	objects = append(objects, s.bar.objects()...)
+	return append(objects, s.chat.root, s.people.root)
+}
+
+func (s *stage) faceState(p call.Peer) widget.TileState {
+	name := p.Name
+	if name == "" {
+		name = "Somebody"
+	}
+	t := widget.TileState{
+		Name: name, Label: name, Picture: p.Camera, Quality: p.Quality,
+		Speaking: s.speaking(p.ID, p.Mic, p.Speaking),
+		Status:   peerStatus(p.Phase),
+	}
+	if !p.Mic {
+		t.Icon = "mic-off"
+	}
+	return t
+}
+
+func peerStatus(p call.PeerPhase) string {
+	switch p {
+	case call.PeerConnecting:
+		return "Connecting…"
+	case call.PeerReconnecting:
+		return "Reconnecting…"
+	case call.PeerFailed:
+		return "Can't connect. Trying again…"
+	}
+	return ""
+}
+
+func (s *stage) selfState(st call.State) widget.TileState {
+	t := widget.TileState{
+		Name: st.Name, Label: "You", Picture: st.Camera.On && st.Camera.Problem == "",
+		Rim: s.overlaid(st), Speaking: s.speaking(call.Self, st.Mic.On, false),
+	}
+	if !st.Mic.On {
+		t.Icon = "mic-off"
+	}
+	if st.Screen.On {
+		// Our own screen has no tile: it would show this window showing itself.
+		t.Label = "You are presenting"
+		if st.Mic.On {
+			t.Icon = "screen"
+		}
+	}
+	return t
+}
+
+func (s *stage) shareState(st call.State, id signal.ID) widget.TileState {
+	label := ""
+	for _, p := range st.Peers {
+		if p.ID == id {
+			label = firstName(p.Name) + " is presenting"
+		}
+	}
+	return widget.TileState{Label: label, Icon: "screen", Picture: true, Contain: true}
+}
+
+// overlaid says whether our own picture lies in the corner of another.
+func (s *stage) overlaid(st call.State) bool { return len(st.Peers) == 1 && !sharing(st) }
+
+func sharing(st call.State) bool {
+	for _, p := range st.Peers {
+		if p.Screen {
+			return true
+		}
+	}
+	return false
+}
+
+// speaking says whether a ring belongs around a tile: the call says so, or the level did a
+// moment ago.
+func (s *stage) speaking(id signal.ID, mic, flag bool) bool {
+	if !mic {
+		delete(s.heard, id)
+		return false
+	}
+	now := s.w.now()
+	if flag || s.w.call.Level(id) > voice {
+		s.heard[id] = now
+		return true
+	}
+	last, ok := s.heard[id]
+	return ok && now.Sub(last) < ringStays
+}
+
+func (s *stage) pulse(now time.Time) {
+	st := s.w.state
+	set := func(t *videoTile, on bool) {
+		if state := t.State(); state.Speaking != on {
+			state.Speaking = on
+			t.SetState(state)
+		}
+	}
+	for _, p := range st.Peers {
+		if t := s.faces[p.ID]; t != nil {
+			set(t, s.speaking(p.ID, p.Mic, p.Speaking))
+		}
+	}
+	set(s.self, s.speaking(call.Self, st.Mic.On, false))
+	s.bar.pulse(now)
+	s.alone.copy.pulse(now)
+	s.people.copy.pulse(now)
+}
+
+func (s *stage) turnPage(by int) {
+	page := min(max(s.page+by, 0), s.pages-1)
+	if page != s.page {
+		s.page = page
+		widget.Relayout(s.root)
+		s.bar.update(s.w.state)
+	}
+}
+
+func (s *stage) togglePanel(k panelKind) {
+	if s.panel == k {
+		k = noPanel
+	}
+	s.panel = k
+	s.showPanel()
+	s.bar.update(s.w.state)
+	widget.Relayout(s.root)
+	if k == chatPanel {
+		s.w.win.Canvas().Focus(s.chat.field.Entry)
+	} else {
+		s.w.win.Canvas().Unfocus()
+	}
+}
+
+func (s *stage) closePanel() {
+	if s.panel != noPanel {
+		s.togglePanel(s.panel)
+	}
+}
+
+func (s *stage) showPanel() {
+	widget.Show(s.chat.root, s.panel == chatPanel)
+	widget.Show(s.people.root, s.panel == peoplePanel)
+	if s.panel == chatPanel {
+		s.chat.read()
+	}
+}

@@ -1,0 +1,230 @@
+package widget
+
+import (
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/driver/desktop"
+	fw "fyne.io/fyne/v2/widget"
+)
+
+// renderer draws a widget out of functions; any of them may be nil.
+type renderer struct {
+	objects []fyne.CanvasObject
+	layout  func(fyne.Size)
+	min     func() fyne.Size
+	refresh func()
+}
+
+func (r *renderer) Destroy()                     {}
+func (r *renderer) Objects() []fyne.CanvasObject { return r.objects }
+
+func (r *renderer) Layout(s fyne.Size) {
+	if r.layout != nil {
+		r.layout(s)
+	}
+}
+
+func (r *renderer) MinSize() fyne.Size {
+	if r.min == nil {
+		return fyne.Size{}
+	}
+	return r.min()
+}
+
+func (r *renderer) Refresh() {
+	if r.refresh != nil {
+		r.refresh()
+	}
+}
+
+// Area is a container whose layout is a function, for screens that place their parts by
+// hand. MinSize is the size given, which may be less than the parts want.
+func Area(minimum fyne.Size, place func(fyne.Size), parts ...fyne.CanvasObject) *fyne.Container {
+	return &fyne.Container{Layout: area{minimum, place}, Objects: parts}
+}
+
+type area struct {
+	min   fyne.Size
+	place func(fyne.Size)
+}
+
+func (a area) MinSize([]fyne.CanvasObject) fyne.Size        { return a.min }
+func (a area) Layout(_ []fyne.CanvasObject, size fyne.Size) { a.place(size) }
+func Relayout(c *fyne.Container)                            { c.Layout.Layout(c.Objects, c.Size()) }
+
+func Place(o fyne.CanvasObject, x, y, width, height float32) {
+	o.Move(fyne.NewPos(x, y))
+	o.Resize(fyne.NewSize(width, height))
+}
+
+func PlaceMin(o fyne.CanvasObject, x, y float32) (w, h float32) {
+	m := o.MinSize()
+	Place(o, x, y, m.Width, m.Height)
+	return m.Width, m.Height
+}
+
+// Show makes o visible or not, and says whether that was a change.
+func Show(o fyne.CanvasObject, visible bool) bool {
+	if o.Visible() == visible {
+		return false
+	}
+	if visible {
+		o.Show()
+	} else {
+		o.Hide()
+	}
+	return true
+}
+
+// Box is a rectangle in a role's colour.
+type Box struct {
+	fw.BaseWidget
+	rect         *canvas.Rectangle
+	fill, stroke fyne.ThemeColorName
+}
+
+// NewBox makes a rectangle with rounded corners; a stroke other than None is 1 wide.
+func NewBox(fill, stroke fyne.ThemeColorName, radius float32) *Box {
+	b := &Box{rect: canvas.NewRectangle(nil), fill: fill, stroke: stroke}
+	b.rect.CornerRadius = radius
+	b.paint()
+	b.ExtendBaseWidget(b)
+	return b
+}
+
+// SetColors changes the colours.
+func (b *Box) SetColors(fill, stroke fyne.ThemeColorName, width float32) {
+	if b.fill == fill && b.stroke == stroke && b.rect.StrokeWidth == width {
+		return
+	}
+	b.fill, b.stroke = fill, stroke
+	b.paint()
+	b.rect.StrokeWidth = width
+	b.rect.Refresh()
+}
+
+func (b *Box) paint() {
+	b.rect.FillColor, b.rect.StrokeColor = colorOf(b.fill), colorOf(b.stroke)
+	if b.stroke == None {
+		b.rect.StrokeWidth = 0
+	} else if b.rect.StrokeWidth == 0 {
+		b.rect.StrokeWidth = 1
+	}
+}
+
+// CreateRenderer is for Fyne.
+func (b *Box) CreateRenderer() fyne.WidgetRenderer {
+	return &renderer{
+		objects: []fyne.CanvasObject{b.rect},
+		layout:  b.rect.Resize,
+		refresh: func() { b.paint(); b.rect.Refresh() },
+	}
+}
+
+// control is what everything has in common that can be pressed: by mouse, by Enter or
+// Space once Tab came by. Its widget draws itself in Refresh from the fields.
+type control struct {
+	fw.BaseWidget
+	Name    string // what it does, for people who cannot see its icon and for tests
+	OnTap   func()
+	OnPoint func(on bool) // the pointer or the focus came, or went
+	focused bool
+	hovered bool
+	off     bool
+}
+
+// Disabled says whether the control can be pressed.
+func (c *control) Disabled() bool { return c.off }
+
+// Enable lets the control be pressed.
+func (c *control) Enable() { c.setOff(false) }
+
+// Disable makes the control refuse.
+func (c *control) Disable() { c.setOff(true) }
+
+func (c *control) setOff(off bool) {
+	if c.off == off {
+		return
+	}
+	c.off = off
+	c.Refresh()
+}
+
+// Tapped presses the control.
+func (c *control) Tapped(*fyne.PointEvent) {
+	if !c.off && c.OnTap != nil {
+		c.OnTap()
+	}
+}
+
+// FocusGained shows the focus ring.
+func (c *control) FocusGained() { c.focused = true; c.point() }
+
+// FocusLost hides it.
+func (c *control) FocusLost() { c.focused = false; c.point() }
+
+// TypedRune ignores text.
+func (c *control) TypedRune(rune) {}
+
+// TypedKey presses the control with Enter or Space; other keys are the window's.
+func (c *control) TypedKey(e *fyne.KeyEvent) {
+	switch e.Name {
+	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeySpace:
+		c.Tapped(nil)
+	default:
+		bubble(e)
+	}
+}
+
+// MouseIn lights the control up.
+func (c *control) MouseIn(*desktop.MouseEvent) { c.hovered = true; c.point() }
+
+// MouseMoved is of no interest.
+func (c *control) MouseMoved(*desktop.MouseEvent) {}
+
+// MouseOut puts the light out.
+func (c *control) MouseOut() { c.hovered = false; c.point() }
+
+func (c *control) point() {
+	c.Refresh()
+	if c.OnPoint != nil {
+		c.OnPoint(c.focused || c.hovered)
+	}
+}
+
+// Cursor is the hand over what can be pressed.
+func (c *control) Cursor() desktop.Cursor {
+	if c.off {
+		return desktop.DefaultCursor
+	}
+	return desktop.PointerCursor
+}
+
+// bubble hands a key that the focused control has no use for to its window. The toolkit
+// finds a widget's canvas, but a control is only an embedded part of its widget.
+func bubble(e *fyne.KeyEvent) {
+	for _, w := range fyne.CurrentApp().Driver().AllWindows() {
+		if c := w.Canvas(); c.Focused() != nil && c.OnTypedKey() != nil {
+			c.OnTypedKey()(e)
+			return
+		}
+	}
+}
+
+// focusRing is drawn around a focused control.
+func focusRing(radius float32) *canvas.Rectangle {
+	r := canvas.NewRectangle(nil)
+	r.StrokeWidth, r.CornerRadius = 2, radius
+	r.Hide()
+	return r
+}
+
+func paintRing(r *canvas.Rectangle, on bool) {
+	r.StrokeColor = colorOf(Text1)
+	if on {
+		r.Show()
+	} else {
+		r.Hide()
+	}
+	r.Refresh()
+}

@@ -1,0 +1,101 @@
+package widget
+
+import (
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+)
+
+// CardHeight is the height of a DeviceCard.
+const CardHeight float32 = 72
+
+// DeviceCard names a device, with a line about it below, and opens the choice of others.
+type DeviceCard struct {
+	control
+	back, light, ring *canvas.Rectangle
+	icon, chevron     *Icon
+	title             *Label
+	note              *Paragraph
+	meter             *LevelMeter
+}
+
+// NewDeviceCard makes a card; meter, which may be nil, stands for the note while there is
+// none.
+func NewDeviceCard(name, icon string, meter *LevelMeter, onTap func()) *DeviceCard {
+	c := &DeviceCard{
+		back: canvas.NewRectangle(nil), light: canvas.NewRectangle(nil), ring: focusRing(RadiusTile),
+		icon: NewIcon(icon, Text1, 16), chevron: NewIcon("chevron-down", Text1, 16),
+		title: NewLabel("", BodyMedium, Text1), note: NewParagraph("", Caption, Text2, 3), meter: meter,
+	}
+	c.Name, c.OnTap = name, onTap
+	c.back.CornerRadius, c.light.CornerRadius = RadiusTile, RadiusTile
+	c.ExtendBaseWidget(c)
+	return c
+}
+
+// Set changes the device's name and the line below; problem makes it a warning.
+func (c *DeviceCard) Set(title, note string, problem bool) {
+	color := Text2
+	if problem {
+		color = Warning
+	}
+	c.title.SetText(title)
+	c.note.Set(note, color)
+	if c.meter != nil {
+		Show(c.meter, note == "")
+	}
+	c.Refresh()
+}
+
+// HeightFor is the height the card needs when it is width wide: a problem takes its lines.
+func (c *DeviceCard) HeightFor(width float32) float32 {
+	return max(CardHeight, 42+c.note.HeightFor(width-2*Space3)+Space3)
+}
+
+// MinSize is that of the drawing; cards share the width there is.
+func (c *DeviceCard) MinSize() fyne.Size { return fyne.NewSize(120, CardHeight) }
+
+// CreateRenderer is for Fyne.
+func (c *DeviceCard) CreateRenderer() fyne.WidgetRenderer {
+	objects := []fyne.CanvasObject{c.back, c.light, c.icon, c.title, c.chevron, c.note, c.ring}
+	if c.meter != nil {
+		objects = append(objects, c.meter)
+	}
+	paint := func() {
+		c.back.FillColor = colorOf(Surface1)
+		c.light.FillColor = hoverLight(c.hovered)
+		paintRing(c.ring, c.focused)
+	}
+	placeNote := func(s fyne.Size) {
+		h := c.note.HeightFor(s.Width - 2*Space3)
+		y := float32(42)
+		if h <= Caption.Line {
+			y = 47
+		}
+		Place(c.note, Space3, y, s.Width-2*Space3, h)
+	}
+	paint()
+	return &renderer{
+		objects: objects,
+		layout: func(s fyne.Size) {
+			c.back.Resize(s)
+			c.light.Resize(s)
+			c.ring.Resize(s)
+			Place(c.icon, Space3, 14, 16, 16)
+			Place(c.chevron, s.Width-Space3-16, 14, 16, 16)
+			Place(c.title, 35, 12, s.Width-35-Space3-16-Space1, 20)
+			placeNote(s)
+			if c.meter != nil {
+				m := c.meter.MinSize()
+				Place(c.meter, Space3, 44, m.Width, m.Height)
+			}
+		},
+		min: c.MinSize,
+		refresh: func() {
+			paint()
+			placeNote(c.Size()) // another text may have another number of lines
+			for _, o := range objects {
+				o.Refresh()
+			}
+		},
+	}
+}

@@ -1,0 +1,186 @@
+package widget
+
+import (
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/driver/desktop"
+	fw "fyne.io/fyne/v2/widget"
+)
+
+// Paragraph is text over several lines, whose addresses can be pressed.
+type Paragraph struct {
+	fw.BaseWidget
+	OnLink func(address string)
+
+	text  string
+	style Style
+	color fyne.ThemeColorName
+	align fyne.TextAlign
+	most  int // lines; 0 is no limit
+
+	width float32 // that lines were set for
+	lines [][]span
+	parts []fyne.CanvasObject
+}
+
+// NewParagraph makes a paragraph of at most `most` lines, 0 for as many as it takes.
+func NewParagraph(text string, style Style, color fyne.ThemeColorName, most int) *Paragraph {
+	p := &Paragraph{text: text, style: style, color: color, most: most}
+	p.ExtendBaseWidget(p)
+	return p
+}
+
+// Align says where in its width the text stands.
+func (p *Paragraph) Align(a fyne.TextAlign) *Paragraph {
+	p.align = a
+	return p
+}
+
+// Text is the whole text.
+func (p *Paragraph) Text() string { return p.text }
+
+// Set changes text and colour. Whoever places the paragraph asks HeightFor again.
+func (p *Paragraph) Set(text string, color fyne.ThemeColorName) {
+	if p.text == text && p.color == color {
+		return
+	}
+	p.text, p.color, p.width = text, color, 0
+	p.Refresh()
+}
+
+// HeightFor is the height that the text takes when it is width wide.
+func (p *Paragraph) HeightFor(width float32) float32 {
+	if p.text == "" {
+		return 0
+	}
+	p.set(width)
+	return float32(len(p.lines)) * p.style.Line
+}
+
+func (p *Paragraph) set(width float32) {
+	if p.width == width && p.lines != nil {
+		return
+	}
+	p.width, p.lines = width, wrap(p.text, p.style, width)
+	if p.most > 0 && len(p.lines) > p.most {
+		p.lines = p.lines[:p.most]
+		last := p.lines[p.most-1]
+		if n := len(last); n > 0 {
+			s := &last[n-1]
+			s.text = Ellipsize(s.text+" "+ellipsis, p.style, width-s.x)
+		}
+	}
+	p.build()
+}
+
+func (p *Paragraph) build() {
+	p.parts = nil
+	for i, line := range p.lines {
+		y := float32(i) * p.style.Line
+		for _, s := range joined(line) {
+			w := textWidth(s.text, p.style)
+			x := s.x
+			if p.align == fyne.TextAlignCenter && len(line) > 0 {
+				end := line[len(line)-1]
+				x += (p.width - end.x - textWidth(end.text, p.style)) / 2
+			}
+			var part fyne.CanvasObject
+			if s.link != "" {
+				part = newLink(s, p.style, p.OnLink)
+			} else {
+				t := canvas.NewText(s.text, colorOf(p.color))
+				t.TextSize, t.TextStyle, t.FontSource = p.style.Size, p.style.Font, p.style.Source
+				part = t
+			}
+			Place(part, x, y, w, p.style.Line)
+			p.parts = append(p.parts, part)
+		}
+	}
+}
+
+// joined puts neighbouring words of one colour into one object to draw.
+func joined(line []span) []span {
+	var out []span
+	for _, s := range line {
+		if n := len(out); n > 0 && s.link == "" && out[n-1].link == "" {
+			out[n-1].text += " " + s.text
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// MinSize is narrow: the width is given, the height is HeightFor it.
+func (p *Paragraph) MinSize() fyne.Size { return fyne.NewSize(1, 1) }
+
+// CreateRenderer is for Fyne.
+func (p *Paragraph) CreateRenderer() fyne.WidgetRenderer {
+	return &paragraphRenderer{p}
+}
+
+type paragraphRenderer struct{ p *Paragraph }
+
+func (r *paragraphRenderer) Destroy()                     {}
+func (r *paragraphRenderer) Objects() []fyne.CanvasObject { return r.p.parts }
+func (r *paragraphRenderer) MinSize() fyne.Size           { return r.p.MinSize() }
+
+func (r *paragraphRenderer) Layout(s fyne.Size) {
+	if s.Width > 0 && r.p.width != s.Width {
+		r.p.set(s.Width)
+		canvas.Refresh(r.p)
+	}
+}
+
+func (r *paragraphRenderer) Refresh() {
+	if w := r.p.Size().Width; w > 0 {
+		r.p.lines = nil
+		r.p.set(w)
+	}
+	canvas.Refresh(r.p)
+}
+
+// link is an address within a paragraph.
+type link struct {
+	control
+	text *Label
+	line *canvas.Rectangle
+}
+
+func newLink(s span, style Style, open func(string)) *link {
+	l := &link{text: NewLabel(s.text, style, Accent), line: canvas.NewRectangle(nil)}
+	l.Name = s.link
+	l.OnTap = func() {
+		if open != nil {
+			open(s.link)
+		}
+	}
+	l.ExtendBaseWidget(l)
+	return l
+}
+
+var _ desktop.Hoverable = (*link)(nil)
+
+// CreateRenderer is for Fyne.
+func (l *link) CreateRenderer() fyne.WidgetRenderer {
+	paint := func() {
+		l.line.FillColor = colorOf(None)
+		if l.hovered || l.focused {
+			l.line.FillColor = colorOf(Accent)
+		}
+		l.line.Refresh()
+	}
+	paint()
+	return &renderer{
+		objects: []fyne.CanvasObject{l.text, l.line},
+		layout: func(s fyne.Size) {
+			l.text.Resize(s)
+			Place(l.line, 0, s.Height-2, s.Width, 1)
+		},
+		min:     func() fyne.Size { return l.text.MinSize() },
+		refresh: func() { paint(); l.text.Refresh() },
+	}
+}
+
+// Width is what the text takes on one line.
+func (p *Paragraph) Width() float32 { return textWidth(p.text, p.style) }

@@ -1,0 +1,81 @@
+package widget
+
+import (
+	"fyne.io/fyne/v2"
+	fw "fyne.io/fyne/v2/widget"
+)
+
+// Person is a line in the list of people.
+type Person struct {
+	fw.BaseWidget
+	avatar              *Avatar
+	name, note          *Label
+	mic, camera, screen *Icon
+}
+
+// NewPerson makes an empty line.
+func NewPerson() *Person {
+	p := &Person{
+		avatar: NewAvatar("", 0), name: NewLabel("", BodyMedium, Text1), note: NewLabel("", Caption, Text2),
+		mic: NewIcon("mic", Text2, 18), camera: NewIcon("camera", Text2, 18), screen: NewIcon("screen", Accent, 18),
+	}
+	p.screen.Hide()
+	p.ExtendBaseWidget(p)
+	return p
+}
+
+// Set changes the person, the note below the name, and the marks.
+func (p *Person) Set(name, note string, muted, dark, sharing bool) {
+	if name == "" {
+		name = "Somebody"
+	}
+	p.avatar.SetName(name)
+	p.name.SetText(name)
+	p.note.SetText(note)
+	mark := func(i *Icon, name string, off bool) {
+		if off {
+			i.Set(name+"-off", Error)
+		} else {
+			i.Set(name, Text2)
+		}
+	}
+	mark(p.mic, "mic", muted)
+	mark(p.camera, "camera", dark)
+	Show(p.screen, sharing)
+	p.place(p.Size())
+}
+
+func (p *Person) place(s fyne.Size) {
+	Place(p.avatar, 0, (s.Height-36)/2, 36, 36)
+	x := s.Width - 18
+	Place(p.camera, x, (s.Height-18)/2, 18, 18)
+	Place(p.mic, x-30, (s.Height-18)/2, 18, 18)
+	x -= 30
+	if p.screen.Visible() {
+		x -= 30
+		Place(p.screen, x, (s.Height-18)/2, 18, 18)
+	}
+	y := (s.Height - 20) / 2
+	if p.note.full != "" {
+		y -= 8
+	}
+	Place(p.name, 48, y, x-48-Space2, 20)
+	Place(p.note, 48, y+20, x-48-Space2, 16)
+}
+
+// MinSize is narrow: lines take the width there is.
+func (p *Person) MinSize() fyne.Size { return fyne.NewSize(1, 1) }
+
+// CreateRenderer is for Fyne.
+func (p *Person) CreateRenderer() fyne.WidgetRenderer {
+	objects := []fyne.CanvasObject{p.avatar, p.name, p.note, p.screen, p.mic, p.camera}
+	return &renderer{
+		objects: objects,
+		layout:  p.place,
+		refresh: func() {
+			for _, o := range objects {
+				o.Refresh()
+			}
+		},
+	}
+}

@@ -1,0 +1,201 @@
+package ui
+
+import (
+	"sync/atomic"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/driver/desktop"
+
+	"parley/assets"
+	"parley/media"
+	"parley/media/call"
+	"parley/signal"
+	"parley/ui/widget"
+)
+
+// Call is what the window needs of the call.
+type Call interface {
+	// Do hands over a command; it never blocks.
+	Do(call.Command)
+	// View is the window on a member's camera or screen; call.Self names our own.
+	View(id signal.ID, kind media.Kind) media.View
+	// Level is how loud a member is now, in dBFS; call.Self is our own microphone.
+	Level(id signal.ID) float64
+}
+
+// smallest is the least size that every screen is made for, and start the first one.
+var (
+	smallest = fyne.NewSize(480, 360)
+	start    = fyne.NewSize(1280, 720)
+)
+
+// narrow is the width under which there is one column only.
+const narrow float32 = 640
+
+// screen is one of the window's faces. All of its methods run on the UI goroutine.
+type screen interface {
+	content() fyne.CanvasObject
+	// update shows s.
+	update(s call.State)
+	// tiles are the places for pictures, visible ones and hidden ones.
+	tiles() []*videoTile
+	// pulse is called several times a second for what moves by itself: clocks, levels.
+	pulse(now time.Time)
+}
+
+// Window is the app's window.
+type Window struct {
+	app   fyne.App
+	win   fyne.Window
+	call  Call
+	prefs Preferences
+	now   func() time.Time
+
+	newest atomic.Pointer[call.State]
+	queued atomic.Bool
+
+	// What follows belongs to the UI goroutine.
+	state   call.State
+	shown   bool // a state was drawn
+	home    *home
+	lobby   *lobby
+	wait    *wait
+	stage   *stage
+	ended   *ended
+	screen  screen
+	root    *fyne.Container
+	menu    *openMenu
+	talking bool // the microphone is on because Space is held
+	recents recorder
+	display display
+}
+
+// New makes the window; nothing shows before its FyneWindow does.
+func New(app fyne.App, c Call) *Window {
+	w := &Window{
+		app: app, win: app.NewWindow("Parley"), call: c,
+		prefs: NewPreferences(app.Preferences()), now: time.Now,
+	}
+	w.display.init()
+	app.Settings().SetTheme(widget.Theme{Mode: w.prefs.Theme()})
+	w.win.SetIcon(fyne.NewStaticResource("icon.png", assets.Icon))
+	w.win.SetPadded(false)
+
+	w.home, w.lobby, w.wait = newHome(w), newLobby(w), newWait(w)
+	w.stage, w.ended = newStage(w), newEnded(w)
+	w.root = widget.Area(smallest, func(s fyne.Size) { w.screen.content().Resize(s) })
+	w.open(w.home)
+	w.win.SetContent(w.root)
+	w.win.Resize(start)
+	w.bindKeys()
+	app.Lifecycle().SetOnExitedForeground(w.stopTalking)
+	return w
+}
+
+// FyneWindow is the toolkit's window.
+func (w *Window) FyneWindow() fyne.Window { return w.win }
+
+// Preferences are what is remembered between runs.
+func (w *Window) Preferences() Preferences { return w.prefs }
+
+// Show draws s, from any goroutine. A state that was not drawn yet gives way to a newer one.
+func (w *Window) Show(s call.State) {
+	w.newest.Store(&s)
+	if w.queued.CompareAndSwap(false, true) {
+		fyne.Do(w.apply)
+	}
+}
+
+func (w *Window) apply() {
+	w.queued.Store(false)
+	s := w.newest.Swap(nil)
+	if s == nil {
+		return
+	}
+	w.recents.follow(w.prefs, *s, w.now())
+	w.state, w.shown = *s, true
+	next := w.screenFor(*s)
+	if e, ok := next.(interface{ enter() }); ok && next != w.screen {
+		e.enter()
+	}
+	next.update(*s)
+	w.open(next)
+	w.menu.update()
+	w.display.resize(w)
+}
+
+func (w *Window) screenFor(s call.State) screen {
+	switch s.Phase {
+	case call.Lobby:
+		return w.lobby
+	case call.Joining, call.Waiting:
+		return w.wait
+	case call.Live, call.Reconnecting:
+		return w.stage
+	case call.Ended:
+		return w.ended
+	}
+	return w.home
+}
+
+// open changes the face of the window.
+func (w *Window) open(s screen) {
+	if w.screen == s {
+		return
+	}
+	if old := w.screen; old != nil {
+		w.menu.close()
+		w.stopTalking()
+		w.win.Canvas().Unfocus()
+		w.display.hide(old)
+	}
+	w.screen = s
+	w.root.Objects = []fyne.CanvasObject{s.content()}
+	s.content().Resize(w.root.Size())
+	w.root.Refresh()
+}
+
+// do sends a command, and remembers what the user chose with it.
+func (w *Window) do(c call.Command) {
+	switch c := c.(type) {
+	case call.SetName:
+		w.prefs.SetName(c.Name)
+	case call.Turn:
+		w.prefs.SetOn(c.Kind, c.On)
+	case call.Choose:
+		w.prefs.SetChoice(c.Kind, c.ID)
+	}
+	w.call.Do(c)
+}
+
+func (w *Window) setTheme(m widget.Mode) {
+	w.prefs.SetTheme(m)
+	w.app.Settings().SetTheme(widget.Theme{Mode: m})
+	if w.shown {
+		w.screen.update(w.state)
+	}
+}
+
+// toggleTheme goes over to the other palette than the one that shows.
+func (w *Window) toggleTheme() {
+	if w.light() {
+		w.setTheme(widget.Dark)
+	} else {
+		w.setTheme(widget.Light)
+	}
+}
+
+func (w *Window) light() bool {
+	s := w.app.Settings()
+	return widget.Theme{Mode: w.prefs.Theme()}.Color(widget.Background, s.ThemeVariant()) ==
+		widget.Theme{Mode: widget.Light}.Color(widget.Background, s.ThemeVariant())
+}
+
+func (w *Window) copyLink() { w.app.Clipboard().SetContent(w.state.Link) }
+
+// desktopCanvas is the canvas as far as it hears keys go down and up; nil in tests.
+func (w *Window) desktopCanvas() desktop.Canvas {
+	c, _ := w.win.Canvas().(desktop.Canvas)
+	return c
+}
