@@ -1,0 +1,90 @@
+# Everything a person types is a target here and says what it does: make help.
+export PATH := $(PATH):/usr/local/go/bin
+SHELL := /bin/bash
+tools := build/tools
+
+# Go files as git sees them, new ones too: nothing under build/.
+gofiles = $(wildcard $(shell git ls-files -co --exclude-standard '*.go'))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run build install demo test check lint bench figures soak fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what building and running needs (scripts/setup --test: and testing)
+	@scripts/setup
+
+run: setup build/parley ## build Parley and open its window; ARGS="--new --camera test" passes flags
+	build/parley $(ARGS)
+
+build: setup build/parley build/parley-rendezvous ## build build/parley and build/parley-rendezvous
+
+# Go knows best what is out of date, so these are always handed to it.
+.PHONY: build/parley build/parley-rendezvous
+build/parley:
+	go build -trimpath -o $@ .
+
+build/parley-rendezvous:
+	CGO_ENABLED=0 go build -trimpath -o $@ ./signal/rendezvous
+
+# Where install puts things; make install PREFIX=/usr/local for everybody.
+PREFIX ?= $(HOME)/.local
+
+install: build ## install the app for this user, so that parley:// links open in it
+	install -D build/parley $(PREFIX)/bin/parley
+	install -D -m 644 assets/icon.png $(PREFIX)/share/icons/hicolor/512x512/apps/io.parley.app.png
+	install -D -m 644 assets/io.parley.app.desktop $(PREFIX)/share/applications/io.parley.app.desktop
+	sed -i 's|^Exec=parley|Exec=$(PREFIX)/bin/parley|' $(PREFIX)/share/applications/io.parley.app.desktop
+	-update-desktop-database $(PREFIX)/share/applications 2>/dev/null
+
+demo: ## three windows in one meeting for 20 s, on a display and sound server of its own
+	@scripts/setup --test
+	@$(MAKE) --no-print-directory build
+	@scripts/material
+	@scripts/demo
+
+test: ## everything: tests with the race detector, end to end, fuzzing; below 20 minutes
+	@scripts/setup --test
+	@$(MAKE) --no-print-directory build
+	@scripts/material
+	@scripts/test
+
+check: ## what to run before a commit: lint and the fast tests; below 2 minutes
+	@scripts/setup --test
+	@$(MAKE) --no-print-directory lint
+	go test -short ./...
+
+lint: ## formatting, go vet, staticcheck, shellcheck, import rules
+	@test -x $(tools)/staticcheck || scripts/setup --test
+	@bad=$$($(tools)/gofumpt -l $(gofiles)); test -z "$$bad" || { echo "not formatted, run $(tools)/gofumpt -w on:"; echo "$$bad"; exit 1; }
+	go vet ./...
+	$(tools)/staticcheck ./...
+	shellcheck .ci/run $(shell grep -lE '^#!.*\<bash' scripts/*)
+	go test -run '^TestArchitecture' .
+
+bench: ## every benchmark, with allocations
+	@scripts/setup --test
+	@scripts/material
+	go test -run '^$$' -bench . -skip '^BenchmarkFigures' -benchmem ./...
+
+# What follows measures the programs from outside. It wants a machine without other work.
+whole := go test -trimpath -count 1 -timeout 0
+
+figures: ## frame rate, delay, first picture and cold start beside what they should be; 1 minute
+	@scripts/setup --test
+	@$(MAKE) --no-print-directory build
+	@set -o pipefail; $(whole) -run '^$$' -bench '^BenchmarkFigures' -benchtime 1x . | grep -vE '^(goos|goarch|pkg|cpu|BenchmarkFigures)'
+
+TIME ?= 10m
+soak: ## three bots together for 10 minutes: no growth, no gap in the sound; TIME=1h for longer
+	@scripts/setup --test
+	@$(MAKE) --no-print-directory build
+	@scripts/material
+	PARLEY_SOAK=$(TIME) $(whole) -v -run '^TestE2ESoak$$' .
+
+fuzz: ## every fuzz target for 20 s; FUZZTIME=5m for longer
+	@scripts/test fuzz
+
+clean: ## remove everything that was built
+	rm -rf build

@@ -1,0 +1,456 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "parley"
+
+// row says which folders of this module a folder may import, and why no more than these.
+type row struct {
+	may []string
+	why string
+}
+
+// folders is the whole layout. A folder below one that is listed here follows that one's row;
+// a new folder in media/ or signal/, or at the top, needs a row of its own.
+var folders = map[string]row{
+	".": {
+		[]string{
+			"ui", "media", "media/call", "media/peer", "media/pipe", "media/device", "media/codec",
+			"signal", "signal/client", "signal/room", "signal/server", "assets",
+		},
+		"main wires the parts together",
+	},
+	"ui": {
+		[]string{"ui/widget", "media", "media/call", "signal", "signal/room", "assets"},
+		"the window turns State into pictures and taps into Commands, and knows no network, device or codec",
+	},
+	"ui/widget": {
+		[]string{"media", "assets"},
+		"a widget takes values and calls back; what a meeting is, it does not know",
+	},
+	"assets": {nil, "pictures, sounds and words depend on nothing"},
+
+	"media":      {nil, "the vocabulary that all of the media path shares depends on nothing"},
+	"media/call": {[]string{"media", "media/peer", "media/pipe", "signal", "signal/loop", "signal/room"}, "a call follows the room and owns peers and pipes"},
+	"media/peer": {
+		[]string{"media", "media/pipe"},
+		"a peer joins one connection to its pipes: it knows neither who is in the room nor how its messages travel",
+	},
+	"media/pipe":   {[]string{"media"}, "pipes carry frames from any source to any sink, behind the interfaces of media"},
+	"media/device": {[]string{"media"}, "devices deliver and take frames and know nothing of calls"},
+	"media/codec":  {[]string{"media"}, "codecs code frames and know nothing of calls"},
+	"media/device/pulsetest": {
+		[]string{"media"},
+		"a sound server for tests needs nothing of the program",
+	},
+
+	"signal":            {nil, "a guest page, a bot or another program can rebuild the protocol from this folder alone"},
+	"signal/client":     {[]string{"signal"}, "the socket carries frames and does not know what they say"},
+	"signal/room":       {[]string{"signal", "signal/client", "signal/loop"}, "the room says and hears everything through one socket"},
+	"signal/loop":       {nil, "what two loops share knows neither of them"},
+	"signal/server":     {[]string{"signal", "signal/guest"}, "the service relays opaque bytes"},
+	"signal/guest":      {nil, "the guest page is embedded files"},
+	"signal/rendezvous": {[]string{"signal/server"}, "the hosted service is the server with flags"},
+}
+
+// reserve keeps an import, and all below it, to some folders, and all below these.
+type reserve struct {
+	path   string
+	only   []string
+	exact  bool // the import itself, not what is below it
+	tested bool // tests anywhere may import it
+	why    string
+}
+
+var reserves = []reserve{
+	{
+		path: "C", only: []string{"media/device", "media/codec"},
+		why: "everything else builds and tests without a C compiler, the hosted service above all",
+	},
+	{
+		path: "fyne.io/fyne/v2/app", only: []string{"."},
+		why: "it brings OpenGL and a display; without it the window tests run headless and without cgo",
+	},
+	{
+		path: "fyne.io", only: []string{".", "ui"},
+		why: "calls and rooms run without a window, in the bot and in tests",
+	},
+	{
+		path: "github.com/pion/mediadevices", only: []string{"media/device", "media/codec"},
+		why: "it brings cgo; the rest knows devices and codecs by the interfaces in media",
+	},
+	{
+		path: "github.com/gen2brain/malgo", only: []string{"media/device"},
+		why: "it brings cgo; the rest knows sound devices by the interfaces in media",
+	},
+	{
+		path: "github.com/nats-io", only: []string{"signal/server", "signal/rendezvous"}, tested: true,
+		why: "where rooms are kept is the server's own matter",
+	},
+	{
+		path: module + "/media", only: []string{".", "ui", "media"},
+		why: "nothing under signal/ handles media: the service builds without it and never sees it",
+	},
+	{
+		path: module + "/media/device", only: []string{".", "media/device"}, exact: true, tested: true,
+		why: "only main chooses devices; the rest takes them as media.Devices",
+	},
+	{
+		path: module + "/media/codec", only: []string{".", "media/codec"}, exact: true, tested: true,
+		why: "only main chooses codecs; the rest takes them as media.Codecs",
+	},
+	{
+		path: module + "/media/device/pulsetest", tested: true,
+		why: "it is a sound server for tests, no part of the program",
+	},
+	{
+		path: module + "/ui", only: []string{".", "ui"},
+		why: "the window is the outermost layer: only main opens it",
+	},
+}
+
+// bare lists folders whose code, tests aside, imports the standard library alone.
+var bare = map[string]string{
+	"media":  "everything imports the vocabulary, so it must cost nothing",
+	"signal": "the protocol must be plain enough to rebuild anywhere",
+}
+
+// longFiles may have more than maxLines lines.
+var longFiles = map[string]string{}
+
+// maxLines is generous: past about 400 a file is asking to be two.
+const maxLines = 450
+
+// sleeps lists files that may call time.Sleep: a sleep is a guess, and blocks what wants to stop.
+var sleeps = map[string]string{}
+
+// testHelpers are folders of ordinary code that exists for tests.
+var testHelpers = []string{"media/device/pulsetest"}
+
+// source is one Go file of the module.
+type source struct {
+	path  string // from the module's root, with slashes
+	dir   string
+	test  bool
+	file  *ast.File
+	lines int
+}
+
+func (s source) imports() []string {
+	var paths []string
+	for _, spec := range s.file.Imports {
+		p, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			panic(err) // the parser has accepted it
+		}
+		paths = append(paths, p)
+	}
+	return paths
+}
+
+// sources parses every Go file of the tree, whatever system it is for.
+func sources(t *testing.T) []source {
+	t.Helper()
+	var all []source
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() {
+			if p != "." && (name == "build" || name == "testdata" || name == "node_modules" || name[0] == '.' || name[0] == '_') {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		text, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		s, err := parse(filepath.ToSlash(p), string(text))
+		if err == nil {
+			all = append(all, s)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func parse(name, text string) (source, error) {
+	file, err := parser.ParseFile(token.NewFileSet(), name, text, parser.ParseComments|parser.SkipObjectResolution)
+	return source{
+		path: name, dir: path.Dir(name), test: strings.HasSuffix(name, "_test.go"),
+		file: file, lines: strings.Count(text, "\n"),
+	}, err
+}
+
+func byFolder(all []source) map[string][]source {
+	m := map[string][]source{}
+	for _, s := range all {
+		m[s.dir] = append(m[s.dir], s)
+	}
+	return m
+}
+
+// within says whether a path is base or lies below it. Everything lies in ".", but only main is it.
+func within(p, base string) bool {
+	return p == base || base != "." && strings.HasPrefix(p, base+"/")
+}
+
+func withinAny(p string, bases []string) bool {
+	return slices.ContainsFunc(bases, func(b string) bool { return within(p, b) })
+}
+
+// listed finds the row that a folder follows.
+func listed(dir string) (string, error) {
+	for d := dir; ; d = path.Dir(d) {
+		if _, ok := folders[d]; ok && d != "." && (d != "media" && d != "signal" || d == dir) {
+			return d, nil
+		}
+		if d == "." {
+			break
+		}
+	}
+	if dir == "." {
+		return dir, nil
+	}
+	return "", fmt.Errorf("folder %s has no row in folders: say what it may import and why", dir)
+}
+
+// importFaults says what is wrong with the imports of one file.
+func importFaults(s source) []string {
+	var faults []string
+	fault := func(imported, why string) {
+		faults = append(faults, fmt.Sprintf("%s imports %s: %s", s.path, imported, why))
+	}
+	from, err := listed(s.dir)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, imported := range s.imports() {
+		for _, r := range reserves {
+			hit := within(imported, r.path) && (!r.exact || imported == r.path)
+			if hit && !withinAny(s.dir, r.only) && !(s.test && r.tested) {
+				fault(imported, r.why)
+			}
+		}
+		first, _, _ := strings.Cut(imported, "/")
+		inner := first == module
+		if why, ok := bare[s.dir]; ok && !s.test && (inner || strings.Contains(first, ".")) {
+			fault(imported, why)
+		}
+		if !inner || s.test {
+			continue // tests put together what they need; the reserves hold for them too
+		}
+		to, err := listed(strings.TrimPrefix(imported, module+"/"))
+		switch {
+		case err != nil:
+			fault(imported, err.Error())
+		case to != from && !slices.Contains(folders[from].may, to):
+			fault(imported, folders[from].why)
+		}
+	}
+	return faults
+}
+
+func TestArchitectureImports(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, f := range importFaults(s) {
+			t.Error(f)
+		}
+	}
+}
+
+// The rules above must bite.
+func TestArchitectureImportsBite(t *testing.T) {
+	for _, c := range []struct {
+		file, imports string
+		faults        int
+	}{
+		{"main.go", "fyne.io/fyne/v2/app", 0},
+		{"ui/stage.go", "fyne.io/fyne/v2", 0},
+		{"ui/stage.go", "fyne.io/fyne/v2/app", 1},
+		{"ui/stage_test.go", "fyne.io/fyne/v2/app", 1},
+		{"ui/theme/theme.go", "parley/media/call", 0},
+		{"ui/stage.go", "parley/media/peer", 1},
+		{"ui/stage.go", "parley/media/codec", 2},
+		{"ui/widget/tile.go", "parley/media/call", 1},
+		{"media/frame.go", "C", 1},
+		{"media/frame.go", "golang.org/x/image/draw", 1},
+		{"media/frame.go", "image", 0},
+		{"media/pipe/send.go", "parley/media/codec", 2},
+		{"media/pipe/send_test.go", "parley/media/codec", 0},
+		{"media/pipe/send_test.go", "parley/ui", 1},
+		{"media/codec/vpx.go", "C", 0},
+		{"media/device/linux/v4l.go", "C", 0},
+		{"media/device/sound.go", "parley/media/device/pulsetest", 2},
+		{"media/device/sound_test.go", "parley/media/device/pulsetest", 0},
+		{"media/call/loop.go", "parley/signal/client", 1},
+		{"media/new/new.go", "image", 1},
+		{"signal/code.go", "github.com/gorilla/websocket", 1},
+		{"signal/client/client.go", "github.com/gorilla/websocket", 0},
+		{"signal/room/loop.go", "parley/signal/server", 1},
+		{"signal/room/loop.go", "parley/media", 2},
+		{"signal/room/loop_test.go", "parley/media", 1},
+		{"signal/client/client_test.go", "github.com/nats-io/nats.go", 0},
+		{"signal/client/client.go", "github.com/nats-io/nats.go", 1},
+		{"signal/rendezvous/main.go", "parley/signal/server", 0},
+		{"tools/x.go", "os", 1},
+	} {
+		s, err := parse(c.file, fmt.Sprintf("package x\n\nimport _ %q\n", c.imports))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := importFaults(s); len(got) != c.faults {
+			t.Errorf("%s importing %s: %d faults, want %d: %q", c.file, c.imports, len(got), c.faults, got)
+		}
+	}
+}
+
+// A package says in one place, in one sentence, what it is for.
+func TestArchitecturePackageComments(t *testing.T) {
+	for dir, files := range byFolder(sources(t)) {
+		var docs, code []string
+		for _, s := range files {
+			if s.test {
+				continue
+			}
+			code = append(code, s.path)
+			doc := s.file.Doc.Text()
+			if doc == "" {
+				continue
+			}
+			docs = append(docs, s.path)
+			want := "Package " + s.file.Name.Name + " "
+			if s.file.Name.Name == "main" {
+				want = "Command "
+			}
+			if !strings.HasPrefix(doc, want) {
+				t.Errorf("%s: the package comment starts %.30q, want %q", s.path, doc, want)
+			}
+		}
+		if len(code) > 0 && len(docs) != 1 {
+			t.Errorf("%s has %d package comments, want one: %q", dir, len(docs), docs)
+		}
+	}
+}
+
+func TestArchitectureFileLength(t *testing.T) {
+	long := map[string]bool{}
+	for _, s := range sources(t) {
+		if s.test || ast.IsGenerated(s.file) || s.lines <= maxLines {
+			continue
+		}
+		long[s.path] = true
+		if why, ok := longFiles[s.path]; ok {
+			t.Logf("%s has %d lines: %s", s.path, s.lines, why)
+			continue
+		}
+		t.Errorf("%s has %d lines, %d at most: split it, or say in longFiles why it is one", s.path, s.lines, maxLines)
+	}
+	for p := range maps.Keys(longFiles) {
+		if !long[p] {
+			t.Errorf("longFiles excuses %s, which is not long", p)
+		}
+	}
+}
+
+func TestArchitectureNoSleep(t *testing.T) {
+	asleep := map[string]bool{}
+	for _, s := range sources(t) {
+		if s.test || withinAny(s.dir, testHelpers) {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if isCall(n, "time", "Sleep") {
+				asleep[s.path] = true
+			}
+			return true
+		})
+		if _, ok := sleeps[s.path]; asleep[s.path] && !ok {
+			t.Errorf("%s calls time.Sleep: wait for what you wait for, with a timer and ctx in a select", s.path)
+		}
+	}
+	for p := range maps.Keys(sleeps) {
+		if !asleep[p] {
+			t.Errorf("sleeps excuses %s, which does not sleep", p)
+		}
+	}
+}
+
+// isCall says whether n calls pkg.name, with name "" any function of pkg.
+func isCall(n ast.Node, pkg, name string) bool {
+	call, ok := n.(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	sel, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	x, ok := sel.X.(*ast.Ident)
+	return ok && x.Name == pkg && (name == "" || sel.Sel.Name == name)
+}
+
+// Whoever starts goroutines proves that they end.
+func TestArchitectureLeakChecks(t *testing.T) {
+	for dir, files := range byFolder(sources(t)) {
+		starts, checked := "", false
+		for _, s := range files {
+			uses := s.imports()
+			if s.test {
+				checked = checked || slices.Contains(uses, "go.uber.org/goleak")
+				continue
+			}
+			ast.Inspect(s.file, func(n ast.Node) bool {
+				if _, ok := n.(*ast.GoStmt); ok {
+					starts = s.path
+				}
+				return true
+			})
+			if slices.Contains(uses, "golang.org/x/sync/errgroup") {
+				starts = s.path
+			}
+		}
+		if starts != "" && !checked && dir != "." && !withinAny(dir, testHelpers) {
+			t.Errorf("%s starts goroutines, and no test of %s uses goleak", starts, dir)
+		}
+	}
+}
+
+// CONTRIBUTING.md is the map: one line for each folder with Go code.
+func TestArchitectureContributing(t *testing.T) {
+	text, err := os.ReadFile("CONTRIBUTING.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dir := range byFolder(sources(t)) {
+		line := "- `" + dir + "/` "
+		if dir == "." {
+			line = "- `main.go` "
+		}
+		if n := strings.Count("\n"+string(text), "\n"+line); n != 1 {
+			t.Errorf("CONTRIBUTING.md has %d lines that start %q, want one that says in a sentence what is there", n, line)
+		}
+	}
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"fyne.io/fyne/v2"
+
+	"parley/media/call"
+	"parley/ui"
+)
+
+// checkDisplay says in one line what the toolkit would say with a panic: that there is no
+// display to open the window on.
+func checkDisplay() error {
+	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
+		return nil
+	}
+	name := os.Getenv("DISPLAY")
+	if name == "" {
+		return errors.New("no display: start it from a desktop, or set DISPLAY; parley bot needs none")
+	}
+	if !displayAnswers(name) {
+		return fmt.Errorf("display %q does not answer: start it from a desktop, or set DISPLAY; parley bot needs none", name)
+	}
+	return nil
+}
+
+// displayAnswers says whether somebody listens where X(7), "Display names", puts a display:
+// [host]:number[.screen].
+func displayAnswers(name string) bool {
+	colon := strings.LastIndexByte(name, ':')
+	if colon < 0 {
+		return false
+	}
+	host, number := name[:colon], name[colon+1:]
+	number, _, _ = strings.Cut(number, ".")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 0 {
+		return false
+	}
+	socket := "/tmp/.X11-unix/X" + number
+	ways := [][2]string{{"unix", socket}, {"unix", "@" + socket}}
+	switch {
+	case strings.HasPrefix(host, "/"): // XQuartz has a socket's path for a host
+		ways = [][2]string{{"unix", name}}
+	case host != "" && host != "unix":
+		ways = [][2]string{{"tcp", net.JoinHostPort(host, strconv.Itoa(6000+n))}}
+	}
+	for _, way := range ways {
+		if c, err := net.DialTimeout(way[0], way[1], 3*time.Second); err == nil {
+			c.Close()
+			return true
+		}
+	}
+	return false
+}
+
+// openWindow makes the window. The toolkit panics when the display answers but refuses, or
+// cannot draw; that too is one line for a person.
+func openWindow(a fyne.App, c *call.Call) (w *ui.Window, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ours := r.(runtime.Error); ours {
+				panic(r)
+			}
+			err = fmt.Errorf("no window can be opened on display %q: %v", os.Getenv("DISPLAY"), r)
+		}
+	}()
+	return ui.New(a, c), nil
+}

@@ -1,0 +1,264 @@
+// Command parley is a native video-meeting app: click a link, see and hear each other.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	ossignal "os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/app"
+	"golang.org/x/sync/errgroup"
+
+	"parley/media"
+	"parley/media/call"
+	"parley/media/codec"
+	"parley/media/device"
+	"parley/ui"
+	_ "parley/ui/locale" // before Fyne's own packages
+)
+
+// appID is the app's name to the desktop, as in FyneApp.toml.
+const appID = "io.parley.app"
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "parley:", err)
+		if errors.As(err, new(failure)) {
+			os.Exit(1)
+		}
+		os.Exit(2)
+	}
+}
+
+// failure is what went wrong after the start: exit status 1.
+type failure struct{ error }
+
+func (f failure) Unwrap() error { return f.error }
+
+func run(args []string) error {
+	o, err := parseOptions(args)
+	if help := (errHelp{}); errors.As(err, &help) {
+		fmt.Print(help.text)
+		return nil
+	} else if err != nil {
+		return err
+	}
+	log := newLog()
+	devices := device.New(device.Config{Convert: codec.New(), Log: log})
+	defer devices.Close()
+	if err := o.tryDevices(devices); err != nil {
+		return err
+	}
+	stats, err := o.openStats()
+	if err != nil {
+		return err
+	}
+	defer stats.Close()
+
+	ctx, stop := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	group, ctx := errgroup.WithContext(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	p := program{options: o, log: log, devices: devices, stats: stats, group: group, ctx: ctx}
+	p.host = &host{log: log, ctx: ctx, group: group}
+	switch o.command {
+	case "bot":
+		err = p.bot()
+	case "check":
+		err = p.check()
+	default:
+		err = p.window()
+	}
+	cancel()
+	return errors.Join(err, group.Wait())
+}
+
+// program is what the command line set up, for whichever way it is run.
+type program struct {
+	options
+	log       *slog.Logger
+	devices   media.Devices
+	stats     *os.File
+	host      *host
+	group     *errgroup.Group
+	cancelAll context.CancelFunc
+	ctx       context.Context
+}
+
+// window runs the app with its window until it is closed.
+func (p *program) window() error {
+	socket, err := instanceSocket()
+	if err != nil {
+		p.log.Warn("links will open in windows of their own", "err", err)
+	}
+	if p.target != "" && len(p.given) == 0 && socket != "" && passOn(socket, p.target) {
+		return nil
+	}
+	if err := checkDisplay(); err != nil {
+		return err
+	}
+	a := app.NewWithID(appID)
+	prefs := ui.NewPreferences(a.Preferences())
+	cfg := p.callConfig()
+	if !p.given["name"] {
+		cfg.Name = prefs.Name()
+	}
+	remembered := func(flag string, kind media.Kind, spec *string) {
+		if !p.given[flag] {
+			*spec = prefs.Choice(kind)
+		}
+	}
+	remembered("camera", media.Camera, &cfg.Camera)
+	remembered("mic", media.Microphone, &cfg.Microphone)
+	remembered("speaker", media.Speaker, &cfg.Speaker)
+	cfg.CameraOn = p.given["camera"] || prefs.On(media.Camera)
+	cfg.MicrophoneOn = p.given["mic"] || prefs.On(media.Microphone)
+
+	var w *ui.Window
+	announce := p.announcer()
+	cfg.Changed = func(s call.State) {
+		announce(s)
+		w.Show(s)
+	}
+	c, err := call.New(cfg)
+	if err != nil {
+		return err
+	}
+	if w, err = openWindow(a, c); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	defer cancel()
+	p.cancelAll = cancel
+	p.group.Go(func() error { return c.Run(ctx) })
+	p.group.Go(func() error { w.Run(ctx); return nil })
+	p.group.Go(func() error { return p.writeStats(ctx, p.stats, c) })
+	p.group.Go(func() error {
+		// Whatever ends the program ends the window, and the other way round.
+		p.leaveLater(ctx, c)
+		<-ctx.Done()
+		fyne.Do(a.Quit)
+		return nil
+	})
+	if socket != "" {
+		p.group.Go(func() error {
+			if err := receiveLinks(ctx, socket, func(link string) bool { return p.openLink(c, w, link) }); err != nil {
+				p.log.Warn("links will open in windows of their own", "err", err)
+			}
+			return nil
+		})
+	}
+	p.begin(c)
+	w.FyneWindow().ShowAndRun()
+	return nil
+}
+
+// openLink takes a link that was clicked while the app runs, unless it is in a meeting.
+func (p *program) openLink(c *call.Call, w *ui.Window, link string) bool {
+	if s := c.State(); s.Phase != call.Idle && s.Phase != call.Ended {
+		return false
+	}
+	c.Do(call.Open{Text: link})
+	fyne.Do(w.FyneWindow().RequestFocus)
+	return true
+}
+
+// callConfig is what window and bots have in common.
+func (p *program) callConfig() call.Config {
+	return call.Config{
+		Name: p.name, Server: p.server, Host: p.host.URL, Devices: p.devices, Codecs: codec.New(),
+		Camera: p.camera, Microphone: p.mic, Speaker: p.speaker, CameraOn: true, MicrophoneOn: true,
+		Settings: iceSettings(), Log: p.log,
+	}
+}
+
+// begin does at once what the command line says.
+func (p *program) begin(c *call.Call) {
+	switch {
+	case p.fresh:
+		c.Do(call.NewMeeting{Join: p.join || p.command == "bot"})
+	case p.target != "":
+		c.Do(call.Open{Text: p.target, Join: p.join || p.command == "bot"})
+	}
+}
+
+// announcer prints the link of --new as the first line on standard output.
+func (p *program) announcer() func(call.State) {
+	printed := !p.fresh
+	return func(s call.State) {
+		if !printed && s.Link != "" {
+			printed = true
+			fmt.Println(s.Link)
+		}
+	}
+}
+
+// leaveLater leaves when --leave-after is over, says goodbye, and returns.
+func (p *program) leaveLater(ctx context.Context, c *call.Call) {
+	if p.leaveAfter == 0 {
+		return
+	}
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(p.leaveAfter):
+	}
+	c.Do(call.Leave{})
+	for s := c.State(); s.Phase != call.Ended && s.Phase != call.Idle; s = c.State() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	p.cancelAll()
+}
+
+// writeStats writes a line a second.
+func (p *program) writeStats(ctx context.Context, w io.Writer, c *call.Call) error {
+	if p.stats == nil {
+		return nil
+	}
+	m := call.NewMeter(c)
+	enc := json.NewEncoder(w)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			if err := enc.Encode(m.Line(now)); err != nil {
+				return failure{fmt.Errorf("write --stats: %w", err)}
+			}
+		}
+	}
+}
+
+// newLog logs warnings to standard error, more if PARLEY_LOG asks for it.
+func newLog() *slog.Logger {
+	level := slog.LevelWarn
+	if s := os.Getenv("PARLEY_LOG"); s != "" {
+		if err := level.UnmarshalText([]byte(s)); err != nil {
+			level = slog.LevelWarn
+		}
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+// appVersion is the version that the build was given, or the commit it was built from.
+func appVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(unknown)"
+}
