@@ -90,6 +90,7 @@ type Packet struct {
 	Codec         Codec
 	Data          []byte
 	Key           bool
+	Droppable     bool // no other frame leans on it (RFC 7741 section 4.2, N)
 	Width, Height int
 	Captured      time.Time
 }

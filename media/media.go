@@ -137,6 +137,7 @@ type VideoConfig struct {
 	Speed         int  // libvpx cpu-used: higher is lighter and less exact; 0 is the codec's realtime default
 	Threads       int  // 0 chooses by picture size
 	Screen        bool // screen content: sharp edges before motion
+	Temporal      bool // two temporal layers: no frame leans on every second one, see Packet.Droppable
 }
 
 // VideoEncoder turns frames into packets. It is used by one goroutine.

@@ -78,6 +78,9 @@ type viewKey struct {
 // loss, Opus leaves the FEC out at this rate.
 var voice = media.AudioConfig{Channels: 1, BitRate: 40_000, Loss: 0.1, DTX: true}
 
+// screenFrameRate is enough for what is read and scrolled, frames a second.
+const screenFrameRate = 15
+
 // New returns a call that does nothing until Run.
 func New(cfg Config) (*Call, error) {
 	enc, err := cfg.Codecs.AudioEncoder(voice)
@@ -95,6 +98,7 @@ func New(cfg Config) (*Call, error) {
 	c.audio.Configure(voice)
 	c.camera = pipe.NewVideoSender(cfg.Codecs, c.view(Self, media.Camera), cfg.Log)
 	c.screen = pipe.NewVideoSender(cfg.Codecs, c.view(Self, media.Screen), cfg.Log)
+	c.screen.SetLimits(pipe.VideoLimits{FrameRate: screenFrameRate, Screen: true})
 	c.state = State{
 		Name:    room.CleanName(cfg.Name),
 		Mic:     Local{On: cfg.MicrophoneOn && cfg.Microphone != media.SpecOff, Choice: cfg.Microphone},

@@ -350,30 +350,29 @@ func drain(ctx context.Context, fill func([]int16)) {
 	}
 }
 
-// observe asks the peers how they do, and sets what our senders aim at accordingly.
+// observe asks the peers how they do, and shares out what their paths carry.
 func (x *executor) observe(m *model) []event {
 	var events []event
 	x.mu.Lock()
 	peers := maps.Clone(x.peers)
 	x.mu.Unlock()
-	t := newTargets(m.Screen.Live)
+	loss := 0.0
 	for _, p := range m.Peers {
 		r := peers[p.ID]
 		if r == nil {
 			continue
 		}
-		t.add(r.peer)
+		r.peer.Allow(allot(r.peer.Estimate(), m.Screen.Live))
+		loss = max(loss, r.peer.Loss())
 		o := observed{p.ID, r.peer.Audio().Speaking(), quality(r.peer)}
 		if o.speaking != p.Speaking || o.quality != p.Quality {
 			events = append(events, o)
 		}
 	}
-	x.camera.SetTarget(t.camera())
-	x.screen.SetTarget(t.screen())
-	if t.loss != x.loss {
-		x.loss = t.loss
+	if loss != x.loss {
+		x.loss = loss
 		cfg := voice
-		cfg.Loss = max(t.loss, voice.Loss)
+		cfg.Loss = max(loss, voice.Loss)
 		x.audio.Configure(cfg)
 	}
 	return events

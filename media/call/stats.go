@@ -72,6 +72,9 @@ type LineOut struct {
 	H    int     `json:"h"`
 	FPS  float64 `json:"fps"`
 	Kbps float64 `json:"kbps"`
+	// Limit says what keeps it from being better: "none", "bandwidth" or "cpu"; empty while
+	// nothing is sent.
+	Limit pipe.Limit `json:"limit"`
 }
 
 // LineHear is the sound of a peer.
@@ -163,7 +166,7 @@ func lineIn(s, b pipe.VideoStats, dt float64) LineIn {
 }
 
 func lineOut(s, b peer.Out, dt float64) LineOut {
-	return LineOut{W: s.Width, H: s.Height, FPS: rate(s.Frames, b.Frames, dt), Kbps: kbps(s.Bytes, b.Bytes, dt)}
+	return LineOut{W: s.Width, H: s.Height, FPS: rate(s.Frames, b.Frames, dt), Kbps: kbps(s.Bytes, b.Bytes, dt), Limit: s.Limit}
 }
 
 // rate is events a second; a counter that began anew counts from zero.

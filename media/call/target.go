@@ -4,48 +4,27 @@ import (
 	"time"
 
 	"parley/media/peer"
-	"parley/media/pipe"
 )
 
-// soundRate is what sound costs at the most with its headers, in bit/s; it comes first.
+// soundRate is what sound costs with its headers, in bit/s; it comes first.
 const soundRate = 80_000
 
-// targets gathers what all peers together allow: everyone gets the same encoding, so the
-// narrowest path decides, and the largest tile.
-type targets struct {
-	sharing bool
-	rate    int
-	shown   [2]pipe.Size // camera, screen
-	loss    float64
-}
+// What is left over after the sound is shared: while nothing is presented, the camera has it all.
+// While we present, the screen is what people look at: the camera keeps at least cameraLeast, a face
+// the size of a thumb, and of what is more than the screen can use, all.
+const (
+	cameraLeast = 100_000   // bit/s
+	screenMost  = 4_000_000 // bit/s
+)
 
-func newTargets(sharing bool) targets {
-	return targets{sharing: sharing, rate: 1 << 30}
-}
-
-func (t *targets) add(p *peer.Peer) {
-	t.rate = min(t.rate, p.Estimate()-soundRate)
-	t.loss = max(t.loss, p.Loss())
-	w := p.Want()
-	for i, d := range [2][2]int{w.Camera, w.Screen} {
-		t.shown[i].W, t.shown[i].H = max(t.shown[i].W, d[0]), max(t.shown[i].H, d[1])
+// allot shares out a path that carries estimate bit/s.
+func allot(estimate int, sharing bool) (camera, screen int) {
+	rest := max(estimate-soundRate, 0)
+	if !sharing {
+		return rest, 0
 	}
-}
-
-// The share of the rate that a camera keeps while a screen is shared: the screen is what
-// people look at.
-const cameraShare = 4
-
-func (t *targets) camera() pipe.VideoTarget {
-	v := pipe.VideoTarget{BitRate: t.rate, Max: t.shown[0], FrameRate: 30}
-	if t.sharing {
-		v.BitRate /= cameraShare
-	}
-	return v
-}
-
-func (t *targets) screen() pipe.VideoTarget {
-	return pipe.VideoTarget{BitRate: t.rate - t.rate/cameraShare, FrameRate: 15, Screen: true}
+	screen = min(max(rest-cameraLeast, rest/2), screenMost)
+	return rest - screen, screen
 }
 
 // quality grades a connection for people: 4 good to 1 bad. The limits of delay follow ITU-T

@@ -33,6 +33,7 @@ type videoEncoder struct {
 	set    C.vpxenc_settings // what c was last told
 	scaled *media.Frame      // scratch of the coded size
 	key    bool              // a keyframe is owed
+	upper  bool              // the next frame belongs to the upper temporal layer
 
 	last     time.Time     // Captured of the frame before
 	interval time.Duration // mean time between frames
@@ -128,6 +129,9 @@ func settings(cfg media.VideoConfig) C.vpxenc_settings {
 	if cfg.Screen {
 		set.screen = 1
 	}
+	if cfg.Temporal && cfg.Codec == media.VP8 {
+		set.temporal = 1
+	}
 	if cfg.Codec == media.VP9 {
 		set.vp9 = 1
 		set.speed = C.int(min(max(cfg.Speed, 0), 9))
@@ -198,12 +202,22 @@ func (e *videoEncoder) Encode(f *media.Frame, key bool) (*media.Packet, error) {
 	if e.key {
 		forced = 1
 	}
+	upper := e.upper && e.set.temporal == 1 && !e.key
+	temporal := C.int(0)
+	if upper {
+		temporal = 1
+	}
 	rc := C.vpxenc_encode(e.c, planePtr(src.Y), planePtr(src.U), planePtr(src.V), C.int(src.YStride), C.int(src.UVStride),
-		C.int64_t(e.pts.Microseconds()), C.uint64_t(step.Microseconds()), forced)
+		C.int64_t(e.pts.Microseconds()), C.uint64_t(step.Microseconds()), forced, temporal)
 	if rc != C.VPX_CODEC_OK {
 		return nil, fmt.Errorf("encode %s: %w", e.cfg.Codec, vpxError(rc))
 	}
-	return e.packet(f.Captured), nil
+	e.upper = !upper
+	p := e.packet(f.Captured)
+	if p != nil {
+		p.Droppable = upper && !p.Key
+	}
+	return p, nil
 }
 
 // packet collects what libvpx made of the last frame: nil when it was dropped.

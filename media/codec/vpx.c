@@ -35,7 +35,25 @@ static void fill(vpx_codec_enc_cfg_t *cfg, const vpxenc_settings *s) {
   cfg->rc_buf_initial_sz = s->buffer_ms;
   cfg->rc_buf_optimal_sz = s->buffer_ms;
   cfg->rc_buf_sz = s->trim ? s->buffer_ms : s->buffer_ms * 5 / 3;
+  // The base layer has every second frame and three fifths of the bits (libwebrtc,
+  // simulcast_rate_allocator.cc); bit rates of layers are cumulative.
+  cfg->ts_number_layers = s->temporal ? 2 : 1;
+  cfg->ts_periodicity = s->temporal ? 2 : 1;
+  cfg->ts_layer_id[0] = 0;
+  cfg->ts_layer_id[1] = 1;
+  cfg->ts_rate_decimator[0] = s->temporal ? 2 : 1;
+  cfg->ts_rate_decimator[1] = 1;
+  cfg->ts_target_bitrate[0] = s->temporal ? s->kbps * 3 / 5 : s->kbps;
+  cfg->ts_target_bitrate[1] = s->kbps;
 }
+
+// What frames of the two temporal layers lean on and leave behind: those of the base lean on the
+// one before in the base; the others lean on the base, and nothing leans on them.
+static const vpx_enc_frame_flags_t kBase = VP8_EFLAG_NO_REF_GF | VP8_EFLAG_NO_REF_ARF |
+                                           VP8_EFLAG_NO_UPD_GF | VP8_EFLAG_NO_UPD_ARF;
+static const vpx_enc_frame_flags_t kDroppable = VP8_EFLAG_NO_REF_GF | VP8_EFLAG_NO_REF_ARF |
+                                                VP8_EFLAG_NO_UPD_LAST | VP8_EFLAG_NO_UPD_GF |
+                                                VP8_EFLAG_NO_UPD_ARF | VP8_EFLAG_NO_UPD_ENTROPY;
 
 #define CONTROL(id, value)                                        \
   do {                                                            \
@@ -94,9 +112,19 @@ vpx_codec_err_t vpxenc_configure(vpxenc *e, const vpxenc_settings *s) {
   return controls(e, s);
 }
 
-vpx_codec_err_t vpxenc_encode(vpxenc *e, uint8_t *y, uint8_t *u, uint8_t *v, int ystride,
-                              int uvstride, int64_t pts, uint64_t duration, int key) {
+vpx_codec_err_t vpxenc_encode(vpxenc *e, uint8_t *y, uint8_t *u, uint8_t *v, int ystride, int uvstride,
+                              int64_t pts, uint64_t duration, int key, int temporal) {
   e->iter = NULL;
+  vpx_enc_frame_flags_t flags = 0;
+  if (key) {
+    flags = VPX_EFLAG_FORCE_KF;
+  } else if (e->cfg.ts_number_layers > 1) {
+    flags = temporal ? kDroppable : kBase;
+  }
+  if (e->cfg.ts_number_layers > 1) {
+    vpx_codec_err_t err = vpx_codec_control(&e->ctx, VP8E_SET_TEMPORAL_LAYER_ID, key ? 0 : temporal);
+    if (err != VPX_CODEC_OK) return err;
+  }
   // The wrap gives every field but the planes and strides, which follow.
   if (!vpx_img_wrap(&e->img, VPX_IMG_FMT_I420, e->cfg.g_w, e->cfg.g_h, 1, y)) return VPX_CODEC_INVALID_PARAM;
   e->img.planes[VPX_PLANE_Y] = y;
@@ -106,7 +134,7 @@ vpx_codec_err_t vpxenc_encode(vpxenc *e, uint8_t *y, uint8_t *u, uint8_t *v, int
   e->img.stride[VPX_PLANE_U] = uvstride;
   e->img.stride[VPX_PLANE_V] = uvstride;
   vpx_codec_err_t err = vpx_codec_encode(&e->ctx, &e->img, pts, (unsigned long)duration,
-                                         key ? VPX_EFLAG_FORCE_KF : 0, VPX_DL_REALTIME);
+                                         flags, VPX_DL_REALTIME);
   // The planes are Go's: nothing of them is kept past this call.
   e->img.planes[VPX_PLANE_Y] = e->img.planes[VPX_PLANE_U] = e->img.planes[VPX_PLANE_V] = NULL;
   e->img.img_data = NULL;

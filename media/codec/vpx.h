@@ -22,6 +22,7 @@ typedef struct {
   unsigned tile_columns;  // log2, VP9
   int speed;              // cpu-used
   int screen;
+  int temporal;            // two temporal layers, VP8
   unsigned max_intra_pct;  // of the mean frame's size
 } vpxenc_settings;
 
@@ -30,8 +31,9 @@ typedef struct vpxenc vpxenc;
 // vpxenc_new and vpxenc_configure return what libvpx said, VPX_CODEC_OK if it is content.
 vpx_codec_err_t vpxenc_new(vpxenc **out, const vpxenc_settings *s);
 vpx_codec_err_t vpxenc_configure(vpxenc *e, const vpxenc_settings *s);
-vpx_codec_err_t vpxenc_encode(vpxenc *e, uint8_t *y, uint8_t *u, uint8_t *v, int ystride,
-                              int uvstride, int64_t pts, uint64_t duration, int key);
+// vpxenc_encode codes a frame; temporal is its temporal layer, 0 while there is only one.
+vpx_codec_err_t vpxenc_encode(vpxenc *e, uint8_t *y, uint8_t *u, uint8_t *v, int ystride, int uvstride,
+                              int64_t pts, uint64_t duration, int key, int temporal);
 // vpxenc_next returns the next piece of the frame coded last, or NULL after the last one.
 const uint8_t *vpxenc_next(vpxenc *e, size_t *size, int *key);
 void vpxenc_free(vpxenc *e);

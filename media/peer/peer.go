@@ -87,8 +87,10 @@ type Peer struct {
 	mu        sync.Mutex
 	pc        *webrtc.PeerConnection
 	channel   *webrtc.DataChannel
-	want      Want // what the other side shows
-	cancels   [trackCount]func()
+	want      Want            // what the other side shows
+	allowed   [trackCount]int // bit/s for each picture
+	unmic     func()          // ends sending sound; nil while none is sent
+	subs      [trackCount]*pipe.Subscription
 	connected bool
 	closing   bool // no goroutine is started any more
 	path      string
@@ -100,7 +102,8 @@ func New(cfg Config) (*Peer, error) {
 		cfg: cfg, conn: cfg.Conn,
 		inbox: make(chan message, inboxSize), restart: make(chan struct{}, 1),
 		// Until the other side says otherwise it shows the camera in full.
-		want: Want{Camera: [2]int{1280, 720}, Screen: [2]int{1920, 1080}},
+		want:    Want{Camera: [2]int{1280, 720}, Screen: [2]int{1920, 1080}},
+		allowed: [trackCount]int{camera: startRate, screen: startRate},
 	}
 	if p.conn == "" {
 		p.conn, p.offers = newConn(), true
@@ -280,24 +283,54 @@ func (p *Peer) Want() Want {
 	return p.want
 }
 
-// subscribe connects our senders with the tracks that the other side wants.
+// Allow shares out what the path carries: so many bit/s for our camera and our screen.
+func (p *Peer) Allow(cameraRate, screenRate int) {
+	p.mu.Lock()
+	p.allowed[camera], p.allowed[screen] = cameraRate, screenRate
+	p.mu.Unlock()
+	p.subscribe()
+}
+
+// subscribe connects our senders with the tracks that the other side wants, and tells them how
+// much it can take.
 func (p *Peer) subscribe() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.connected {
 		return
 	}
-	wanted := [trackCount]bool{true, p.want.Camera[0] > 0, p.want.Screen[0] > 0}
-	for i, on := range wanted {
-		switch {
-		case on && p.cancels[i] == nil && i == mic:
-			p.cancels[i] = p.cfg.Mic.Subscribe(p.tracks[i].writeAudio)
-		case on && p.cancels[i] == nil:
-			p.cancels[i] = p.sender(i).Subscribe(p.tracks[i].writeVideo)
-		case !on && p.cancels[i] != nil:
-			p.cancels[i]()
-			p.cancels[i] = nil
+	if p.unmic == nil {
+		p.unmic = p.cfg.Mic.Subscribe(p.tracks[mic].writeAudio)
+	}
+	for i, shown := range [trackCount][2]int{camera: p.want.Camera, screen: p.want.Screen} {
+		if i == mic {
+			continue
 		}
+		want := pipe.VideoWant{BitRate: p.allowed[i], Max: pipe.Size{W: shown[0], H: shown[1]}}
+		switch {
+		case shown[0] == 0:
+			p.unsubscribe(i)
+		case p.subs[i] == nil:
+			p.subs[i] = p.sender(i).Subscribe(want, p.tracks[i].writeVideo)
+		default:
+			p.subs[i].Set(want)
+		}
+	}
+}
+
+func (p *Peer) unsubscribe(i int) {
+	if p.subs[i] != nil {
+		p.subs[i].Cancel()
+		p.subs[i] = nil
+	}
+}
+
+// requestKeyframe has one of our pictures begin anew for the other side.
+func (p *Peer) requestKeyframe(i int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.subs[i] != nil {
+		p.subs[i].RequestKeyframe()
 	}
 }
 
@@ -306,12 +339,12 @@ func (p *Peer) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.connected, p.closing = false, true
-	for i, cancel := range p.cancels {
-		if cancel != nil {
-			cancel()
-			p.cancels[i] = nil
-		}
+	if p.unmic != nil {
+		p.unmic()
+		p.unmic = nil
 	}
+	p.unsubscribe(camera)
+	p.unsubscribe(screen)
 }
 
 func (p *Peer) sender(i int) *pipe.VideoSender {

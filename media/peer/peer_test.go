@@ -135,7 +135,7 @@ func (e *end) run(ctx context.Context, t *testing.T, wg *sync.WaitGroup, devices
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.camera.SetTarget(pipe.VideoTarget{BitRate: 600_000, FrameRate: 30, Max: pipe.Size{W: 640, H: 360}})
+	e.peer.Allow(600_000, 0)
 	for _, f := range []func() error{
 		func() error { return e.camera.Run(ctx, cam) },
 		func() error { return voice.Run(ctx, e.mic.Write) },

@@ -55,9 +55,7 @@ func (p *Peer) readSenderRTCP(i int, s *webrtc.RTPSender) {
 		for _, pkt := range pkts {
 			switch pkt := pkt.(type) {
 			case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
-				if i != mic {
-					p.sender(i).RequestKeyframe()
-				}
+				p.requestKeyframe(i)
 			case *rtcp.ReceiverReport:
 				p.onReports(i, pkt.Reports)
 			case *rtcp.SenderReport:

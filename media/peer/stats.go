@@ -9,11 +9,12 @@ import (
 	"parley/media/pipe"
 )
 
-// Out counts what we send on one track. Level is of the sound, in dBFS.
+// Out counts what we send on one track. Level is of the sound, in dBFS; Limit is of a picture.
 type Out struct {
 	Width, Height int
 	Frames, Bytes uint64
 	Level         float64
+	Limit         pipe.Limit
 }
 
 // Stats is how a connection does, counted since it began.
@@ -34,12 +35,23 @@ type Stats struct {
 func (p *Peer) Stats() Stats {
 	p.mu.Lock()
 	path := p.path
+	limits := [trackCount]pipe.Limit{}
+	for i, u := range p.subs {
+		if u != nil {
+			limits[i] = u.Limit()
+		}
+	}
 	p.mu.Unlock()
+	out := func(i int) Out {
+		o := p.tracks[i].out()
+		o.Limit = limits[i]
+		return o
+	}
 	return Stats{
 		RTT: time.Duration(p.rtt.Load()), Path: path, Estimate: p.Estimate(), Loss: p.Loss(),
 		Audio: p.audio.Stats(), Level: p.audio.Level(),
 		Camera: p.video[camera].Stats(), Screen: p.video[screen].Stats(),
-		AudioOut: p.tracks[mic].out(), CameraOut: p.tracks[camera].out(), ScreenOut: p.tracks[screen].out(),
+		AudioOut: out(mic), CameraOut: out(camera), ScreenOut: out(screen),
 	}
 }
 

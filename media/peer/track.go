@@ -102,10 +102,12 @@ func (t *track) timestamp(at time.Time) uint32 {
 	return t.base + uint32(at.Sub(t.epoch).Microseconds()*int64(t.rate)/1_000_000)
 }
 
-// VP8 payload descriptor, RFC 7741 section 4.2: X and I set, a 15-bit picture id.
+// VP8 payload descriptor, RFC 7741 section 4.2: X and I set, a 15-bit picture id, N where no other
+// frame leans on this one. Who is spared those frames gets picture ids without a gap.
 const (
 	vp8Descriptor = 4
 	vp8X          = 0x80
+	vp8N          = 0x20
 	vp8S          = 0x10
 	vp8I          = 0x80
 	vp8M          = 0x80
@@ -126,6 +128,9 @@ func (t *track) writeVideo(p *media.Packet) {
 	for i := range n {
 		part := p.Data[i*chunk : min((i+1)*chunk, len(p.Data))]
 		t.buf[0] = vp8X
+		if p.Droppable {
+			t.buf[0] |= vp8N
+		}
 		if i == 0 {
 			t.buf[0] |= vp8S
 		}

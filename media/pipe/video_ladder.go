@@ -1,88 +1,79 @@
 package pipe
 
-import "parley/media"
-
-// A rung is a picture height and the bit rates, in bit/s at 30 fps, between which a camera
-// looks better at it than at its neighbours. The rungs overlap so that an estimate that
+// A rung is a layer's picture height and the bit rates, in bit/s at 30 fps, between which a
+// camera looks better at it than at its neighbours. The rungs overlap so that an estimate that
 // wanders does not make the picture jump. The rates follow libwebrtc's
-// (video/config/simulcast.cc) for VP8.
-type rung struct{ height, down, up int }
+// (video/config/simulcast.cc) for VP8; most is where more bits are no longer seen.
+type rung struct{ height, down, up, most int }
 
-var ladder = []rung{
-	{180, 0, 300_000},
-	{360, 200_000, 900_000},
-	{720, 650_000, 1 << 30},
+var ladder = [layerCount]rung{
+	{180, 0, 300_000, 350_000},
+	{360, 200_000, 900_000, 1_000_000},
+	{720, 650_000, 1 << 30, 2_500_000},
 }
 
-// maxBitRate is the most that is spent on a camera at the ladder's top, in bit/s.
-const maxBitRate = 2_500_000
-
-// minBitRate is what a camera gets at the least; below it no picture is worth sending.
+// minBitRate is what a picture gets at the least, in bit/s; below it none is worth sending.
 const minBitRate = 60_000
+
+// A screen is coded as it is up to this size, in pixels; beyond it is scaled down.
+const maxScreenWidth, maxScreenHeight = 2560, 1440
 
 // screenBitRate is the most that is spent on a screen, in bit/s.
 const screenBitRate = 4_000_000
 
-// configFor chooses the encoder's settings for a frame: the size by the rate that the
-// network gives, starting from what it is now, and never larger than the frame or than
-// anybody shows it.
-func configFor(t VideoTarget, f *media.Frame, now media.VideoConfig) media.VideoConfig {
-	c := media.VideoConfig{
-		Codec: media.VP8, Width: f.Width, Height: f.Height,
-		BitRate: min(max(t.BitRate, minBitRate), maxBitRate), FrameRate: t.FrameRate,
-	}
-	if t.Screen {
-		c.Screen = true
-		c.BitRate = min(max(t.BitRate, minBitRate), screenBitRate)
-		c.Width, c.Height = even(f.Width), even(f.Height)
-		return c
-	}
-	height := ladderHeight(c.BitRate, now)
-	if t.Max.H > 0 {
-		height = min(height, rungAbove(max(t.Max.H, t.Max.W*f.Height/f.Width)))
-	}
-	short := min(f.Width, f.Height) // a portrait camera climbs the same ladder
-	if short > height {
-		c.Width, c.Height = f.Width*height/short, f.Height*height/short
-	}
-	c.Width, c.Height = even(c.Width), even(c.Height)
-	// A small picture does not get better above the rate at which the next one starts.
-	if short := min(c.Width, c.Height); short <= 180 {
-		c.BitRate = min(c.BitRate, 350_000)
-	} else if short <= 360 {
-		c.BitRate = min(c.BitRate, 1_000_000)
-	}
-	return c
-}
-
-func ladderHeight(rate int, now media.VideoConfig) int {
-	current := 0
+// topRung is the layer in which a picture whose shorter side is short keeps its size, or the
+// largest there is. A portrait camera climbs the same ladder.
+func topRung(short int) int {
 	for i, r := range ladder {
-		if min(now.Width, now.Height) >= r.height {
-			current = i
+		if r.height >= short {
+			return i
 		}
 	}
-	if now.Width == 0 {
-		current = len(ladder) - 1
-	}
-	for current > 0 && rate < ladder[current].down {
-		current--
-	}
-	for current < len(ladder)-1 && rate >= ladder[current].up {
-		current++
-	}
-	return ladder[current].height
+	return layerCount - 1
 }
 
-// rungAbove is the lowest rung at which a picture shown h pixels high is not blown up by
-// more than a quarter.
-func rungAbove(h int) int {
-	for _, r := range ladder {
-		if r.height*5/4 >= h {
-			return r.height
+// affordable is the highest rung that rate pays for, coming from rung now; -1 is from nowhere.
+func affordable(rate, now int) int {
+	if now < 0 {
+		now = layerCount - 1
+	}
+	for now > 0 && rate < ladder[now].down {
+		now--
+	}
+	for now < layerCount-1 && rate >= ladder[now].up {
+		now++
+	}
+	return now
+}
+
+// rungAbove is the lowest rung at which a picture shown with its shorter side short pixels long
+// is not blown up by more than a quarter.
+func rungAbove(short int) int {
+	for i, r := range ladder {
+		if r.height*5/4 >= short {
+			return i
 		}
 	}
-	return ladder[len(ladder)-1].height
+	return layerCount - 1
+}
+
+// rungSize is the size of a w by h picture on a rung.
+func rungSize(w, h, rung int) Size {
+	if short := min(w, h); short > ladder[rung].height {
+		w, h = w*ladder[rung].height/short, h*ladder[rung].height/short
+	}
+	return Size{even(w), even(h)}
+}
+
+// screenSize is the size at which a w by h screen is coded.
+func screenSize(w, h int) Size {
+	if w > maxScreenWidth {
+		w, h = maxScreenWidth, h*maxScreenWidth/w
+	}
+	if h > maxScreenHeight {
+		w, h = w*maxScreenHeight/h, maxScreenHeight
+	}
+	return Size{even(w), even(h)}
 }
 
 // even rounds down to a whole number of chroma samples, at least one.

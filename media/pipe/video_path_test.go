@@ -65,6 +65,7 @@ type wire struct {
 	sent     map[uint16]*rtp.Packet
 	to       *pipe.VideoReceiver
 	sender   *pipe.VideoSender
+	sub      *pipe.Subscription
 	keys     int
 	nacked   int
 	repaired bool // answers what is asked for
@@ -105,7 +106,7 @@ func (w *wire) RequestKeyframe() {
 	w.mu.Lock()
 	w.keys++
 	w.mu.Unlock()
-	w.sender.RequestKeyframe()
+	w.sub.RequestKeyframe()
 }
 
 // path runs a camera through encoder, wire and decoder into a view until the time is over.
@@ -116,8 +117,8 @@ func path(t *testing.T, src pattern, w *wire, view *pipe.View, d time.Duration) 
 	w.sender = pipe.NewVideoSender(c, nil, quiet)
 	w.to = pipe.NewVideoReceiver(c, view, w, quiet)
 	w.to.SetRTT(5 * time.Millisecond)
-	cancelSub := w.sender.Subscribe(w.carry)
-	defer cancelSub()
+	w.sub = w.sender.Subscribe(pipe.VideoWant{BitRate: 1_000_000}, w.carry)
+	defer w.sub.Cancel()
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
 	var wg sync.WaitGroup

@@ -12,31 +12,27 @@ import (
 	"parley/media"
 )
 
-// VideoTarget is what a VideoSender aims at.
-type VideoTarget struct {
-	BitRate   int  // bit/s that the network allows
-	Max       Size // the largest that anybody shows; zero for no bound
-	FrameRate float64
-	Screen    bool // keep every pixel, give up frame rate first
-}
-
-// VideoSender is one local camera or screen on its way out: it captures, encodes each frame
-// once, and hands the packet to every subscriber. Without subscribers nothing is encoded.
-// It outlives the devices that feed it.
+// VideoSender is one local camera or screen on its way out: it captures, encodes each layer that
+// somebody takes once, and hands the packets to whoever takes that layer. Without subscribers
+// nothing is encoded. It outlives the devices that feed it.
 type VideoSender struct {
 	codecs media.Codecs
 	view   *View // the user's own; may be nil
 	log    *slog.Logger
 	frames *latest[*media.Frame]
 
-	mu       sync.Mutex
-	subs     map[int]func(*media.Packet)
-	nextSub  int
-	target   VideoTarget
-	key      bool
-	lastKey  time.Time
-	stats    VideoStats
-	corrupts int
+	mu     sync.Mutex
+	subs   []*Subscription
+	limits VideoLimits
+	keys   [layerCount]keyWish
+	load   encodeLoad
+	stats  VideoStats
+}
+
+// keyWish is the wish for a keyframe of one layer.
+type keyWish struct {
+	wanted bool
+	last   time.Time // capture time of the last one
 }
 
 // keyInterval is the shortest time between keyframes that peers ask for: one keyframe
@@ -48,44 +44,15 @@ func NewVideoSender(codecs media.Codecs, view *View, log *slog.Logger) *VideoSen
 	return &VideoSender{
 		codecs: codecs, view: view, log: log,
 		frames: newLatest((*media.Frame).Release),
-		subs:   make(map[int]func(*media.Packet)),
-		target: VideoTarget{BitRate: 1_000_000, FrameRate: 30},
+		limits: VideoLimits{FrameRate: 30},
 	}
 }
 
-// Subscribe has every packet from the next keyframe on given to f, on the encoder's
-// goroutine; f must not block. The keyframe is on its way when Subscribe returns.
-func (s *VideoSender) Subscribe(f func(*media.Packet)) (cancel func()) {
-	started := false
+// SetLimits changes what may be spent, from the next frame on.
+func (s *VideoSender) SetLimits(l VideoLimits) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := s.nextSub
-	s.nextSub++
-	s.subs[id] = func(p *media.Packet) {
-		if started = started || p.Key; started {
-			f(p)
-		}
-	}
-	s.key, s.lastKey = true, time.Time{}
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		delete(s.subs, id)
-	}
-}
-
-// RequestKeyframe makes the next frame a keyframe, at most one every keyInterval.
-func (s *VideoSender) RequestKeyframe() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.key = true
-}
-
-// SetTarget changes what the encoder aims at, from the next frame on.
-func (s *VideoSender) SetTarget(t VideoTarget) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.target = t
+	s.limits = l
 }
 
 // Stats returns a copy of the counters.
@@ -95,6 +62,14 @@ func (s *VideoSender) Stats() VideoStats {
 	st := s.stats
 	st.Dropped += s.frames.drops()
 	return st
+}
+
+// Load is the part of the time between two frames that capturing and encoding one takes, 1 and
+// more when encoding cannot keep up; 0 while nothing is encoded. It is a mean over about a second.
+func (s *VideoSender) Load() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.load.mean
 }
 
 // Run captures from src and encodes until ctx ends (nil) or the source or the encoder
@@ -132,12 +107,28 @@ func (s *VideoSender) capture(f *media.Frame) {
 	}
 }
 
+// layerEncoder codes one layer. It belongs to the encoding goroutine.
+type layerEncoder struct {
+	enc    media.VideoEncoder // nil while nobody wants the layer
+	cfg    media.VideoConfig
+	failed int // frames refused in a row
+}
+
+func (e *layerEncoder) close() {
+	if e.enc != nil {
+		e.enc.Close()
+		*e = layerEncoder{}
+	}
+}
+
+// maxFailed is how many frames in a row an encoder may refuse before the source is given up.
+const maxFailed = 30
+
 func (s *VideoSender) encodeLoop(ctx context.Context) error {
-	var enc media.VideoEncoder
-	var now media.VideoConfig
+	var encoders [layerCount]layerEncoder
 	defer func() {
-		if enc != nil {
-			enc.Close()
+		for i := range encoders {
+			encoders[i].close()
 		}
 	}()
 	pace := pacer{}
@@ -151,71 +142,164 @@ func (s *VideoSender) encodeLoop(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		target, key := s.next(f.Captured)
-		if !key && !pace.due(f.Captured, target.FrameRate) {
+		begin := time.Now()
+		layers, key, rate := s.plan(f)
+		if !key && !pace.due(f.Captured, rate) {
 			f.Release()
 			continue
 		}
-		want := configFor(target, f, now)
-		var err error
-		switch {
-		case enc == nil:
-			enc, err = s.codecs.VideoEncoder(want)
-		case want != now:
-			err = enc.Configure(want)
-		}
-		if err != nil {
-			f.Release()
-			return fmt.Errorf("set up encoder for %dx%d: %w", want.Width, want.Height, err)
-		}
-		now = want
-		p, err := enc.Encode(f, key)
+		err := s.encode(f, layers, &encoders)
 		f.Release()
 		if err != nil {
-			s.warn("encode", err)
-			s.mu.Lock()
-			s.key, s.corrupts = true, s.corrupts+1
-			failed := s.corrupts > 30
-			s.mu.Unlock()
-			if failed {
-				return fmt.Errorf("encode: %w", err)
-			}
-			continue
+			return err
 		}
-		s.send(p)
+		s.measure(time.Since(begin), rate)
 	}
 }
 
-// next returns the target and whether the frame captured at the given time is to be a
-// keyframe.
-func (s *VideoSender) next(captured time.Time) (VideoTarget, bool) {
+// plan settles how the frame is to be coded, whether some layer owes a keyframe that may not wait,
+// and the frame rate.
+func (s *VideoSender) plan(f *media.Frame) (layers [layerCount]layer, key bool, rate float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := s.key && (captured.IsZero() || captured.Sub(s.lastKey) >= keyInterval)
-	if key {
-		s.key = false
-		s.lastKey = captured
+	wants, places := make([]VideoWant, len(s.subs)), make([]place, len(s.subs))
+	for i, u := range s.subs {
+		wants[i], places[i] = u.want, u.place
 	}
-	return s.target, key
+	layers = plan(f.Width, f.Height, s.limits, wants, places)
+	for i, u := range s.subs {
+		u.place = places[i]
+		key = key || u.from != u.place.layer
+	}
+	for i := range s.keys {
+		key = key || s.keys[i].due(f.Captured)
+	}
+	return layers, key, s.limits.FrameRate
 }
 
-func (s *VideoSender) send(p *media.Packet) {
+// due says whether a keyframe was asked for and the last one is long enough ago.
+func (k keyWish) due(captured time.Time) bool {
+	return k.wanted && (captured.IsZero() || captured.Sub(k.last) >= keyInterval)
+}
+
+// encode codes the layers that somebody waits for, largest first, and then, as long as somebody
+// still gets them, the others: who changes layers does so within one frame.
+func (s *VideoSender) encode(f *media.Frame, layers [layerCount]layer, encoders *[layerCount]layerEncoder) error {
+	var done [layerCount]bool
+	for _, awaited := range []bool{true, false} {
+		for l := layerCount - 1; l >= 0; l-- {
+			e := &encoders[l]
+			wait, use := s.use(l)
+			if done[l] || awaited && !wait {
+				continue
+			}
+			done[l] = true
+			if !use {
+				e.close()
+				continue
+			}
+			cfg := layers[l].cfg
+			if !layers[l].on {
+				cfg = e.cfg // its last subscriber has not yet got the keyframe of another
+			}
+			if err := s.encodeLayer(l, f, cfg, wait, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// use says whether somebody waits to get layer l, and whether anybody gets it or waits for it.
+func (s *VideoSender) use(l int) (awaited, used bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, u := range s.subs {
+		awaited = awaited || u.place.layer == l && u.from != l
+		used = used || u.place.layer == l || u.from == l
+	}
+	return awaited, used
+}
+
+func (s *VideoSender) encodeLayer(l int, f *media.Frame, cfg media.VideoConfig, awaited bool, e *layerEncoder) error {
+	if cfg.Width == 0 {
+		return nil // it was never coded
+	}
+	var err error
+	switch {
+	case e.enc == nil:
+		e.enc, err = s.codecs.VideoEncoder(cfg)
+	case cfg != e.cfg:
+		err = e.enc.Configure(cfg)
+	}
+	if err != nil {
+		return fmt.Errorf("set up encoder for %dx%d: %w", cfg.Width, cfg.Height, err)
+	}
+	e.cfg = cfg
+	p, err := e.enc.Encode(f, s.takeKey(l, f.Captured, awaited))
+	if err != nil {
+		s.warn("encode", err)
+		s.mu.Lock()
+		s.keys[l].wanted = true
+		s.mu.Unlock()
+		if e.failed++; e.failed > maxFailed {
+			return fmt.Errorf("encode: %w", err)
+		}
+		return nil
+	}
+	e.failed = 0
+	s.send(l, p)
+	return nil
+}
+
+// takeKey says whether the frame is to be a keyframe in layer l.
+func (s *VideoSender) takeKey(l int, captured time.Time, awaited bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := &s.keys[l]
+	if !awaited && !k.due(captured) {
+		return false
+	}
+	*k = keyWish{last: captured}
+	return true
+}
+
+// send hands a packet of layer l to whoever takes it.
+func (s *VideoSender) send(l int, p *media.Packet) {
+	s.mu.Lock()
 	if p == nil {
 		s.stats.Dropped++
+		s.mu.Unlock()
 		return
 	}
-	s.corrupts = 0
 	s.stats.Frames++
 	s.stats.Bytes += uint64(len(p.Data))
 	s.stats.Width, s.stats.Height = p.Width, p.Height
 	if p.Key {
 		s.stats.Keyframes++
 	}
-	for _, f := range s.subs {
-		f(p)
+	takers := make([]*Subscription, 0, len(s.subs))
+	for _, u := range s.subs {
+		if u.takes(l, p) {
+			takers = append(takers, u)
+		}
 	}
+	s.mu.Unlock()
+	for _, u := range takers {
+		u.f(p)
+	}
+}
+
+// encodeLoad measures how much of the time between frames their encoding takes.
+type encodeLoad struct{ mean float64 }
+
+// loadInertia is how many frames the mean looks back: about a second.
+const loadInertia = 30
+
+func (s *VideoSender) measure(took time.Duration, rate float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load.mean += (took.Seconds()*rate - s.load.mean) / loadInertia
 }
 
 // warn logs the first of a row of equal troubles.
