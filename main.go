@@ -157,6 +157,18 @@ func (p *program) window() error {
 			return nil
 		})
 	}
+	a.Lifecycle().SetOnStarted(func() {
+		id := nativeID(w.FyneWindow())
+		if id == 0 {
+			return // not X11: what is minimised is decoded all the same
+		}
+		p.group.Go(func() error {
+			if err := watchShown(ctx, id, w.SetShown); err != nil {
+				p.log.Warn("a hidden window goes on decoding", "err", err)
+			}
+			return nil
+		})
+	})
 	p.begin(c)
 	w.FyneWindow().ShowAndRun()
 	return nil

@@ -25,7 +25,7 @@ type bannerSource uint8
 const (
 	fromNothing bannerSource = iota
 	fromProblem              // the call's own line, cleared there
-	fromDevice               // a device's line, hidden here
+	fromDevice               // a device's or this computer's line, hidden here
 	fromLink                 // goes by itself
 )
 
@@ -62,7 +62,7 @@ func (b *banner) update(st call.State) {
 	widget.Show(b.close, from == fromProblem || from == fromDevice)
 }
 
-// trouble is the most pressing line: the connection, the call, then our devices.
+// trouble is the most pressing line: the connection, the call, our devices, then this computer.
 func trouble(st call.State) (string, bannerSource) {
 	switch {
 	case st.Phase == call.Reconnecting && st.Problem != "":
@@ -77,7 +77,7 @@ func trouble(st call.State) (string, bannerSource) {
 			return d.Problem, fromDevice
 		}
 	}
-	return "", fromNothing
+	return st.Busy, fromDevice
 }
 
 func (b *banner) dismiss() {

@@ -60,6 +60,7 @@ type display struct {
 	onWay  []painted
 	paint  chan struct{} // holds 1: pictures wait in onWay until somebody looks
 	pulsed time.Time
+	unseen bool // the window is minimised or covered: no picture is of use
 }
 
 func (d *display) init() { d.paint = make(chan struct{}, 1) }
@@ -116,7 +117,7 @@ func (w *Window) tick(now time.Time) {
 func (d *display) due(tiles []*videoTile) bool {
 	var lead *videoTile
 	for _, t := range tiles {
-		t.tell(true)
+		t.tell(!d.unseen)
 		if t.w > 0 && (lead == nil || t.w*t.h > lead.w*lead.h) {
 			lead = t
 		}
@@ -143,8 +144,17 @@ func (w *Window) reportPainted() {
 // resize tells all views of the screen their sizes.
 func (d *display) resize(w *Window) {
 	for _, t := range w.screen.tiles() {
-		t.tell(true)
+		t.tell(!d.unseen)
 	}
+}
+
+// SetShown says, from any goroutine, whether the window can be seen. While it cannot, nothing is
+// decoded for it, nor sent to it by others.
+func (w *Window) SetShown(shown bool) {
+	fyne.Do(func() {
+		w.display.unseen = !shown
+		w.display.resize(w)
+	})
 }
 
 // hide tells the views of a screen that goes away.

@@ -12,6 +12,7 @@ import (
 
 	"parley/media"
 	"parley/media/peer"
+	"parley/media/pipe"
 	"parley/signal"
 	"parley/signal/loop"
 	"parley/signal/room"
@@ -27,6 +28,8 @@ type executor struct {
 	devices  [4]opened
 	loss     float64
 	refusals loop.Sparing
+	gauge    gauge
+	shed     Shed
 
 	prepareMu sync.Mutex // one meeting is prepared at a time
 	keyed     signal.Code
@@ -107,6 +110,8 @@ func (x *executor) do(m *model, e effect) {
 		x.audio.SetMuted(e.muted)
 	case silence:
 		x.silent.Store(e.silent)
+	case spare:
+		x.spare(e.shed)
 	case later:
 		x.post(e.wait, e.ev)
 	}
@@ -357,12 +362,18 @@ func (x *executor) observe(m *model) []event {
 	peers := maps.Clone(x.peers)
 	x.mu.Unlock()
 	loss := 0.0
+	cameras := make(map[signal.ID]pipe.VideoStats, len(peers))
+	second := x.gauge.tick(time.Now())
 	for _, p := range m.Peers {
 		r := peers[p.ID]
 		if r == nil {
 			continue
 		}
 		r.peer.Allow(allot(r.peer.Estimate(), m.Screen.Live))
+		r.peer.SpareTiles(x.shed >= ShedTiles)
+		if second {
+			cameras[p.ID] = r.peer.Stats().Camera
+		}
 		loss = max(loss, r.peer.Loss())
 		o := observed{p.ID, r.peer.Audio().Speaking(), quality(r.peer)}
 		if o.speaking != p.Speaking || o.quality != p.Quality {
@@ -375,5 +386,28 @@ func (x *executor) observe(m *model) []event {
 		cfg.Loss = max(loss, voice.Loss)
 		x.audio.Configure(cfg)
 	}
+	if second {
+		events = append(events, x.gauge.measure(x.camera.Load(), cameras))
+	}
 	return events
+}
+
+// The bounds that spare sets: of the camera's shorter side in pixels, and frames a second.
+const (
+	cameraFrameRate = 30
+	sparedHeight    = 360
+)
+
+// spare tells our own camera what it may cost.
+func (x *executor) spare(s Shed) {
+	x.cfg.Log.Info("processor", "shed", s.String())
+	x.shed = s
+	l := pipe.VideoLimits{FrameRate: cameraFrameRate}
+	if s >= ShedLayer {
+		l.MaxHeight = sparedHeight
+	}
+	if s >= ShedRate {
+		l.FrameRate = cameraFrameRate / 2
+	}
+	x.camera.SetLimits(l)
 }

@@ -17,6 +17,7 @@ import (
 //	a peer            peerChanged, observed
 //	a device          devicesListed, deviceOpened, deviceFailed
 //	the clock         nudge, overdue, reopen
+//	this machine      strain
 type event interface{}
 
 type (
@@ -120,6 +121,7 @@ type (
 	closeDevice struct{ kind media.Kind }
 	mute        struct{ muted bool }
 	silence     struct{ silent bool } // of the speaker
+	spare       struct{ shed Shed }   // what costs processor time
 	later       struct {
 		wait time.Duration
 		ev   event
@@ -145,6 +147,7 @@ type model struct {
 	link    signal.Link
 	conns   map[signal.ID]conn // of everyone met in this meeting
 	devices [4]slot            // by media.Kind
+	budget  budget
 }
 
 // parser reads what the user typed or pasted as a meeting.
@@ -182,6 +185,8 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		return m.peerChanged(ev)
 	case observed:
 		m.updatePeer(ev.id, func(p *Peer) { p.Speaking, p.Quality = ev.speaking && p.Mic, ev.quality })
+	case strain:
+		return m.strained(ev)
 	case devicesListed:
 		return m.devicesListed(ev)
 	case deviceOpened:

@@ -44,6 +44,7 @@ type State struct {
 	Phase   Phase
 	Reason  Reason // of Ended
 	Problem string // one line for a person: what is wrong and what to do; empty when nothing is
+	Busy    string // one line: what is given up because this computer cannot keep up; empty when nothing is
 	Link    string // to copy and pass on
 	Code    string // as shown: 7k3m-q9xt-2w8p
 	Name    string // the user's own

@@ -83,6 +83,7 @@ type Peer struct {
 	estimator cc.BandwidthEstimator // set before any goroutine reads it
 	rtt       atomic.Int64          // time.Duration
 	loss      atomic.Uint32         // of our sound, in 1/256 (RFC 3550 fraction lost)
+	spare     atomic.Bool           // small pictures may move less smoothly
 
 	mu        sync.Mutex
 	pc        *webrtc.PeerConnection
@@ -306,7 +307,9 @@ func (p *Peer) subscribe() {
 		if i == mic {
 			continue
 		}
-		want := pipe.VideoWant{BitRate: p.allowed[i], Max: pipe.Size{W: shown[0], H: shown[1]}}
+		want := pipe.VideoWant{
+			BitRate: p.allowed[i], Max: pipe.Size{W: shown[0], H: shown[1]}, Half: p.want.Half && i == camera,
+		}
 		switch {
 		case shown[0] == 0:
 			p.unsubscribe(i)
@@ -357,6 +360,13 @@ func (p *Peer) sender(i int) *pipe.VideoSender {
 // watchInterval is how often the one goroutine per peer looks at statistics and wants.
 const watchInterval = 200 * time.Millisecond
 
+// smallTile is the height, in pixels, up to which a picture may move less smoothly when this
+// machine is busy: more than two rows of tiles on a usual screen.
+const smallTile = 400
+
+// SpareTiles says whether the other side's picture may move at half its rate where it is small.
+func (p *Peer) SpareTiles(on bool) { p.spare.Store(on) }
+
 // watch sends sender reports and wants and keeps lips and sound together.
 func (p *Peer) watch(ctx context.Context, pc *webrtc.PeerConnection) error {
 	tick := time.NewTicker(watchInterval)
@@ -377,6 +387,7 @@ func (p *Peer) watch(ctx context.Context, pc *webrtc.PeerConnection) error {
 			p.setPath(pc)
 		}
 		w := Want{Camera: dims(p.cfg.CameraView.Size()), Screen: dims(p.cfg.ScreenView.Size())}
+		w.Half = p.spare.Load() && w.Camera[1] <= smallTile
 		if told && w == sent {
 			continue
 		}

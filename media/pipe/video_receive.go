@@ -261,6 +261,7 @@ func (l *receiveLoop) decode(f frame, superseded bool) {
 	l.stats.Width, l.stats.Height = img.Width, img.Height
 	if superseded {
 		l.stats.Dropped++
+		l.stats.Late++
 		l.mu.Unlock()
 		return
 	}

@@ -86,6 +86,9 @@ func (s *VideoSender) Run(ctx context.Context, src media.VideoSource) error {
 	if f, ok := s.frames.take(); ok {
 		f.Release()
 	}
+	s.mu.Lock()
+	s.load = encodeLoad{}
+	s.mu.Unlock()
 	if s.view != nil {
 		s.view.Pause()
 	}
@@ -101,6 +104,9 @@ func (s *VideoSender) capture(f *media.Frame) {
 	}
 	s.mu.Lock()
 	wanted := len(s.subs) > 0
+	if !wanted {
+		s.load = encodeLoad{}
+	}
 	s.mu.Unlock()
 	if wanted {
 		s.frames.put(f.Retain())

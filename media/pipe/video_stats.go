@@ -16,6 +16,7 @@ type VideoStats struct {
 	Painted       uint64        // shown on the screen
 	Keyframes     uint64        // sent, or received
 	Dropped       uint64        // captured but not encoded, or received but never shown
+	Late          uint64        // decoded too late to be shown: the next one was due as well
 	Lost          uint64        // packets that never came
 	Repaired      uint64        // packets that came after they were asked for
 	Nacks         uint64        // packets asked for

@@ -47,6 +47,7 @@ func (v *View) Resize(w, h int, fit media.Fit) {
 	if w == 0 {
 		// A hidden tile keeps no memory; the window may still draw what it has taken.
 		v.newest, v.free, v.taken = nil, nil, [2]*media.Picture{}
+		v.painted.pause()
 	}
 	v.mu.Unlock()
 	if changed && v.resized != nil {
@@ -90,6 +91,9 @@ func (v *View) Painted(p *media.Picture, at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.painted.add(p, at)
+	if v.size.W == 0 {
+		v.painted.pause() // the last one of a tile that was just hidden
+	}
 }
 
 // Pause tells that the track stopped on purpose: the picture that waits is forgotten, and

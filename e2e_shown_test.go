@@ -1,0 +1,41 @@
+package main
+
+import (
+	"testing"
+
+	"parley/media/call"
+)
+
+// TestE2EHiddenWindow: while its window is minimised, nothing is sent to it or decoded that is not
+// heard; when it is back, so is the picture.
+func TestE2EHiddenWindow(t *testing.T) {
+	endToEnd(t)
+	_, addr := startRendezvous(t, "127.0.0.1:0")
+	ada := startParley(t, "Ada", nil, "bot", "--new", "--view", "320x180", "--server", "http://"+addr)
+	d := startDisplay(t)
+	ben := startParley(t, "Ben", d.env(), "--join", "--camera", "off", "--mic", "tone", "--speaker", "off", ada.link())
+	ben.await("sees and hears Ada", meets(1))
+
+	d.keys("search", "--sync", "--onlyvisible", "--name", "Parley", "windowunmap", "--sync")
+	ada.await("sends Ben no picture", func(l call.Line) bool { return meetsAgain(l) && l.Peers[0].VideoOut.FPS == 0 })
+	hidden := ben.await("decodes nothing", func(l call.Line) bool {
+		return meetsAgain(l) && l.Peers[0].VideoIn.Kbps == 0 && l.Peers[0].VideoIn.FPS == 0
+	})
+	later := ben.await("still hears Ada 3 s later", func(l call.Line) bool { return l.TMillis > hidden.TMillis+3000 })
+	if a, b := hidden.Peers[0].VideoIn.Decoded, later.Peers[0].VideoIn.Decoded; a != b {
+		t.Errorf("%d pictures decoded for a window that nobody sees", b-a)
+	}
+	if level := later.Peers[0].AudioIn.Level; level < -60 {
+		t.Errorf("the sound is gone too: %.0f dB", level)
+	}
+
+	d.keys("search", "--name", "Parley", "windowmap")
+	back := ben.await("sees Ada again", func(l call.Line) bool {
+		return meetsAgain(l) && l.Peers[0].VideoIn.Frames > later.Peers[0].VideoIn.Frames+30
+	})
+	if was := later.Peers[0].VideoIn; back.Peers[0].VideoIn.Freezes != was.Freezes {
+		t.Errorf("being hidden counted as %d freezes", back.Peers[0].VideoIn.Freezes-was.Freezes)
+	}
+}
+
+func meetsAgain(l call.Line) bool { return len(l.Peers) == 1 && l.Peers[0].State == "connected" }

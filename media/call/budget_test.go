@@ -1,0 +1,87 @@
+package call
+
+import (
+	"testing"
+	"time"
+)
+
+// seconds feeds the same strain for so many seconds.
+func (b budget) seconds(n int, s strain) budget {
+	for range n {
+		b = b.next(s)
+	}
+	return b
+}
+
+func TestBudget(t *testing.T) {
+	easy := strain{encode: 0.2, late: time.Millisecond}
+	middling := strain{encode: 0.6}
+	for name, hard := range map[string]strain{
+		"coding":   {encode: 0.9},
+		"waking":   {late: 60 * time.Millisecond},
+		"decoding": {behind: 0.2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := budget{}.next(hard)
+			if b.shed != ShedNothing {
+				t.Error("one busy second is nothing to act on")
+			}
+			if b = b.next(middling).next(hard); b.shed != ShedNothing {
+				t.Error("two busy seconds with another in between are none in a row")
+			}
+			for i, want := range []Shed{ShedTiles, ShedLayer, ShedRate, ShedRate} {
+				if b = b.seconds(shedAfter, hard); b.shed != want && i > 0 {
+					t.Errorf("after step %d it sheds %v, want %v", i, b.shed, want)
+				}
+			}
+			if b = b.seconds(100, middling); b.shed != ShedRate {
+				t.Error("half an effort gave something back")
+			}
+			if b = b.seconds(easeAfter, easy); b.shed != ShedLayer {
+				t.Errorf("after %d calm seconds it sheds %v", easeAfter, b.shed)
+			}
+			if b = b.seconds(2*easeAfter, easy); b.shed != ShedNothing {
+				t.Errorf("after %d calm seconds it sheds %v", 3*easeAfter, b.shed)
+			}
+		})
+	}
+}
+
+// TestBudgetDoesNotPump: a machine that is calm only while it sheds is asked less and less often.
+func TestBudgetDoesNotPump(t *testing.T) {
+	var b budget
+	changes := 0
+	for range 3600 {
+		s := strain{encode: 0.3}
+		if b.shed < ShedLayer {
+			s.encode = 0.9
+		}
+		was := b.shed
+		if b = b.next(s); b.shed != was {
+			changes++
+		}
+	}
+	if changes > 60 {
+		t.Errorf("%d changes within an hour", changes)
+	}
+	if b = b.seconds(2*easeMost, strain{}); b.shed != ShedNothing {
+		t.Error("a machine that has become calm is not believed")
+	}
+}
+
+// TestBusy: what is shed is said, done, and forgotten with the meeting.
+func TestBusy(t *testing.T) {
+	hard := strain{encode: 0.9}
+	m, effects := play(t, live(t), hard, hard)
+	if len(effects) != 1 || effects[0] != (spare{ShedTiles}) || m.Busy == "" {
+		t.Errorf("a strained machine leads to %v and %q", effects, m.Busy)
+	}
+	m, effects = play(t, m, hard)
+	if len(effects) != 0 || m.budget.shed != ShedTiles {
+		t.Errorf("one more second leads to %v", effects)
+	}
+	m, effects = play(t, m, Leave{}, hard)
+	if len(effects) != 1 || effects[0] != (spare{ShedNothing}) || m.Busy != "" {
+		t.Errorf("after the meeting, %v and %q", effects, m.Busy)
+	}
+}
