@@ -25,6 +25,7 @@ func BenchmarkFigures(b *testing.B) {
 	b.Run("start", figureStart)
 	b.Run("first", figureFirst)
 	b.Run("window", figureWindow)
+	b.Run("devices", figureDevices)
 }
 
 // figure prints one line of the table.

@@ -2,6 +2,7 @@ package pipe_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -190,5 +191,66 @@ func BenchmarkSenderSubscribers(b *testing.B) {
 				b.Fatal(err)
 			}
 		})
+	}
+}
+
+// sizes is a camera that changes its size with every frame.
+type sizes struct {
+	steps
+	list []pipe.Size
+}
+
+func (s sizes) Run(ctx context.Context, emit func(*media.Frame)) error {
+	start := time.Now()
+	for n, size := range s.list {
+		f := media.NewFrame(size.W, size.H)
+		for i := range f.Y {
+			f.Y[i] = 128
+		}
+		for i := range f.U {
+			f.U[i], f.V[i] = 110, 140
+		}
+		f.Captured = start.Add(time.Duration(n) * time.Second / 30)
+		emit(f)
+		f.Release()
+		for !s.done(n+1) && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// TestSizesChangeInMidStream: whatever a device comes up with is coded, and can be decoded, painted
+// and shown to its owner.
+func TestSizesChangeInMidStream(t *testing.T) {
+	c := codec.New()
+	view := pipe.NewView(c, true, nil)
+	view.Resize(240, 135, media.FitCover)
+	s := pipe.NewVideoSender(c, view, quiet)
+	k := newTaker(t)
+	s.Subscribe(pipe.VideoWant{BitRate: 2_500_000, Max: pipe.Size{W: 1280, H: 720}}, k.take)
+	src := sizes{list: []pipe.Size{
+		{640, 360},
+		{1, 1},
+		{641, 359},
+		{media.MaxDimension, media.MaxDimension},
+		{3, media.MaxDimension},
+		{media.MaxDimension, 1},
+		{2, 2},
+		{1280, 720},
+		{720, 1280},
+	}}
+	src.done = func(n int) bool {
+		st := s.Stats()
+		return int(st.Frames+st.Dropped+st.Corrupt) >= n
+	}
+	if err := s.Run(t.Context(), src); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Stats(); len(k.sizes) != len(src.list) || st.Corrupt != 0 {
+		t.Errorf("%d of %d frames arrived, %d were refused", len(k.sizes), len(src.list), st.Corrupt)
+	}
+	if want := []int{360, 2, 358, 720, media.MaxDimension, 2, 2, 720, 1280}; !slices.Equal(k.sizes, want) {
+		t.Errorf("heights %v, want %v", k.sizes, want)
 	}
 }
