@@ -81,9 +81,9 @@ func peak(part, whole []float32, from, to int) (lag int, correlation float64) {
 	return lag, correlation
 }
 
-// heard looks for a voice in a recording, half a second at a time: the median of their best
+// heard looks for a voice in a recording, half a second at a time: the upper quartile of their best
 // correlations, each within a quarter of a second of where the loudest one puts it. So a recording
-// that a busy machine tears here and there still tells.
+// that a busy machine tears here and there, and sound that was stretched meanwhile, still tell.
 func heard(voice, recording []float32) float64 {
 	const window = soundRate / 2
 	loudest := 0
@@ -108,7 +108,7 @@ func heard(voice, recording []float32) float64 {
 		return 0
 	}
 	slices.Sort(all)
-	return all[len(all)/2]
+	return all[len(all)*3/4]
 }
 
 // whole is how like a recording is to all of a voice at once, wherever that begins: what is
