@@ -358,7 +358,7 @@ func (p *Peer) sender(i int) *pipe.VideoSender {
 }
 
 // watchInterval is how often the one goroutine per peer looks at statistics and wants.
-const watchInterval = 200 * time.Millisecond
+const watchInterval = pipe.SyncInterval
 
 // smallTile is the height, in pixels, up to which a picture may move less smoothly when this
 // machine is busy: more than two rows of tiles on a usual screen.
@@ -381,9 +381,9 @@ func (p *Peer) watch(ctx context.Context, pc *webrtc.PeerConnection) error {
 		case <-tick.C:
 		}
 		now := time.Now()
+		p.syncLips(&lips, now)
 		if n < 5 || n%5 == 0 {
 			p.sendReports(pc, now)
-			p.syncLips(&lips, now)
 			p.setPath(pc)
 		}
 		w := Want{Camera: dims(p.cfg.CameraView.Size()), Screen: dims(p.cfg.ScreenView.Size())}

@@ -220,6 +220,24 @@ func connect(t *testing.T, l *lab, check func(a, b *end)) {
 	devices.Close()
 }
 
+// lips watches for a while how much older what is heard is than what is seen: the least and the
+// most, leaving out a twentieth at either end, for a picture that freezes says nothing of lips.
+func (e *end) lips(span time.Duration) (least, most time.Duration) {
+	var lags []time.Duration
+	for end := time.Now().Add(span); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		heard, ok := e.peer.audio.Playing()
+		at, seen, shown := e.peer.video[camera].Shown()
+		if ok && shown {
+			lags = append(lags, time.Since(heard)-at.Sub(seen))
+		}
+	}
+	if len(lags) == 0 {
+		return -time.Hour, time.Hour
+	}
+	slices.Sort(lags)
+	return lags[len(lags)/20], lags[len(lags)-1-len(lags)/20]
+}
+
 // TestLossAndDelay is the network of issue and promise: 5 % loss each way and 80 ms of delay.
 func TestLossAndDelay(t *testing.T) {
 	speak(t)
@@ -240,7 +258,12 @@ func TestLossAndDelay(t *testing.T) {
 					const settle, span = 8 * time.Second, 20 * time.Second
 					time.Sleep(settle) // simulated
 					before := [2]Stats{a.peer.Stats(), b.peer.Stats()}
-					time.Sleep(span)
+					least, most := a.lips(span)
+					t.Logf("sound lags the picture by %v to %v", least, most)
+					// What people do not notice, ITU-R BT.1359-1.
+					if least < -45*time.Millisecond || most > 125*time.Millisecond {
+						t.Errorf("sound lags the picture by %v to %v, want -45 to 125 ms", least, most)
+					}
 					for i, e := range []*end{a, b} {
 						s, was := e.peer.Stats(), before[i]
 						fps := float64(s.Camera.Painted-was.Camera.Painted) / span.Seconds()

@@ -10,8 +10,12 @@ const (
 	syncStep  = 20 * time.Millisecond // the most that one update moves either
 )
 
+// SyncInterval is how often Update is to be called: a tenth of the time is what stretched sound
+// gains or loses without being heard, syncStep in each interval.
+const SyncInterval = 200 * time.Millisecond
+
 // LipSync holds back whichever of sound and picture is ahead, and no more than needed. It
-// is pure; Update is called about once a second.
+// is pure; Update is called every SyncInterval.
 type LipSync struct {
 	hold time.Duration // of the picture; of the sound when below zero
 }
