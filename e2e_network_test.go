@@ -168,3 +168,50 @@ func TestE2ELoss(t *testing.T) {
 		}
 	}
 }
+
+// cut drops everything that crosses the cable, or no longer.
+func (n network) cut(on bool) {
+	n.t.Helper()
+	what := "-I"
+	if !on {
+		what = "-D"
+	}
+	for _, h := range n.hosts {
+		if text, err := exec.Command("ip", "netns", "exec", h, "iptables", what, "INPUT", "-i", "cable", "-j", "DROP").CombinedOutput(); err != nil {
+			n.t.Fatalf("iptables: %v: %s", err, text)
+		}
+	}
+}
+
+// TestE2EBlackout: for half a minute nothing gets through, neither to each other nor to the
+// service. Both come back by themselves, and have not grown.
+func TestE2EBlackout(t *testing.T) {
+	endToEnd(t)
+	n := startNetwork(t, 0)
+	service := launch(t, nil, "ip", "netns", "exec", n.hosts[0], "build/parley-rendezvous", "--listen", n.addrs[0]+":8443")
+	awaitTrue(t, "the rendezvous listens", func() bool { return strings.Contains(service.errors(), `"listening"`) }, service.errors)
+	ada := n.start(0, "Ada", "--new", "--server", "http://"+n.addrs[0]+":8443")
+	ben := n.start(1, "Ben", ada.link())
+	both := []*process{ada, ben}
+	var before [2]call.Line
+	for i, p := range both {
+		met := p.await("sees and hears the other", meets(1))
+		before[i] = p.await("for 3 s", func(l call.Line) bool { return l.TMillis > met.TMillis+3000 && meets(1)(l) })
+	}
+	n.cut(true)
+	ben.await("notices", func(l call.Line) bool { return l.Phase == "reconnecting" })
+	// How long a blackout lasts is what this test is about.
+	dark := ben.last().TMillis
+	ben.await("is in the dark for 30 s", func(l call.Line) bool { return l.TMillis > dark+20_000 })
+	n.cut(false)
+	for i, p := range both {
+		back := p.await("is back", func(l call.Line) bool {
+			return l.Phase == "live" && meets(1)(l) && l.Peers[0].VideoIn.FPS > 0 && l.TMillis > dark+20_000
+		})
+		later := p.await("for 5 s", func(l call.Line) bool { return l.TMillis > back.TMillis+5000 && meets(1)(l) })
+		t.Logf("%s: %d goroutines before, %d after; %.0f MB before, %.0f after", p.name, before[i].Goroutines, later.Goroutines, before[i].RSS, later.RSS)
+		if later.Goroutines > before[i].Goroutines+10 {
+			t.Errorf("%s has %d goroutines after the blackout, %d before", p.name, later.Goroutines, before[i].Goroutines)
+		}
+	}
+}
