@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"parley/media/call"
 )
 
 // elapsed is a running time: 24:16, 1:02:03.
@@ -89,6 +91,29 @@ func (r Recent) note(now time.Time) string {
 	}
 	if r.People > 2 {
 		parts = append(parts, fmt.Sprintf("%d people", r.People))
+	}
+	return strings.Join(parts, " · ")
+}
+
+// peerNote says how a connection stands, and while it stands well, what it is like: which way it
+// goes, how long a round trip takes, and how large their picture arrives or what hinders ours.
+func peerNote(p call.Peer) string {
+	if status := peerStatus(p.Phase); status != "" || p.Report.RTT == 0 {
+		return status
+	}
+	r := p.Report
+	way := "Direct"
+	if r.Path == "relay" {
+		way = "Relayed"
+	}
+	parts := []string{way, fmt.Sprintf("%d ms", r.RTT.Milliseconds())}
+	switch {
+	case r.Lossy:
+		parts = append(parts, "packets lost")
+	case r.Limit == "bandwidth":
+		parts = append(parts, "slow network")
+	case r.W > 0:
+		parts = append(parts, fmt.Sprintf("%d×%d", r.W, r.H))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -49,7 +49,7 @@ func (p *people) update(st call.State) {
 	p.rows = p.rows[:len(st.Peers)+1]
 	p.rows[0].Set(st.Name, "You", !st.Mic.On, !st.Camera.On, st.Screen.On)
 	for i, peer := range st.Peers {
-		p.rows[i+1].Set(peer.Name, peerStatus(peer.Phase), !peer.Mic, !peer.Camera, peer.Screen)
+		p.rows[i+1].Set(peer.Name, peerNote(peer), !peer.Mic, !peer.Camera, peer.Screen)
 	}
 	if len(p.flow.box.Objects) != len(p.rows) {
 		p.flow.box.Objects = nil

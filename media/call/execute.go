@@ -371,12 +371,14 @@ func (x *executor) observe(m *model) []event {
 		}
 		r.peer.Allow(allot(r.peer.Estimate(), m.Screen.Live))
 		r.peer.SpareTiles(x.shed >= ShedTiles)
-		if second {
-			cameras[p.ID] = r.peer.Stats().Camera
-		}
 		loss = max(loss, r.peer.Loss())
-		o := observed{p.ID, r.peer.Audio().Speaking(), quality(r.peer)}
-		if o.speaking != p.Speaking || o.quality != p.Quality {
+		o := observed{p.ID, r.peer.Audio().Speaking(), p.Quality, p.Report}
+		if second {
+			st := r.peer.Stats()
+			cameras[p.ID] = st.Camera
+			o.quality, o.report = quality(st), report(st, p.Camera)
+		}
+		if o.speaking != p.Speaking || o.quality != p.Quality || o.report != p.Report {
 			events = append(events, o)
 		}
 	}

@@ -50,6 +50,7 @@ type (
 		id       signal.ID
 		speaking bool
 		quality  int
+		report   Report
 	}
 	devicesListed struct {
 		kind media.Kind
@@ -184,7 +185,9 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 	case peerChanged:
 		return m.peerChanged(ev)
 	case observed:
-		m.updatePeer(ev.id, func(p *Peer) { p.Speaking, p.Quality = ev.speaking && p.Mic, ev.quality })
+		m.updatePeer(ev.id, func(p *Peer) {
+			p.Speaking, p.Quality, p.Report = ev.speaking && p.Mic, ev.quality, ev.report
+		})
 	case strain:
 		return m.strained(ev)
 	case devicesListed:

@@ -323,7 +323,7 @@ func TestPeers(t *testing.T) {
 		"we leave":                       {[]room.Member{earlier(member(ada, "Ada")), member(bo, "Bo")}, []any{Leave{}}, 0, "close Ada, close Bo, closeRoom, close camera, close microphone, close speaker"},
 		"news after we left":             {[]room.Member{earlier(member(ada, "Ada"))}, []any{Leave{}, peerChanged{ada, 1, PeerFailed}}, 0, ""},
 		"attempts of the meeting before": {[]room.Member{earlier(member(ada, "Ada"))}, []any{Leave{}, Join{}, ready, roomIs(room.Connected, earlier(member(ada, "Ada"))), peerChanged{ada, 1, PeerFailed}}, PeerConnecting, ""},
-		"observed":                       {[]room.Member{earlier(member(ada, "Ada"))}, []any{observed{ada, true, 3}}, PeerConnecting, ""},
+		"observed":                       {[]room.Member{earlier(member(ada, "Ada"))}, []any{observed{ada, true, 3, Report{}}}, PeerConnecting, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, effects := play(t, live(t, c.members...), c.events...)
@@ -358,7 +358,7 @@ func TestRetriesSlowDownToALimit(t *testing.T) {
 func TestPeersFollowTheirCards(t *testing.T) {
 	m := live(t, member(ada, "Ada"), member(bo, "Bo"))
 	x := room.Member{ID: bo, Name: "Bob", Present: true, Mic: true, Camera: true, Screen: true}
-	m, _ = play(t, m, roomIs(room.Connected, x, member(ada, "Ada")), observed{bo, true, 4}, observed{ada, true, 2})
+	m, _ = play(t, m, roomIs(room.Connected, x, member(ada, "Ada")), observed{bo, true, 4, Report{}}, observed{ada, true, 2, Report{}})
 	want := Peer{ID: bo, Name: "Bob", Mic: true, Camera: true, Screen: true, Speaking: true, Quality: 4}
 	if m.Peers[0] != want || m.Peers[1].Speaking {
 		t.Errorf("%+v; who is muted does not speak", m.Peers)

@@ -95,6 +95,16 @@ type Peer struct {
 	Screen   bool // shares a screen
 	Speaking bool
 	Quality  int // 1 (bad) to 4 (good); 0 while unknown
+	Report   Report
+}
+
+// Report is what is measured of a connection, once a second, as far as people care.
+type Report struct {
+	Path  string        // host, srflx or relay; empty while unknown
+	RTT   time.Duration // rounded so that it does not flicker; 0 while unknown
+	W, H  int           // of their camera's picture as it arrives, 0 without one
+	Limit string        // of our camera's picture on its way to them: none, bandwidth or cpu; empty without one
+	Lossy bool          // packets are lost that repair has to make up for
 }
 
 // Command is what a user, or the command line, wants.

@@ -30,8 +30,7 @@ func allot(estimate int, sharing bool) (camera, screen int) {
 // quality grades a connection for people: 4 good to 1 bad. The limits of delay follow ITU-T
 // G.114 (up to 150 ms goes unnoticed one way, 400 ms is the most); those of loss are where
 // repair begins to be heard.
-func quality(p *peer.Peer) int {
-	s := p.Stats()
+func quality(s peer.Stats) int {
 	if s.RTT == 0 {
 		return 0
 	}
@@ -44,4 +43,23 @@ func quality(p *peer.Peer) int {
 		return 2
 	}
 	return 1
+}
+
+// lossy is the share of lost packets from which people are told: repair begins to cost delay.
+const lossy = 0.03
+
+// report is what people are told of a connection; seen says whether the other side's camera is on.
+func report(s peer.Stats, seen bool) Report {
+	r := Report{Path: s.Path, Lossy: s.Loss >= lossy, Limit: string(s.CameraOut.Limit)}
+	step := time.Millisecond
+	if s.RTT > 20*time.Millisecond {
+		step = 5 * time.Millisecond
+	}
+	if s.RTT > 0 {
+		r.RTT = max(s.RTT.Round(step), time.Millisecond)
+	}
+	if seen {
+		r.W, r.H = s.Camera.Width, s.Camera.Height
+	}
+	return r
 }
