@@ -72,7 +72,10 @@ type Devices interface {
 	// another one than before. It returns when ctx ends.
 	Watch(ctx context.Context, changed func(Kind)) error
 	OpenCamera(spec string) (VideoSource, error)
-	OpenScreen(id string) (VideoSource, error)
+	OpenScreen(id string, o ScreenOptions) (VideoSource, error)
+	// Shareables lists screens and windows with pictures of at most the given size. Without
+	// a display it is ErrNoDevice, where screens cannot be seen ErrUnsupported.
+	Shareables(preview image.Point) ([]Shareable, error)
 	OpenMicrophone(spec string) (AudioSource, error)
 	OpenSpeaker(spec string) (AudioSink, error)
 }

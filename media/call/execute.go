@@ -298,7 +298,10 @@ func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 	case media.Camera, media.Screen:
 		open, sender := x.cfg.Devices.OpenCamera, x.camera
 		if e.kind == media.Screen {
-			open, sender = x.cfg.Devices.OpenScreen, x.screen
+			open = func(id string) (media.VideoSource, error) {
+				return x.cfg.Devices.OpenScreen(id, media.ScreenOptions{Pointer: true})
+			}
+			sender = x.screen
 		}
 		src, err := open(e.spec)
 		if err != nil {

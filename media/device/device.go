@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -24,9 +25,10 @@ type Config struct {
 // Manager is the media.Devices of this machine. Nothing is opened before the first call
 // that needs it. All methods may be called from any goroutine.
 type Manager struct {
-	log   *slog.Logger
-	video *registry
-	audio *audioSystem
+	log     *slog.Logger
+	video   *registry
+	screens screenSystem
+	audio   *audioSystem
 }
 
 var _ media.Devices = (*Manager)(nil)
@@ -37,7 +39,7 @@ func New(cfg Config) *Manager {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Manager{log: log, video: newRegistry(cfg.Convert), audio: newAudioSystem(log)}
+	return &Manager{log: log, video: newRegistry(cfg.Convert), screens: screenSystem{cfg.Convert}, audio: newAudioSystem(log)}
 }
 
 // Close lets go of the sound system and of the registered drivers. What is still open
@@ -50,8 +52,10 @@ func (m *Manager) Close() error {
 // List names the devices of a kind. No device at all is an empty list, not an error.
 func (m *Manager) List(kind media.Kind) ([]media.Device, error) {
 	switch kind {
-	case media.Camera, media.Screen:
+	case media.Camera:
 		return m.video.list(kind)
+	case media.Screen:
+		return m.screens.list()
 	case media.Microphone, media.Speaker:
 		devices, err := m.audio.list(kind)
 		if errors.Is(err, media.ErrNoDevice) {
@@ -121,9 +125,16 @@ func (m *Manager) OpenCamera(spec string) (media.VideoSource, error) {
 	return s, explainFile(err, spec, ".y4m", y4mHint)
 }
 
-// OpenScreen opens a screen by the ID from List, or the default one.
-func (m *Manager) OpenScreen(id string) (media.VideoSource, error) {
-	return m.video.open(media.Screen, id)
+// OpenScreen opens a screen or a window by its ID from List or Shareables, a part of the
+// screen by the ID "region:X,Y,WxH" in pixels, or the default screen. None of them is ever
+// busy.
+func (m *Manager) OpenScreen(id string, o media.ScreenOptions) (media.VideoSource, error) {
+	return m.screens.open(id, o)
+}
+
+// Shareables implements media.Devices.
+func (m *Manager) Shareables(preview image.Point) ([]media.Shareable, error) {
+	return m.screens.shareables(preview)
 }
 
 // OpenMicrophone opens the default microphone, the tone, a .wav file, or a microphone by

@@ -12,7 +12,7 @@ import (
 	"parley/media"
 )
 
-// found is a camera or screen that the machine has now.
+// found is a camera that the machine has now.
 type found struct {
 	media.Device
 	key     string // equal for as long as it is the same piece of hardware
@@ -26,7 +26,7 @@ type entry struct {
 	open     bool
 }
 
-// registry keeps the drivers of cameras and screens registered that are there.
+// registry keeps the drivers of cameras registered that are there.
 type registry struct {
 	convert media.PixelConverter
 	nodes   *cameraNodes
@@ -53,16 +53,8 @@ func (r *registry) close() {
 
 // scan brings the drivers of a kind up to date. r.mu is held.
 func (r *registry) scan(kind media.Kind) error {
-	var now []found
+	now := r.nodes.find(r.convert)
 	var err error
-	if kind == media.Camera {
-		now = r.nodes.find(r.convert)
-	} else {
-		now, err = findScreens(r.convert)
-	}
-	if err != nil {
-		return err
-	}
 	var next []*entry
 	for _, f := range now {
 		i := slices.IndexFunc(r.entries[kind], func(e *entry) bool { return e.key == f.key })
@@ -90,15 +82,11 @@ func (r *registry) scan(kind media.Kind) error {
 // register makes a driver for f. The manager does not say which ID it chose, but gives
 // every driver the information it came with.
 func register(f found) (string, error) {
-	as := driver.DeviceType(driver.Camera)
-	if f.Kind == media.Screen {
-		as = driver.Screen
-	}
 	known := make(map[string]bool)
 	for _, d := range driver.GetManager().Query(driver.FilterVideoRecorder()) {
 		known[d.ID()] = true
 	}
-	if err := driver.GetManager().Register(f.adapter(), driver.Info{Label: f.key, Name: f.Name, DeviceType: as}); err != nil {
+	if err := driver.GetManager().Register(f.adapter(), driver.Info{Label: f.key, Name: f.Name, DeviceType: driver.Camera}); err != nil {
 		return "", err
 	}
 	for _, d := range driver.GetManager().Query(driver.FilterVideoRecorder()) {

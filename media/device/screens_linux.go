@@ -1,220 +1,166 @@
 package device
 
 import (
+	"context"
 	"fmt"
-	"io"
-	"log"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/jezek/xgb"
-	"github.com/jezek/xgb/randr"
-	"github.com/jezek/xgb/xproto"
-	"github.com/pion/mediadevices/pkg/driver"
-	"github.com/pion/mediadevices/pkg/frame"
-	"github.com/pion/mediadevices/pkg/io/video"
-	"github.com/pion/mediadevices/pkg/prop"
 
 	"parley/media"
 )
 
-const (
-	wholeScreen   = "x11"  // the ID of all monitors together
-	monitorPrefix = "x11:" // followed by a monitor's name
-	// screenRate is in frames a second: enough to follow a scrolling page, at half the
-	// work of a film.
-	screenRate = 15
-)
+// screenSystem lists and opens what can be shared.
+type screenSystem struct{ convert media.PixelConverter }
 
-// x11Area is the part of the root window that a monitor shows.
-type x11Area struct {
-	id, name   string
-	x, y, w, h int
-}
+// errWayland is why there is nothing to share under Wayland: its X server shows a black
+// screen.
+var errWayland = fmt.Errorf("sharing needs an X11 session, this one is Wayland: %w", media.ErrUnsupported)
 
-// quietX11 keeps the X11 library from writing to standard error; its errors are returned.
-var quietX11 = sync.OnceFunc(func() { xgb.Logger = log.New(io.Discard, "", 0) })
+func wayland() bool { return os.Getenv("XDG_SESSION_TYPE") == "wayland" }
 
-// dialX11 connects to the display of the environment, without which it is ErrNoDevice.
-func dialX11() (*xgb.Conn, error) {
-	quietX11()
-	if os.Getenv("DISPLAY") == "" {
-		return nil, fmt.Errorf("no X display: %w", media.ErrNoDevice)
+// list names the screens, and not the windows, which come and go. Without a display there
+// are none; under Wayland it is ErrUnsupported.
+func (s screenSystem) list() ([]media.Device, error) {
+	if wayland() {
+		return nil, fmt.Errorf("list screens: %w", errWayland)
 	}
-	c, err := xgb.NewConn()
-	if err != nil {
-		return nil, fmt.Errorf("no X display (%w): %w", err, media.ErrNoDevice)
-	}
-	return c, nil
-}
-
-// hangUp closes c and waits for its goroutines.
-func hangUp(c *xgb.Conn) {
-	c.Close()
-	for {
-		if ev, err := c.WaitForEvent(); ev == nil && err == nil {
-			return
-		}
-	}
-}
-
-// x11Areas lists the whole screen and, if there are several, the monitors.
-func x11Areas(c *xgb.Conn) ([]x11Area, error) {
-	root := xproto.Setup(c).DefaultScreen(c).Root
-	g, err := xproto.GetGeometry(c, xproto.Drawable(root)).Reply()
-	if err != nil {
-		return nil, fmt.Errorf("ask for the screen's size: %w", err)
-	}
-	out := []x11Area{{id: wholeScreen, name: "Entire screen", w: int(g.Width), h: int(g.Height)}}
-	if randr.Init(c) != nil {
-		return out, nil
-	}
-	// Monitors came with RandR 1.5; an older server is one big screen.
-	if v, err := randr.QueryVersion(c, 1, 5).Reply(); err != nil || v.MajorVersion == 1 && v.MinorVersion < 5 {
-		return out, nil
-	}
-	m, err := randr.GetMonitors(c, root, true).Reply()
-	if err != nil || len(m.Monitors) < 2 {
-		return out, nil
-	}
-	for _, monitor := range m.Monitors {
-		name, err := xproto.GetAtomName(c, monitor.Name).Reply()
-		if err != nil {
-			continue
-		}
-		out = append(out, x11Area{
-			id: monitorPrefix + name.Name, name: name.Name,
-			x: int(monitor.X), y: int(monitor.Y), w: int(monitor.Width), h: int(monitor.Height),
-		})
-	}
-	return out, nil
-}
-
-// findScreens lists what can be shared. Without a display that is nothing; under Wayland,
-// whose X server shows a black screen, it is ErrUnsupported.
-func findScreens(convert media.PixelConverter) ([]found, error) {
-	if os.Getenv("XDG_SESSION_TYPE") == "wayland" {
-		return nil, fmt.Errorf("list screens: sharing needs an X11 session, this one is Wayland: %w", media.ErrUnsupported)
-	}
-	c, err := dialX11()
+	d, err := dialX11()
 	if err != nil {
 		return nil, nil
 	}
-	defer hangUp(c)
-	areas, err := x11Areas(c)
+	defer d.hangUp()
+	monitors, err := d.monitors()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list screens: %w", err)
 	}
-	var out []found
-	for _, a := range areas {
-		out = append(out, found{
-			Device:  media.Device{Kind: media.Screen, ID: a.id, Name: a.name, Default: a.id == wholeScreen},
-			key:     os.Getenv("DISPLAY") + " " + a.id,
-			adapter: func() driver.Adapter { return &x11Screen{id: a.id, convert: convert} },
-		})
+	var out []media.Device
+	for _, m := range monitors {
+		out = append(out, m.Device)
 	}
 	return out, nil
 }
 
-// x11Screen is a driver of mediadevices' framework for a screen or monitor of X11.
-type x11Screen struct {
-	id      string
-	convert media.PixelConverter
-
-	mu     sync.Mutex // held by a read, so that closing waits for it
-	grab   *x11Grab   // nil while closed
-	area   x11Area
-	closed chan struct{}
-}
-
-// Open implements driver.Adapter.
-func (s *x11Screen) Open() error {
-	g, err := newX11Grab()
+// open starts to look at a screen, a window or a region. Errors do not tell a window's title.
+func (s screenSystem) open(id string, o media.ScreenOptions) (media.VideoSource, error) {
+	if wayland() {
+		return nil, fmt.Errorf("open screen: %w", errWayland)
+	}
+	spec, err := parseScreen(id)
 	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.grab, s.closed = g, make(chan struct{})
-	if err := s.locate(); err != nil {
-		g.close()
-		s.grab = nil
-		return err
-	}
-	return nil
-}
-
-// locate finds out where the monitor is now. s.mu is held.
-func (s *x11Screen) locate() error {
-	areas, err := x11Areas(s.grab.conn)
-	if err != nil {
-		return err
-	}
-	for _, a := range areas {
-		if a.id == s.id {
-			s.area = a
-			return s.grab.resize(a.w, a.h)
-		}
-	}
-	return media.ErrNoDevice
-}
-
-// Close implements driver.Adapter.
-func (s *x11Screen) Close() error {
-	close(s.closed)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.grab.close()
-	s.grab = nil
-	return nil
-}
-
-// Properties implements driver.Adapter.
-func (s *x11Screen) Properties() []prop.Media {
-	return []prop.Media{{Video: prop.Video{
-		Width: s.area.w, Height: s.area.h, FrameRate: screenRate, FrameFormat: frame.FormatRGBA,
-	}}}
-}
-
-// VideoRecord implements driver.VideoRecorder. Pictures are of type picture.
-func (s *x11Screen) VideoRecord(prop.Media) (video.Reader, error) {
-	p := newPacer(screenRate, 1)
-	return readPictures(func() (*picture, error) {
-		p.late()
-		p.timer.Reset(time.Until(p.at(p.n)))
-		select {
-		case <-s.closed:
-			p.stop()
-			return nil, io.EOF
-		case <-p.timer.C:
-			p.n++
-		}
-		return s.read()
-	}), nil
-}
-
-func (s *x11Screen) read() (*picture, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.grab == nil {
-		return nil, io.EOF
-	}
-	pixels, err := s.grab.read(s.area)
-	if err != nil {
-		// Most likely the resolution has changed. A display that has gone fails again.
-		if err := s.locate(); err != nil {
-			return nil, fmt.Errorf("%w: %w", media.ErrLost, err)
-		}
-		if pixels, err = s.grab.read(s.area); err != nil {
-			return nil, fmt.Errorf("%w: %w", media.ErrLost, err)
-		}
-	}
-	f := media.NewFrame(s.area.w, s.area.h)
-	f.Captured = time.Now()
-	if err := s.convert.Convert(f, media.FormatBGRA, pixels, 4*s.area.w); err != nil {
-		f.Release()
 		return nil, err
 	}
-	return newPicture(f), nil
+	c, err := newX11Capture(spec, o, s.convert)
+	if err != nil {
+		return nil, fmt.Errorf("open screen %q: %w", spec.id, err)
+	}
+	rate := screenRate
+	if o.Motion {
+		rate = motionRate
+	}
+	return &screenSource{
+		capture: c, interval: time.Second / time.Duration(rate),
+		info: media.VideoInfo{
+			Device: c.d.describe(spec), Width: c.scene.size.X, Height: c.scene.size.Y, FrameRate: float64(rate),
+		},
+	}, nil
+}
+
+// screenSource is an opened screen, window or region. It makes a picture when something has
+// changed, and none otherwise.
+type screenSource struct {
+	info     media.VideoInfo
+	interval time.Duration
+	capture  *x11Capture
+	once     sync.Once
+}
+
+// Info implements media.VideoSource.
+func (s *screenSource) Info() media.VideoInfo { return s.info }
+
+// Close implements media.VideoSource, for a source that is not run.
+func (s *screenSource) Close() error {
+	s.once.Do(s.capture.close)
+	return nil
+}
+
+// Run implements media.VideoSource.
+func (s *screenSource) Run(ctx context.Context, emit func(*media.Frame)) error {
+	events, stop := s.listen()
+	defer func() {
+		stop()
+		s.Close()
+	}()
+	err := s.loop(ctx, events, emit)
+	if err != nil {
+		return fmt.Errorf("screen %q: %w", s.info.Device.ID, err)
+	}
+	return nil
+}
+
+// listen passes the server's events on until stop, which waits for its goroutine; the
+// channel is closed when the connection ends.
+func (s *screenSource) listen() (events <-chan xgb.Event, stop func()) {
+	c := make(chan xgb.Event) // holds none: what does not fit waits in the library's queue of 5000
+	done, ended := make(chan struct{}), make(chan struct{})
+	d := s.capture.d
+	go func() {
+		defer close(ended)
+		defer close(c)
+		for {
+			ev, err := d.WaitForEvent()
+			if ev == nil && err == nil {
+				return
+			}
+			if ev == nil {
+				continue // the error of a request that nobody waits for
+			}
+			select {
+			case c <- ev:
+			case <-done: // until the connection closes
+			}
+		}
+	}()
+	return c, func() {
+		close(done)
+		d.Close()
+		<-ended
+	}
+}
+
+func (s *screenSource) loop(ctx context.Context, events <-chan xgb.Event, emit func(*media.Frame)) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	looked := time.Time{}
+	for {
+		if at, ok := s.capture.due(looked, s.interval); ok {
+			timer.Reset(time.Until(at))
+		} else {
+			timer.Stop()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case ev, ok := <-events:
+			if !ok {
+				return fmt.Errorf("%w: %w", errDisplayGone, media.ErrLost)
+			}
+			if err := s.capture.handle(ev, time.Now()); err != nil {
+				return err
+			}
+			continue
+		case <-timer.C:
+		}
+		looked = time.Now()
+		f, err := s.capture.look(looked)
+		if err != nil {
+			return err
+		}
+		if f != nil {
+			emit(f)
+			f.Release()
+		}
+	}
 }
