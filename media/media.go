@@ -140,6 +140,7 @@ type VideoConfig struct {
 	Speed         int  // libvpx cpu-used: higher is lighter and less exact; 0 is the codec's realtime default
 	Threads       int  // 0 chooses by picture size
 	Screen        bool // screen content: sharp edges before motion
+	MaxQuantizer  int  // how coarse a picture may get, in libvpx's 1 to 63; 0 is the default
 	Temporal      bool // two temporal layers: no frame leans on every second one, see Packet.Droppable
 }
 

@@ -129,6 +129,10 @@ func settings(cfg media.VideoConfig) C.vpxenc_settings {
 	if cfg.Screen {
 		set.screen = 1
 	}
+	set.max_quantizer = defaultMaxQuantizer
+	if cfg.MaxQuantizer > 0 {
+		set.max_quantizer = C.uint(min(cfg.MaxQuantizer, 63))
+	}
 	if cfg.Temporal && cfg.Codec == media.VP8 {
 		set.temporal = 1
 	}
@@ -152,6 +156,9 @@ func settings(cfg media.VideoConfig) C.vpxenc_settings {
 	}
 	return set
 }
+
+// defaultMaxQuantizer is WebRTC's: coarser is not worth looking at.
+const defaultMaxQuantizer = 56
 
 // The realtime defaults of cpu-used: for VP8 what WebRTC takes, for VP9 the speed whose
 // pictures measure the same as at 8, for a quarter less time.

@@ -29,7 +29,8 @@ static void fill(vpx_codec_enc_cfg_t *cfg, const vpxenc_settings *s) {
   cfg->rc_resize_allowed = 0;
   cfg->rc_dropframe_thresh = 30;
   cfg->rc_min_quantizer = s->vp9 ? (s->screen ? 8 : 2) : (s->screen ? 12 : 2);
-  cfg->rc_max_quantizer = 56;
+  cfg->rc_max_quantizer = s->max_quantizer;
+  if (cfg->rc_min_quantizer > cfg->rc_max_quantizer) cfg->rc_min_quantizer = cfg->rc_max_quantizer;
   cfg->rc_undershoot_pct = s->vp9 ? 50 : 100;
   cfg->rc_overshoot_pct = s->vp9 ? 50 : 15;
   cfg->rc_buf_initial_sz = s->buffer_ms;

@@ -22,6 +22,7 @@ typedef struct {
   unsigned tile_columns;  // log2, VP9
   int speed;              // cpu-used
   int screen;
+  unsigned max_quantizer;  // 0 to 63
   int temporal;            // two temporal layers, VP8
   unsigned max_intra_pct;  // of the mean frame's size
 } vpxenc_settings;

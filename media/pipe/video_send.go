@@ -20,6 +20,7 @@ type VideoSender struct {
 	view   *View // the user's own; may be nil
 	log    *slog.Logger
 	frames *latest[*media.Frame]
+	wake   chan struct{} // holds a token: somebody waits for a keyframe, and no frame may come
 
 	mu     sync.Mutex
 	subs   []*Subscription
@@ -44,6 +45,7 @@ func NewVideoSender(codecs media.Codecs, view *View, log *slog.Logger) *VideoSen
 	return &VideoSender{
 		codecs: codecs, view: view, log: log,
 		frames: newLatest((*media.Frame).Release),
+		wake:   make(chan struct{}, 1),
 		limits: VideoLimits{FrameRate: 30},
 	}
 }
@@ -102,15 +104,7 @@ func (s *VideoSender) capture(f *media.Frame) {
 			s.warn("preview", err)
 		}
 	}
-	s.mu.Lock()
-	wanted := len(s.subs) > 0
-	if !wanted {
-		s.load = encodeLoad{}
-	}
-	s.mu.Unlock()
-	if wanted {
-		s.frames.put(f.Retain())
-	}
+	s.frames.put(f.Retain())
 }
 
 // layerEncoder codes one layer. It belongs to the encoding goroutine.
@@ -138,28 +132,35 @@ func (s *VideoSender) encodeLoop(ctx context.Context) error {
 		}
 	}()
 	pace := pacer{}
+	still := newStill()
+	defer still.close()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-s.frames.ready:
-		}
-		f, ok := s.frames.take()
-		if !ok {
-			continue
+		case <-s.wake:
+		case <-still.timer.C:
 		}
 		begin := time.Now()
-		layers, key, rate := s.plan(f)
-		if !key && !pace.due(f.Captured, rate) {
-			f.Release()
+		f, again := s.pick(still, begin)
+		if f == nil {
 			continue
 		}
-		err := s.encode(f, layers, &encoders)
-		f.Release()
-		if err != nil {
+		layers, key, rate := s.plan(f)
+		if !key && !again.on && !pace.due(f.Captured, rate) {
+			continue
+		}
+		again.apply(&layers[0])
+		before := s.Stats()
+		if err := s.encode(f, layers, &encoders); err != nil {
 			return err
 		}
-		s.measure(time.Since(begin), rate)
+		still.refine.note(begin, before, s.Stats(), layers[0].cfg.BitRate, again.ceiling)
+		s.poke() // what is to be done with this frame later?
+		if !again.on {
+			s.measure(time.Since(begin), rate)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ func (s *VideoSender) Subscribe(want VideoWant, f func(*media.Packet)) *Subscrip
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.subs = append(s.subs, u)
+	s.poke()
 	return u
 }
 
@@ -42,6 +43,7 @@ func (u *Subscription) RequestKeyframe() {
 	defer u.s.mu.Unlock()
 	if u.from >= 0 {
 		u.s.keys[u.from].wanted = true
+		u.s.poke()
 	}
 }
 

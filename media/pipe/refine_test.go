@@ -1,0 +1,64 @@
+package pipe
+
+import (
+	"testing"
+	"time"
+)
+
+func TestRefine(t *testing.T) {
+	start := time.Unix(1e9, 0)
+	const rate = 1_000_000
+	// drive codes a picture of the given size at start and then every step as it is due; a
+	// step's picture has 1000 bytes.
+	drive := func(r *refiner, first coding) (at []time.Duration, ceilings []int) {
+		r.coded(start, first)
+		for len(at) < 20 {
+			due, c, ok := r.next()
+			if !ok {
+				return at, ceilings
+			}
+			at, ceilings = append(at, due.Sub(start)), append(ceilings, c)
+			r.coded(due, coding{bytes: 1000, rate: rate, ceiling: c})
+		}
+		t.Fatal("it never ends")
+		return nil, nil
+	}
+	var r refiner
+	if _, _, ok := r.next(); ok {
+		t.Error("there is something to refine before the first picture")
+	}
+	at, ceilings := drive(&r, coding{bytes: 1000, rate: rate})
+	if len(ceilings) != len(refineSteps) || at[0] != refineAfter {
+		t.Fatalf("steps %v at %v", ceilings, at)
+	}
+	for i, c := range ceilings {
+		if c != refineSteps[i] || i > 0 && at[i]-at[i-1] != refinePause {
+			t.Errorf("step %d: ceiling %d at %v", i, c, at)
+		}
+	}
+	if last := at[len(at)-1]; last > time.Second {
+		t.Errorf("sharp after %v", last)
+	}
+	// 125 kB take a second to leave.
+	r = refiner{}
+	if at, _ := drive(&r, coding{bytes: 125_000, rate: rate}); at[0] != time.Second || at[1] != time.Second+refinePause {
+		t.Errorf("after a large picture: %v", at)
+	}
+	// A keyframe begins the refinement again, from its own ceiling on.
+	if at, ceilings := drive(&r, coding{bytes: 1000, rate: rate, ceiling: refineSteps[0], key: true}); len(at) != len(refineSteps)-1 || ceilings[0] != refineSteps[1] {
+		t.Errorf("after a keyframe: %v at %v", ceilings, at)
+	}
+	// A step that was left out is tried again, and nothing skipped.
+	r = refiner{}
+	r.coded(start, coding{bytes: 1000, rate: rate})
+	due, first, _ := r.next()
+	r.dropped(due)
+	if again, c, ok := r.next(); !ok || c != first || again != due.Add(refinePause) {
+		t.Errorf("after a drop: %d at %v, %v", c, again, ok)
+	}
+	// A rate of nothing does not divide by it.
+	r.coded(start, coding{bytes: 1})
+	if _, _, ok := r.next(); !ok {
+		t.Error("nothing to refine without a rate")
+	}
+}

@@ -1,0 +1,178 @@
+package pipe_test
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/math/fixed"
+
+	"parley/assets"
+	"parley/media"
+	"parley/media/codec"
+	"parley/media/pipe"
+)
+
+// page is a screen full of small text in several colours, as an editor shows it; n makes
+// another one of it.
+func page(t testing.TB, w, h, n int) *media.Frame {
+	t.Helper()
+	data, err := assets.Fonts.ReadFile("fonts/Inter-Regular.otf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inter, err := opentype.Parse(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	face, err := opentype.NewFace(inter, &opentype.FaceOptions{Size: 13, DPI: 72, Hinting: font.HintingFull})
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := image.NewRGBA(image.Rect(0, 0, w, h))
+	draw.Draw(img, img.Rect, image.White, image.Point{}, draw.Src)
+	inks := []color.Color{color.Black, color.RGBA{0x9a, 0x20, 0x20, 255}, color.RGBA{0x10, 0x50, 0xb0, 255}, color.RGBA{0x10, 0x70, 0x30, 255}}
+	for line := range h / 18 {
+		d := font.Drawer{Dst: img, Src: image.NewUniform(inks[(line*7+n)%len(inks)]), Face: face, Dot: fixed.P(12+line%5*16, 18*line+14)}
+		d.DrawString(fmt.Sprintf("%4d  func (s State) next%d(ev Event) (State, []Effect) { return s.with(ev.ID, %d*Reconnecting), nil } // as before", line, n, line*line))
+	}
+	f := media.NewFrame(w, h)
+	if err := codec.New().Convert(f, media.FormatRGBA, img.Pix, img.Stride); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// psnr compares the luma of two pictures, in dB.
+func psnr(a, b *media.Frame) float64 {
+	sum := 0.0
+	for y := range a.Height {
+		for x := range a.Width {
+			d := float64(a.Y[y*a.YStride+x]) - float64(b.Y[y*b.YStride+x])
+			sum += d * d
+		}
+	}
+	return 10 * math.Log10(255*255*float64(a.Width*a.Height)/max(sum, 1))
+}
+
+// slides is a screen that shows what comes through the channel, and stands still between.
+type slides chan *media.Frame
+
+func (slides) Info() media.VideoInfo { return media.VideoInfo{} }
+func (slides) Close() error          { return nil }
+
+func (s slides) Run(ctx context.Context, emit func(*media.Frame)) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case f := <-s:
+			f.Captured = time.Now()
+			emit(f)
+		}
+	}
+}
+
+// viewer decodes what a sender sends.
+type viewer struct {
+	t       testing.TB
+	dec     media.VideoDecoder
+	want    *media.Frame
+	start   time.Time
+	packets int
+	bytes   int
+	dB      float64 // of the newest picture against want
+}
+
+func view(t testing.TB, want *media.Frame) *viewer {
+	t.Helper()
+	dec, err := codec.New().VideoDecoder(media.VP8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dec.Close() })
+	return &viewer{t: t, dec: dec, want: want, start: time.Now()}
+}
+
+func (v *viewer) take(p *media.Packet) {
+	f, err := v.dec.Decode(p.Data)
+	if err != nil || f == nil {
+		v.t.Errorf("decode: %v, %v", f, err)
+		return
+	}
+	v.packets, v.bytes, v.dB = v.packets+1, v.bytes+len(p.Data), psnr(f, v.want)
+	v.t.Logf("%4d ms: %6d bytes, key %-5v %.1f dB", time.Since(v.start).Milliseconds(), len(p.Data), p.Key, v.dB)
+}
+
+const enough = 40 // dB, at which nobody tells a text from the original
+
+func TestStillScreenGetsSharp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := page(t, 1280, 720, 0), page(t, 1280, 720, 1)
+		s := pipe.NewVideoSender(codec.New(), nil, quiet)
+		s.SetLimits(pipe.VideoLimits{FrameRate: 15, Screen: true})
+		path := pipe.VideoWant{BitRate: 3_000_000}
+		v := view(t, first)
+		u := s.Subscribe(path, v.take)
+		defer u.Cancel()
+		src := make(slides)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx, src) }()
+		src <- first
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if v.dB < enough {
+			t.Errorf("after a second it is at %.1f dB", v.dB)
+		}
+		// Then it costs nothing.
+		time.Sleep(time.Second)
+		n := v.packets
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if v.packets != n {
+			t.Errorf("%d packets of a picture that is as good as it gets", v.packets-n)
+		}
+		// Who joins late sees the same at once, with nothing new captured.
+		late := view(t, first)
+		defer s.Subscribe(path, late.take).Cancel()
+		time.Sleep(200 * time.Millisecond)
+		synctest.Wait()
+		if late.packets == 0 || late.dB < 30 {
+			t.Errorf("a late joiner has %d pictures, the newest of %.1f dB", late.packets, late.dB)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if late.dB < enough {
+			t.Errorf("a late joiner has %.1f dB after a second", late.dB)
+		}
+		// A new page starts anew.
+		v.want, late.want = second, second
+		src <- second
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if v.dB < enough || v.dB != late.dB {
+			t.Errorf("the second page is at %.1f and %.1f dB after a second", v.dB, late.dB)
+		}
+		// A keyframe that somebody asks for comes without a new picture too.
+		n = v.packets
+		u.RequestKeyframe()
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if v.packets == n || v.dB < enough {
+			t.Errorf("%d packets after a keyframe was asked for, %.1f dB", v.packets-n, v.dB)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
