@@ -78,6 +78,9 @@ type Devices interface {
 	Shareables(preview image.Point) ([]Shareable, error)
 	OpenMicrophone(spec string) (AudioSource, error)
 	OpenSpeaker(spec string) (AudioSink, error)
+	// OpenSystemSound opens what the machine plays, in two channels, without what this
+	// process plays. It is ErrUnsupported where that cannot be had.
+	OpenSystemSound() (AudioSource, error)
 }
 
 // VideoSource is an opened camera or screen.
@@ -99,7 +102,7 @@ type VideoInfo struct {
 	FrameRate     float64
 }
 
-// AudioSource is an opened microphone.
+// AudioSource is an opened microphone, or what the machine plays.
 type AudioSource interface {
 	Info() AudioInfo
 	// Run captures until ctx ends (nil) or the device fails. Blocks are 10 ms, and

@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -58,8 +59,9 @@ type Call struct {
 	audio   *pipe.AudioSender
 	camera  *pipe.VideoSender
 	screen  *pipe.VideoSender
+	sound   *pipe.AudioSender // of the screen
 	mixer   *pipe.Mixer
-	encoder media.AudioEncoder
+	closers []io.Closer // of the encoders
 	silent  atomic.Bool // the speaker is switched off
 
 	mu    sync.Mutex
@@ -81,21 +83,33 @@ var voice = media.AudioConfig{Channels: 1, BitRate: 40_000, Loss: 0.1, DTX: true
 // screenFrameRate is enough for what is read and scrolled, frames a second.
 const screenFrameRate = 15
 
+// music is how what the machine plays is coded: transparent stereo (RFC 6716 section 2.1.1
+// gives 64 to 128 kbit/s), and no DTX, which would take quiet passages for noise.
+var music = media.AudioConfig{Channels: 2, BitRate: 96_000, Music: true}
+
 // New returns a call that does nothing until Run.
 func New(cfg Config) (*Call, error) {
 	enc, err := cfg.Codecs.AudioEncoder(voice)
 	if err != nil {
 		return nil, fmt.Errorf("set up audio encoder: %w", err)
 	}
+	stereo, err := cfg.Codecs.AudioEncoder(music)
+	if err != nil {
+		enc.Close()
+		return nil, fmt.Errorf("set up audio encoder: %w", err)
+	}
 	c := &Call{
-		cfg: cfg, queue: make(chan event, queueSize), own: loop.NewMailbox[event](), encoder: enc,
-		rooms: latestRoom{ready: make(chan struct{}, 1)},
-		mixer: pipe.NewMixer(),
-		views: make(map[viewKey]*pipe.View),
-		peers: make(map[signal.ID]*running),
+		cfg: cfg, queue: make(chan event, queueSize), own: loop.NewMailbox[event](),
+		closers: []io.Closer{enc, stereo},
+		rooms:   latestRoom{ready: make(chan struct{}, 1)},
+		mixer:   pipe.NewMixer(),
+		views:   make(map[viewKey]*pipe.View),
+		peers:   make(map[signal.ID]*running),
 	}
 	c.audio = pipe.NewAudioSender(enc, cfg.Log)
 	c.audio.Configure(voice)
+	c.sound = pipe.NewStereoSender(stereo, cfg.Log)
+	c.sound.Configure(music)
 	c.camera = pipe.NewVideoSender(cfg.Codecs, c.view(Self, media.Camera), cfg.Log)
 	c.screen = pipe.NewVideoSender(cfg.Codecs, c.view(Self, media.Screen), cfg.Log)
 	c.screen.SetLimits(pipe.VideoLimits{FrameRate: screenFrameRate, Screen: true})
@@ -150,7 +164,7 @@ const tickInterval = 100 * time.Millisecond
 // Run is the loop of the call: it feeds next and carries out what that decides, until ctx
 // ends; then everything it started has ended too.
 func (c *Call) Run(ctx context.Context) error {
-	defer c.encoder.Close()
+	defer c.closeEncoders()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
@@ -163,6 +177,12 @@ func (c *Call) Run(ctx context.Context) error {
 		return nil
 	})
 	return g.Wait()
+}
+
+func (c *Call) closeEncoders() {
+	for _, e := range c.closers {
+		e.Close()
+	}
 }
 
 func (c *Call) loop(ctx context.Context, x *executor) {

@@ -55,7 +55,7 @@ func (m model) settle() (model, []effect) {
 			if slot.fallback {
 				spec = media.SpecDefault
 			}
-			effects = append(effects, openDevice{k, spec, slot.generation})
+			effects = append(effects, openDevice{k, spec, slot.generation, l.Sound})
 		case !want && slot.open:
 			// Next time the choice has its chance again.
 			slot.open, slot.fallback, slot.failed = false, false, false
@@ -98,7 +98,7 @@ func (m model) choose(c Choose) (model, []effect) {
 	switch {
 	case c.Kind == media.Screen && !m.inside():
 		return m, nil // a screen is never shared by surprise, later on
-	case l.Live && l.Choice == c.ID && !slot.fallback:
+	case l.Live && l.Choice == c.ID && l.Sound == c.Sound && !slot.fallback:
 		return m, nil // it is what runs
 	case c.Kind == media.Screen:
 		l.On = true
@@ -106,6 +106,7 @@ func (m model) choose(c Choose) (model, []effect) {
 		l.On = false
 	}
 	l.Choice, l.Problem, slot.fallback = c.ID, "", false
+	l.Sound = c.Sound && c.Kind == media.Screen
 	return m.reopen(c.Kind)
 }
 
@@ -136,6 +137,14 @@ func (m model) deviceOpened(ev deviceOpened) (model, []effect) {
 	return m.settle()
 }
 
+// soundFailed goes on sharing the screen without sound.
+func (m model) soundFailed(ev soundFailed) (model, []effect) {
+	if m.devices[media.Screen].generation == ev.generation {
+		m.Screen.Sound, m.Problem = false, soundProblem(ev.err)
+	}
+	return m, nil
+}
+
 // deviceFailed falls back to the system's default once, and then waits for a device to
 // appear.
 func (m model) deviceFailed(ev deviceFailed) (model, []effect) {
@@ -161,7 +170,7 @@ func (m model) deviceFailed(ev deviceFailed) (model, []effect) {
 	slot.open, slot.failed = true, true
 	m, effects := m.settle()
 	if ev.kind == media.Speaker {
-		effects = append(effects, openDevice{media.Speaker, media.SpecOff, m.devices[ev.kind].generation})
+		effects = append(effects, openDevice{media.Speaker, media.SpecOff, m.devices[ev.kind].generation, false})
 	}
 	if mayPass(ev.err) {
 		effects = append(effects, later{retryPatience, reopen{ev.kind, m.devices[ev.kind].generation}})

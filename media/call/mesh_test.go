@@ -398,8 +398,8 @@ func TestBrokenDevices(t *testing.T) {
 	if p, _ := peerNamed(a, "Bo"); p.Camera || p.Mic {
 		t.Errorf("Bo has neither camera nor microphone, but Ada sees %+v", p)
 	}
-	a.Do(Choose{media.Camera, media.SpecTest})
-	a.Do(Choose{media.Screen, "no such screen"})
+	a.Do(Choose{Kind: media.Camera, ID: media.SpecTest})
+	a.Do(Choose{Kind: media.Screen, ID: "no such screen"})
 	eventually(t, "a camera that works", func() bool { s := a.State(); return s.Camera.Live && s.Camera.Problem == "" })
 	eventually(t, "no screen", func() bool { s := a.State(); return !s.Screen.On && s.Problem != "" })
 	eventually(t, "seen by Bo", func() bool { p, _ := peerNamed(calls[1], "Ada"); return p.Camera && !p.Screen })

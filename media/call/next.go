@@ -15,7 +15,7 @@ import (
 //	the user          Command
 //	the rendezvous    prepared, roomChanged, signalled
 //	a peer            peerChanged, observed
-//	a device          devicesListed, deviceOpened, deviceFailed
+//	a device          devicesListed, deviceOpened, deviceFailed, soundFailed
 //	the clock         nudge, overdue, reopen
 //	this machine      strain
 type event interface{}
@@ -65,6 +65,11 @@ type (
 	deviceFailed struct {
 		kind       media.Kind
 		generation int
+		err        error
+	}
+	// soundFailed: what the machine plays cannot be shared, or no longer.
+	soundFailed struct {
+		generation int // of the screen
 		err        error
 	}
 	nudge struct { // it is time for a connection that has not come about
@@ -118,6 +123,7 @@ type (
 		kind       media.Kind
 		spec       string
 		generation int
+		sound      bool // of a screen: with what the machine plays
 	}
 	closeDevice struct{ kind media.Kind }
 	mute        struct{ muted bool }
@@ -196,6 +202,8 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		return m.deviceOpened(ev)
 	case deviceFailed:
 		return m.deviceFailed(ev)
+	case soundFailed:
+		return m.soundFailed(ev)
 	case reopen:
 		if m.devices[ev.kind].generation == ev.generation {
 			return m.reopen(ev.kind)

@@ -129,7 +129,11 @@ func brief(effects []effect) string {
 		case closePeer:
 			out = append(out, "close "+who(e.id))
 		case openDevice:
-			out = append(out, fmt.Sprintf("open %s %s", e.kind, e.spec))
+			spec := e.spec
+			if e.sound {
+				spec += " with sound"
+			}
+			out = append(out, fmt.Sprintf("open %s %s", e.kind, spec))
 		case closeDevice:
 			out = append(out, fmt.Sprintf("close %s", e.kind))
 		case later:
@@ -380,7 +384,7 @@ func listed(k media.Kind, names ...string) devicesListed {
 func TestDevices(t *testing.T) {
 	const cam, mic = media.Camera, media.Microphone
 	stop := errors.New("stopped")
-	pick := func(more ...any) []any { return append([]any{Choose{cam, "usb"}}, more...) }
+	pick := func(more ...any) []any { return append([]any{Choose{Kind: cam, ID: "usb"}}, more...) }
 	for name, c := range map[string]struct {
 		kind    media.Kind
 		events  []any // when live
@@ -396,14 +400,14 @@ func TestDevices(t *testing.T) {
 		"failed after off and on":       {cam, []any{Turn{cam, false}, Turn{cam, true}, deviceFailed{cam, 1, stop}}, Local{On: true, Choice: "default"}, ""},
 		"muted, the microphone is open": {mic, []any{opens(mic), Turn{mic, false}}, Local{Live: true, Choice: "default"}, ""},
 		"another one":                   {cam, pick(), Local{On: true, Choice: "usb"}, "close camera, open camera usb"},
-		"the same one":                  {cam, []any{Choose{cam, "usb"}, opens(cam), Choose{cam, "usb"}}, Local{On: true, Live: true, Choice: "usb"}, ""},
-		"another one while off":         {cam, []any{Turn{cam, false}, Choose{cam, "usb"}}, Local{Choice: "usb"}, ""},
-		"none":                          {cam, []any{Choose{cam, media.SpecOff}}, Local{Choice: "off"}, "close camera"},
-		"none, then on":                 {cam, []any{Choose{cam, media.SpecOff}, Turn{cam, true}}, Local{On: true, Choice: "default"}, "open camera default"},
+		"the same one":                  {cam, []any{Choose{Kind: cam, ID: "usb"}, opens(cam), Choose{Kind: cam, ID: "usb"}}, Local{On: true, Live: true, Choice: "usb"}, ""},
+		"another one while off":         {cam, []any{Turn{cam, false}, Choose{Kind: cam, ID: "usb"}}, Local{Choice: "usb"}, ""},
+		"none":                          {cam, []any{Choose{Kind: cam, ID: media.SpecOff}}, Local{Choice: "off"}, "close camera"},
+		"none, then on":                 {cam, []any{Choose{Kind: cam, ID: media.SpecOff}, Turn{cam, true}}, Local{On: true, Choice: "default"}, "open camera default"},
 		"the chosen one fails":          {cam, pick(fails(cam, media.ErrBusy)), Local{On: true, Choice: "usb", Problem: "Another program uses the camera."}, "open camera default"},
 		"another stands in":             {cam, pick(fails(cam, media.ErrBusy), opens(cam)), Local{On: true, Live: true, Choice: "usb"}, ""},
 		"the chosen one is back":        {cam, pick(fails(cam, media.ErrLost), opens(cam), listed(cam, "usb")), Local{On: true, Choice: "usb"}, "close camera, open camera usb"},
-		"by its name too":               {cam, []any{Choose{cam, "The usb"}, fails(cam, media.ErrLost), opens(cam), listed(cam, "usb")}, Local{On: true, Choice: "The usb"}, "close camera, open camera The usb"},
+		"by its name too":               {cam, []any{Choose{Kind: cam, ID: "The usb"}, fails(cam, media.ErrLost), opens(cam), listed(cam, "usb")}, Local{On: true, Choice: "The usb"}, "close camera, open camera The usb"},
 		"another is plugged in":         {cam, pick(fails(cam, media.ErrLost), opens(cam), listed(cam, "other")), Local{On: true, Live: true, Choice: "usb"}, ""},
 		"nothing stands in":             {cam, pick(fails(cam, media.ErrLost), fails(cam, media.ErrNoDevice)), Local{On: true, Choice: "usb", Problem: "No camera found."}, ""},
 		"until one is plugged in":       {cam, pick(fails(cam, media.ErrLost), fails(cam, media.ErrNoDevice), listed(cam, "other")), Local{On: true, Choice: "usb", Problem: "No camera"}, "close camera, open camera default"},
@@ -419,21 +423,23 @@ func TestDevices(t *testing.T) {
 		"unmuting tries again":          {mic, []any{fails(mic, media.ErrNoDevice), Turn{mic, false}, Turn{mic, true}}, Local{On: true, Choice: "default", Problem: "No microphone"}, "close microphone, open microphone default"},
 		"muting hides no problem":       {mic, []any{fails(mic, media.ErrNoDevice), Turn{mic, false}}, Local{Choice: "default", Problem: "No microphone"}, ""},
 		"no speaker, so a silent one":   {media.Speaker, []any{fails(media.Speaker, media.ErrNoDevice)}, Local{On: true, Choice: "default", Problem: "No speaker"}, "open speaker off"},
-		"the chosen speaker first":      {media.Speaker, []any{Choose{media.Speaker, "hdmi"}, fails(media.Speaker, media.ErrLost)}, Local{On: true, Choice: "hdmi", Problem: "The speaker was unplugged"}, "open speaker default"},
+		"the chosen speaker first":      {media.Speaker, []any{Choose{Kind: media.Speaker, ID: "hdmi"}, fails(media.Speaker, media.ErrLost)}, Local{On: true, Choice: "hdmi", Problem: "The speaker was unplugged"}, "open speaker default"},
 		"a speaker comes":               {media.Speaker, []any{fails(media.Speaker, media.ErrNoDevice), listed(media.Speaker, "x")}, Local{On: true, Choice: "default", Problem: "No speaker"}, "close speaker, open speaker default"},
 		"the speaker off is silent":     {media.Speaker, []any{opens(media.Speaker), Turn{media.Speaker, false}}, Local{Live: true, Choice: "default"}, ""},
-		"a screen":                      {media.Screen, []any{Choose{media.Screen, "1"}}, Local{On: true, Choice: "1"}, "open screen 1"},
-		"another screen":                {media.Screen, []any{Choose{media.Screen, "1"}, opens(media.Screen), Choose{media.Screen, "2"}}, Local{On: true, Choice: "2"}, "close screen, open screen 2"},
-		"no such screen":                {media.Screen, []any{Choose{media.Screen, "9"}, fails(media.Screen, media.ErrNoDevice)}, Local{Choice: "9"}, ""},
-		"no screen any more":            {media.Screen, []any{Choose{media.Screen, "1"}, opens(media.Screen), StopScreen{}}, Local{Choice: "1"}, "close screen"},
+		"a screen":                      {media.Screen, []any{Choose{Kind: media.Screen, ID: "1"}}, Local{On: true, Choice: "1"}, "open screen 1"},
+		"another screen":                {media.Screen, []any{Choose{Kind: media.Screen, ID: "1"}, opens(media.Screen), Choose{Kind: media.Screen, ID: "2"}}, Local{On: true, Choice: "2"}, "close screen, open screen 2"},
+		"no such screen":                {media.Screen, []any{Choose{Kind: media.Screen, ID: "9"}, fails(media.Screen, media.ErrNoDevice)}, Local{Choice: "9"}, ""},
+		"no screen any more":            {media.Screen, []any{Choose{Kind: media.Screen, ID: "1"}, opens(media.Screen), StopScreen{}}, Local{Choice: "1"}, "close screen"},
+		"its sound is not to be had":    {media.Screen, []any{Choose{Kind: media.Screen, ID: "1", Sound: true}, opens(media.Screen), soundFailed{1, media.ErrUnsupported}}, Local{On: true, Live: true, Choice: "1"}, ""},
+		"the same with sound":           {media.Screen, []any{Choose{Kind: media.Screen, ID: "1"}, opens(media.Screen), Choose{Kind: media.Screen, ID: "1", Sound: true}}, Local{On: true, Choice: "1", Sound: true}, "close screen, open screen 1 with sound"},
 		"which screen?":                 {media.Screen, []any{Turn{media.Screen, true}}, Local{}, ""},
-		"it ends with the meeting":      {media.Screen, []any{Choose{media.Screen, "1"}, Leave{}}, Local{Choice: "1"}, "closeRoom, close camera, close microphone, close speaker, close screen"},
-		"never by surprise":             {media.Screen, []any{Leave{}, Choose{media.Screen, "1"}, Join{}}, Local{}, "prepare, open camera default, open microphone default, open speaker default"},
+		"it ends with the meeting":      {media.Screen, []any{Choose{Kind: media.Screen, ID: "1"}, Leave{}}, Local{Choice: "1"}, "closeRoom, close camera, close microphone, close speaker, close screen"},
+		"never by surprise":             {media.Screen, []any{Leave{}, Choose{Kind: media.Screen, ID: "1"}, Join{}}, Local{}, "prepare, open camera default, open microphone default, open speaker default"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, effects := play(t, live(t), c.events...)
 			l := *m.local(c.kind)
-			if l.On != c.want.On || l.Live != c.want.Live || l.Choice != c.want.Choice ||
+			if l.On != c.want.On || l.Live != c.want.Live || l.Choice != c.want.Choice || l.Sound != c.want.Sound ||
 				(l.Problem == "") != (c.want.Problem == "") || !strings.HasPrefix(l.Problem, c.want.Problem) {
 				t.Errorf("%+v, want %+v", l, c.want)
 			}
@@ -462,7 +468,7 @@ func TestMutedBeforeOpen(t *testing.T) {
 
 func TestStandInIsSaidOnce(t *testing.T) {
 	m := live(t)
-	m, _ = play(t, m, Choose{media.Camera, "usb"}, fails(media.Camera, media.ErrLost), opens(media.Camera))
+	m, _ = play(t, m, Choose{Kind: media.Camera, ID: "usb"}, fails(media.Camera, media.ErrLost), opens(media.Camera))
 	if !strings.Contains(m.Problem, "Thing stands in") {
 		t.Errorf("problem %q", m.Problem)
 	}

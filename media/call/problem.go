@@ -75,6 +75,14 @@ func standIn(k media.Kind, d media.Device) string {
 	return fmt.Sprintf("The %s you chose cannot be used. %s stands in until it can.", k, d.Name)
 }
 
+// soundProblem says why the screen is shared without what the machine plays.
+func soundProblem(err error) string {
+	if errors.Is(err, media.ErrUnsupported) {
+		return "This system does not let Parley share its sound. The screen is shared without it."
+	}
+	return "The sound of this machine cannot be shared any more. The screen is shared without it."
+}
+
 // deviceProblem says in one line what is wrong with a device and what to do.
 func deviceProblem(k media.Kind, err error) string {
 	switch {

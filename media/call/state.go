@@ -68,6 +68,7 @@ type Local struct {
 	Device  media.Device // what Choice came to
 	Info    string       // "1280×720 · 30 fps"
 	Problem string       // one line for a person; empty when all is well
+	Sound   bool         // of a screen: what the machine plays is shared with it
 }
 
 // PeerPhase is how a connection to another member stands.
@@ -133,10 +134,12 @@ type (
 		Kind media.Kind
 		On   bool
 	}
-	// Choose picks a device by its ID; a screen is shared at once.
+	// Choose picks a device by its ID; a screen is shared at once, with what the machine
+	// plays if Sound.
 	Choose struct {
-		Kind media.Kind
-		ID   string
+		Kind  media.Kind
+		ID    string
+		Sound bool
 	}
 	// StopScreen ends screen sharing.
 	StopScreen struct{}

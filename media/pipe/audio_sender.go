@@ -36,30 +36,32 @@ type AudioPacket struct {
 	Voice     bool      // somebody speaks
 }
 
-// AudioSender turns one microphone into Opus packets of 20 ms, encoding once for all
-// subscribed peers. It works with one channel; a stereo microphone is mixed down.
+// AudioSender turns one microphone, or what a machine plays, into Opus packets of 20 ms,
+// encoding once for all subscribed peers.
 type AudioSender struct {
-	// Process, if set before the first Write, works on every block of 10 ms (one
-	// channel, its memory may be written to) before it is measured and encoded.
+	// Process, if set before the first Write, works on every block of 10 ms (the sender's
+	// channels, its memory may be written to) before it is measured and encoded.
 	Process func(a *media.Audio)
 
-	enc    media.AudioEncoder
-	log    *slog.Logger
-	config atomic.Pointer[media.AudioConfig] // holds 1; an older one is replaced
-	muted  atomic.Bool
-	failed atomic.Uint64
-	meter  voiceMeter
+	channels int
+	enc      media.AudioEncoder
+	log      *slog.Logger
+	config   atomic.Pointer[media.AudioConfig] // holds 1; an older one is replaced
+	muted    atomic.Bool
+	failed   atomic.Uint64
+	meter    voiceMeter
 
 	subMu       sync.Mutex
 	subscribers atomic.Pointer[[]*audioSubscriber] // copied on change
 
 	mu        sync.Mutex // held by Write: while microphones change, two may write
 	block     media.Audio
-	filled    int // samples of block
+	filled    int // samples of block a channel
 	next      time.Time
-	frame     []int16 // up to PacketSamples
+	frame     []int16 // up to PacketSamples a channel
 	captured  time.Time
 	timestamp uint32
+	zeros     int               // blocks since the last with anything in it
 	gain      float32           // of the last sample: 0 muted, 1 not
 	live      bool              // some of frame is to be heard
 	fading    bool              // one packet of silence is still due: decoders carry on what they heard last
@@ -74,13 +76,23 @@ type AudioSender struct {
 
 type audioSubscriber struct{ f func(AudioPacket) }
 
-// NewAudioSender returns a sender that encodes with enc, an encoder for one channel, which
-// stays the caller's to close once nobody writes any more. Configure says how.
+// NewAudioSender returns a sender for a voice: a stereo microphone is mixed down. It encodes
+// with enc, an encoder for one channel, which stays the caller's to close once nobody writes
+// any more. Configure says how.
 func NewAudioSender(enc media.AudioEncoder, log *slog.Logger) *AudioSender {
+	return newAudioSender(enc, 1, log)
+}
+
+// NewStereoSender is NewAudioSender for two channels, and an encoder for two.
+func NewStereoSender(enc media.AudioEncoder, log *slog.Logger) *AudioSender {
+	return newAudioSender(enc, 2, log)
+}
+
+func newAudioSender(enc media.AudioEncoder, channels int, log *slog.Logger) *AudioSender {
 	s := &AudioSender{
-		enc: enc, log: log,
-		block:     media.Audio{PCM: make([]int16, media.BlockSamples), Channels: 1},
-		frame:     make([]int16, 0, media.PacketSamples),
+		channels: channels, enc: enc, log: log,
+		block:     media.Audio{PCM: make([]int16, media.BlockSamples*channels), Channels: channels},
+		frame:     make([]int16, 0, media.PacketSamples*channels),
 		timestamp: rand.Uint32(), // RFC 3550, section 5.1
 		gain:      1,
 		silent:    true,
@@ -111,9 +123,10 @@ func (s *AudioSender) Subscribe(f func(AudioPacket)) (cancel func()) {
 // goes out, then nothing; Level goes on.
 func (s *AudioSender) SetMuted(muted bool) { s.muted.Store(muted) }
 
-// Configure changes the encoder before its next packet. The number of channels stays 1.
+// Configure changes the encoder before its next packet. The number of channels
+// stays as it is.
 func (s *AudioSender) Configure(c media.AudioConfig) {
-	c.Channels = 1
+	c.Channels = s.channels
 	s.config.Store(&c)
 }
 
@@ -152,7 +165,7 @@ func (s *AudioSender) Write(a media.Audio) {
 		if s.filled == 0 {
 			s.block.Captured = captured
 		}
-		mixDown(s.block.PCM[s.filled:s.filled+n], pcm, a.Channels)
+		mix(s.block.PCM[s.filled*s.channels:(s.filled+n)*s.channels], s.channels, pcm, a.Channels)
 		pcm = pcm[n*a.Channels:]
 		captured = captured.Add(samplesDuration(int64(n)))
 		if s.filled += n; s.filled == media.BlockSamples {
@@ -188,9 +201,10 @@ func (s *AudioSender) writeBlock() {
 	if s.Process != nil {
 		s.Process(&s.block)
 	}
-	s.meter.update(media.Level(s.block.PCM))
+	level := media.Level(s.block.PCM)
+	s.meter.update(level)
 	gain := float32(1)
-	if s.muted.Load() {
+	if s.muted.Load() || s.dead(level) {
 		gain = 0
 	}
 	if len(s.frame) == 0 {
@@ -199,9 +213,9 @@ func (s *AudioSender) writeBlock() {
 	s.live = s.live || s.gain > 0 || gain > 0
 	start := len(s.frame)
 	s.frame = append(s.frame, s.block.PCM...)
-	fade(s.frame[start:], 1, s.gain, gain)
+	fade(s.frame[start:], s.channels, s.gain, gain)
 	s.gain = gain
-	if len(s.frame) < media.PacketSamples {
+	if len(s.frame) < media.PacketSamples*s.channels {
 		return
 	}
 	if len(*s.subscribers.Load()) == 0 {
@@ -214,6 +228,23 @@ func (s *AudioSender) writeBlock() {
 	}
 	s.frame = s.frame[:0]
 	s.timestamp += media.PacketSamples
+}
+
+// deadBlocks is for how many blocks of 10 ms there must be nothing at all, not even noise,
+// before nothing is sent: a machine that plays nothing, a microphone with a switch.
+const deadBlocks = 50
+
+// dead says whether the block, of that level, and those before it have nothing in them.
+func (s *AudioSender) dead(level float64) bool {
+	if level > media.LevelFloor {
+		if s.zeros > deadBlocks && !s.muted.Load() {
+			s.gain = 1 // it comes out of nothing: there is nothing to be faded
+		}
+		s.zeros = 0
+		return false
+	}
+	s.zeros++
+	return s.zeros > deadBlocks
 }
 
 // Opus takes whatever is not speech for background noise, and with DTX replaces it: a held
@@ -286,10 +317,16 @@ func (s *AudioSender) send(p AudioPacket) {
 	}
 }
 
-// mixDown fills dst with the mean of the channels of src.
-func mixDown(dst, src []int16, channels int) {
-	if channels == 1 {
+// mix fills dst with src: one channel with the mean of all, two with one twice or the first two.
+func mix(dst []int16, to int, src []int16, channels int) {
+	switch {
+	case to == channels:
 		copy(dst, src)
+		return
+	case to == 2:
+		for i := range len(dst) / 2 {
+			dst[2*i], dst[2*i+1] = src[i*channels], src[i*channels+min(1, channels-1)]
+		}
 		return
 	}
 	for i := range dst {

@@ -222,8 +222,8 @@ func TestAudioSenderConfigures(t *testing.T) {
 		clear(a.PCM)
 	}
 	write(s, speech[:media.SampleRate], at)
-	if called != 100 || (*got)[40].Level > media.LevelFloor {
-		t.Errorf("processed %d blocks, then %.0f dBFS", called, (*got)[40].Level)
+	if called != 100 || (*got)[10].Level > media.LevelFloor {
+		t.Errorf("processed %d blocks, then %.0f dBFS", called, (*got)[10].Level)
 	}
 }
 
@@ -244,5 +244,65 @@ func TestAudioSenderKeepsAHeldNote(t *testing.T) {
 	write(s, make([]int16, 5*media.SampleRate), at)
 	if n := len(*got); n > 60 {
 		t.Errorf("%d packets for 5 s of silence", n)
+	}
+}
+
+// TestAudioSenderSendsNothingOfNothing: of a machine that plays nothing, nothing is sent; the
+// first sound after it is as loud as it was.
+func TestAudioSenderSendsNothingOfNothing(t *testing.T) {
+	s, _ := newSender(t, media.AudioConfig{BitRate: 64000})
+	got := collect(s)
+	at := write(s, make([]int16, 10*media.SampleRate), simStart)
+	if n := len(*got); n > 30 {
+		t.Errorf("%d packets for 10 s of nothing", n)
+	}
+	*got = nil
+	write(s, sine(440, 0.02), at)
+	if len(*got) != 1 || !(*got)[0].Marker || (*got)[0].Level < media.Level(sine(440, 0.02))-0.1 {
+		t.Errorf("after it: %+v", *got)
+	}
+}
+
+// TestStereoSender: left stays left, whatever the source has.
+func TestStereoSender(t *testing.T) {
+	enc, err := codec.New().AudioEncoder(media.AudioConfig{Channels: 2, BitRate: 96000, Music: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer enc.Close()
+	dec, err := codec.New().AudioDecoder(2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dec.Close()
+	s := pipe.NewStereoSender(enc, quietLog)
+	s.Configure(media.AudioConfig{BitRate: 96000, Music: true})
+	got := collect(s)
+	tone := sine(440, 1)
+	hear := func(channels int, fill func(block []int16, i int)) (l, r float64) {
+		*got = nil
+		block := make([]int16, media.BlockSamples*channels)
+		for o := 0; o < len(tone); o += media.BlockSamples {
+			for i := range media.BlockSamples {
+				fill(block[i*channels:], o+i)
+			}
+			s.Write(media.Audio{PCM: block, Channels: channels})
+		}
+		pcm := make([]int16, 2*media.PacketSamples)
+		for _, p := range *got {
+			if err := dec.Decode(pcm, p.Data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return media.Level(left(pcm)), media.Level(left(pcm[1:]))
+	}
+	if l, r := hear(2, func(b []int16, i int) { b[0], b[1] = tone[i], 0 }); l < -15 || r > l-20 {
+		t.Errorf("left %.0f, right %.0f dBFS of a tone on the left", l, r)
+	}
+	if l, r := hear(2, func(b []int16, i int) { b[0], b[1] = 0, tone[i] }); r < -15 || l > r-20 {
+		t.Errorf("left %.0f, right %.0f dBFS of a tone on the right", l, r)
+	}
+	if l, r := hear(1, func(b []int16, i int) { b[0] = tone[i] }); l < -15 || math.Abs(l-r) > 1 {
+		t.Errorf("left %.0f, right %.0f dBFS of one channel", l, r)
 	}
 }

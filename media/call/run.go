@@ -1,0 +1,106 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"parley/media"
+)
+
+// runDevice opens a device, tells that it did, and runs it into its sender, or from the mixer.
+func (x *executor) runDevice(ctx context.Context, e openDevice) error {
+	report := func(d media.Device, info string) {
+		x.put(deviceOpened{e.kind, e.generation, d, info})
+	}
+	switch e.kind {
+	case media.Camera, media.Screen:
+		open, sender := x.cfg.Devices.OpenCamera, x.camera
+		if e.kind == media.Screen {
+			open, sender = x.openScreen(media.ScreenOptions{Pointer: true}), x.screen
+		}
+		src, err := open(e.spec)
+		if err != nil {
+			return err
+		}
+		i := src.Info()
+		report(i.Device, fmt.Sprintf("%d×%d · %.0f fps", i.Width, i.Height, i.FrameRate))
+		if e.sound {
+			return x.runWithSound(ctx, e.generation, func(ctx context.Context) error { return sender.Run(ctx, src) })
+		}
+		return sender.Run(ctx, src)
+	case media.Microphone:
+		src, err := x.cfg.Devices.OpenMicrophone(e.spec)
+		if err != nil {
+			return err
+		}
+		report(src.Info().Device, "")
+		defer x.audio.Stopped()
+		return src.Run(ctx, x.audio.Write)
+	}
+	if e.spec == media.SpecOff {
+		drain(ctx, x.mixer.Fill)
+		return nil
+	}
+	sink, err := x.cfg.Devices.OpenSpeaker(e.spec)
+	if err != nil {
+		return err
+	}
+	report(sink.Info().Device, "")
+	return sink.Run(ctx, func(pcm []int16) {
+		x.mixer.Fill(pcm)
+		if x.silent.Load() {
+			clear(pcm)
+		}
+	})
+}
+
+// runWithSound sends what the machine plays for as long as picture runs. Without it, the
+// picture goes on alone.
+func (x *executor) runWithSound(ctx context.Context, generation int, picture func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan struct{})
+	x.group.Go(func() error {
+		defer close(done)
+		src, err := x.cfg.Devices.OpenSystemSound()
+		if err == nil {
+			defer x.sound.Stopped()
+			if err = src.Run(ctx, x.sound.Write); err == nil {
+				err = errors.New("system sound stopped by itself")
+			}
+		}
+		if ctx.Err() == nil {
+			x.cfg.Log.Warn("system sound", "err", err)
+			x.put(soundFailed{generation, err})
+		}
+		return nil
+	})
+	err := picture(ctx)
+	cancel()
+	<-done // its hardware is free before the next one opens
+	return err
+}
+
+// drain plays to nobody: who speaks is known, and sound does not pile up, without a speaker
+// too.
+func drain(ctx context.Context, fill func([]int16)) {
+	tick := time.NewTicker(media.BlockDuration)
+	defer tick.Stop()
+	pcm := make([]int16, media.BlockSamples*media.SpeakerChannels)
+	for start, blocks := time.Now(), 0; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			due := int(now.Sub(start) / media.BlockDuration)
+			if due-blocks > 100 {
+				blocks = due - 1 // after a sleep of the machine, do not catch up
+			}
+			for ; blocks < due; blocks++ {
+				fill(pcm)
+			}
+		}
+	}
+}
