@@ -55,7 +55,7 @@ func (m model) settle() (model, []effect) {
 			if slot.fallback {
 				spec = media.SpecDefault
 			}
-			effects = append(effects, openDevice{k, spec, slot.generation, l.Sound})
+			effects = append(effects, openDevice{k, spec, slot.generation, l.Sound, l.Capture})
 		case !want && slot.open:
 			// Next time the choice has its chance again.
 			slot.open, slot.fallback, slot.failed = false, false, false
@@ -98,7 +98,7 @@ func (m model) choose(c Choose) (model, []effect) {
 	switch {
 	case c.Kind == media.Screen && !m.inside():
 		return m, nil // a screen is never shared by surprise, later on
-	case l.Live && l.Choice == c.ID && l.Sound == c.Sound && !slot.fallback:
+	case l.Live && l.Choice == c.ID && l.Sound == c.Sound && l.Capture == c.Capture && !slot.fallback:
 		return m, nil // it is what runs
 	case c.Kind == media.Screen:
 		l.On = true
@@ -107,6 +107,7 @@ func (m model) choose(c Choose) (model, []effect) {
 	}
 	l.Choice, l.Problem, slot.fallback = c.ID, "", false
 	l.Sound = c.Sound && c.Kind == media.Screen
+	l.Capture = c.Capture
 	return m.reopen(c.Kind)
 }
 
@@ -157,7 +158,7 @@ func (m model) deviceFailed(ev deviceFailed) (model, []effect) {
 	l.Problem = deviceProblem(ev.kind, ev.err)
 	slot.open = false
 	if ev.kind == media.Screen {
-		m.Problem = l.Problem
+		m.Problem = screenProblem(l.Choice, ev.err)
 		l.On, l.Problem = false, ""
 		return m.settle()
 	}
@@ -170,7 +171,7 @@ func (m model) deviceFailed(ev deviceFailed) (model, []effect) {
 	slot.open, slot.failed = true, true
 	m, effects := m.settle()
 	if ev.kind == media.Speaker {
-		effects = append(effects, openDevice{media.Speaker, media.SpecOff, m.devices[ev.kind].generation, false})
+		effects = append(effects, openDevice{kind: media.Speaker, spec: media.SpecOff, generation: m.devices[ev.kind].generation})
 	}
 	if mayPass(ev.err) {
 		effects = append(effects, later{retryPatience, reopen{ev.kind, m.devices[ev.kind].generation}})

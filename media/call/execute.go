@@ -106,6 +106,8 @@ func (x *executor) do(m *model, e effect) {
 		x.openDevice(e)
 	case closeDevice:
 		x.closeDevice(e.kind)
+	case browse:
+		x.group.Go(func() error { x.browse(e); return nil })
 	case mute:
 		x.audio.SetMuted(e.muted)
 	case silence:

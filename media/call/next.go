@@ -15,8 +15,8 @@ import (
 //	the user          Command
 //	the rendezvous    prepared, roomChanged, signalled
 //	a peer            peerChanged, observed
-//	a device          devicesListed, deviceOpened, deviceFailed, soundFailed
-//	the clock         nudge, overdue, reopen
+//	a device          devicesListed, deviceOpened, deviceFailed, soundFailed, browsed
+//	the clock         nudge, overdue, reopen, browseAgain
 //	this machine      strain
 type event interface{}
 
@@ -72,7 +72,14 @@ type (
 		generation int // of the screen
 		err        error
 	}
-	nudge struct { // it is time for a connection that has not come about
+	// browsed: what can be shared was looked up.
+	browsed struct {
+		round int
+		list  []media.Shareable
+		err   error
+	}
+	browseAgain struct{ round int }
+	nudge       struct { // it is time for a connection that has not come about
 		meeting int
 		id      signal.ID
 	}
@@ -124,8 +131,10 @@ type (
 		spec       string
 		generation int
 		sound      bool // of a screen: with what the machine plays
+		capture    media.ScreenOptions
 	}
 	closeDevice struct{ kind media.Kind }
+	browse      struct{ round int }
 	mute        struct{ muted bool }
 	silence     struct{ silent bool } // of the speaker
 	spare       struct{ shed Shed }   // what costs processor time
@@ -146,15 +155,17 @@ const (
 // model is State and what nobody else needs to know.
 type model struct {
 	State
-	server  parser
-	meeting int // counts meetings, so that late answers to an earlier one are known
-	attempt int // counts connections, so that late news of an earlier one is known
-	me      signal.ID
-	join    bool // go in as soon as the room is there
-	link    signal.Link
-	conns   map[signal.ID]conn // of everyone met in this meeting
-	devices [4]slot            // by media.Kind
-	budget  budget
+	server   parser
+	meeting  int // counts meetings, so that late answers to an earlier one are known
+	attempt  int // counts connections, so that late news of an earlier one is known
+	me       signal.ID
+	join     bool // go in as soon as the room is there
+	link     signal.Link
+	conns    map[signal.ID]conn // of everyone met in this meeting
+	devices  [4]slot            // by media.Kind
+	browsing bool               // the user looks at what can be shared
+	round    int                // counts those looks, so that late answers are known
+	budget   budget
 }
 
 // parser reads what the user typed or pasted as a meeting.
@@ -204,6 +215,10 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		return m.deviceFailed(ev)
 	case soundFailed:
 		return m.soundFailed(ev)
+	case browsed:
+		return m.browsed(ev)
+	case browseAgain:
+		return m.browseAgain(ev)
 	case reopen:
 		if m.devices[ev.kind].generation == ev.generation {
 			return m.reopen(ev.kind)
@@ -249,6 +264,8 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 		return m.turn(c)
 	case Choose:
 		return m.choose(c)
+	case Browse:
+		return m.browse(c)
 	case StopScreen:
 		m.Screen.On, m.Screen.Problem = false, ""
 		return m.settle()

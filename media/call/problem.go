@@ -86,10 +86,6 @@ func soundProblem(err error) string {
 // deviceProblem says in one line what is wrong with a device and what to do.
 func deviceProblem(k media.Kind, err error) string {
 	switch {
-	case k == media.Screen && errors.Is(err, media.ErrUnsupported):
-		return "This system does not let Parley share a screen."
-	case k == media.Screen:
-		return "This screen cannot be shared any more. Choose another one."
 	case errors.Is(err, media.ErrNoDevice):
 		return fmt.Sprintf("No %s found. Plug one in and it will be used.", k)
 	case errors.Is(err, media.ErrBusy):

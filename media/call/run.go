@@ -18,7 +18,7 @@ func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 	case media.Camera, media.Screen:
 		open, sender := x.cfg.Devices.OpenCamera, x.camera
 		if e.kind == media.Screen {
-			open, sender = x.openScreen(media.ScreenOptions{Pointer: true}), x.screen
+			open, sender = x.openScreen(e.capture), x.screen
 		}
 		src, err := open(e.spec)
 		if err != nil {

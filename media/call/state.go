@@ -57,18 +57,21 @@ type State struct {
 	Speaker Local
 	Devices map[media.Kind][]media.Device
 
+	Shareables Shareables // while the user looks what to share
+
 	Peers []Peer // one for each other member present, longest here first
 }
 
 // Local is one of our own devices.
 type Local struct {
-	On      bool         // the user wants it on
-	Live    bool         // it delivers
-	Choice  string       // a device ID or spec, as chosen
-	Device  media.Device // what Choice came to
-	Info    string       // "1280×720 · 30 fps"
-	Problem string       // one line for a person; empty when all is well
-	Sound   bool         // of a screen: what the machine plays is shared with it
+	On      bool                // the user wants it on
+	Live    bool                // it delivers
+	Choice  string              // a device ID or spec, as chosen
+	Device  media.Device        // what Choice came to
+	Info    string              // "1280×720 · 30 fps"
+	Problem string              // one line for a person; empty when all is well
+	Sound   bool                // of a screen: what the machine plays is shared with it
+	Capture media.ScreenOptions // of a screen
 }
 
 // PeerPhase is how a connection to another member stands.
@@ -135,12 +138,15 @@ type (
 		On   bool
 	}
 	// Choose picks a device by its ID; a screen is shared at once, with what the machine
-	// plays if Sound.
+	// plays if Sound, and captured as Capture says.
 	Choose struct {
-		Kind  media.Kind
-		ID    string
-		Sound bool
+		Kind    media.Kind
+		ID      string
+		Sound   bool
+		Capture media.ScreenOptions
 	}
+	// Browse keeps State.Shareables current from now on, or forgets it.
+	Browse struct{ On bool }
 	// StopScreen ends screen sharing.
 	StopScreen struct{}
 	// Say sends a chat message to everyone.
@@ -159,6 +165,7 @@ func (Close) command()      {}
 func (SetName) command()    {}
 func (Turn) command()       {}
 func (Choose) command()     {}
+func (Browse) command()     {}
 func (StopScreen) command() {}
 func (Say) command()        {}
 func (Resend) command()     {}

@@ -1,0 +1,80 @@
+package call
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"parley/media"
+)
+
+func TestBrowse(t *testing.T) {
+	m := live(t)
+	list := []media.Shareable{{Device: media.Device{Kind: media.Screen, ID: "screen:0"}}}
+	m, effects := play(t, m, Browse{true})
+	if len(effects) != 1 || effects[0] != (browse{1}) {
+		t.Fatalf("effects %v", effects)
+	}
+	if _, effects := play(t, m, Browse{true}); len(effects) != 0 {
+		t.Errorf("looked up twice at once: %v", effects)
+	}
+	m, effects = play(t, m, browsed{1, list, nil})
+	if !m.Shareables.Known || len(m.Shareables.List) != 1 || m.Shareables.Problem != "" {
+		t.Errorf("shareables %+v", m.Shareables)
+	}
+	if len(effects) != 1 || effects[0] != (later{browsePause, browseAgain{1}}) {
+		t.Errorf("effects %v", effects)
+	}
+	m, effects = play(t, m, browseAgain{1})
+	if len(effects) != 1 || effects[0] != (browse{2}) {
+		t.Errorf("effects %v", effects)
+	}
+	if m, effects := play(t, m, browsed{1, nil, nil}, browseAgain{1}); len(effects) != 0 || len(m.Shareables.List) != 1 {
+		t.Errorf("a late answer counts: %v, %+v", effects, m.Shareables)
+	}
+	m, effects = play(t, m, Browse{false}, browsed{2, list, nil}, browseAgain{2})
+	if m.Shareables.Known || m.Shareables.List != nil || len(effects) != 0 {
+		t.Errorf("forgotten, and still there: %+v, %v", m.Shareables, effects)
+	}
+	m, _ = play(t, m, Browse{true}, browsed{3, nil, media.ErrUnsupported})
+	if !strings.Contains(m.Shareables.Problem, "X11") {
+		t.Errorf("problem %q", m.Shareables.Problem)
+	}
+	m, effects = play(t, m, Leave{}, browseAgain{3})
+	if m.Shareables.Known || len(effects) != 0 {
+		t.Errorf("goes on after the meeting: %v", effects)
+	}
+}
+
+func TestShareAsWanted(t *testing.T) {
+	m := live(t)
+	film := media.ScreenOptions{Motion: true, Pointer: true}
+	m, effects := play(t, m, Choose{Kind: media.Screen, ID: "screen:0", Capture: film})
+	if e, ok := effects[2].(openDevice); !ok || e.capture != film || e.spec != "screen:0" {
+		t.Fatalf("effects %v", effects)
+	}
+	m, _ = play(t, m, opens(media.Screen))
+	if _, effects := play(t, m, Choose{Kind: media.Screen, ID: "screen:0", Capture: film}); len(effects) != 0 {
+		t.Errorf("the same again: %v", effects)
+	}
+	if _, effects := play(t, m, Choose{Kind: media.Screen, ID: "screen:0"}); len(effects) == 0 {
+		t.Error("captured in another way: nothing happens")
+	}
+}
+
+func TestScreenProblems(t *testing.T) {
+	lines := map[string]string{}
+	for _, id := range []string{"", "screen:0", "window:0x1", "region:0,0,9x9"} {
+		for _, err := range []error{media.ErrNoDevice, media.ErrLost, media.ErrFormat, media.ErrUnsupported, errors.New("Secret.doc")} {
+			line := screenProblem(id, fmt.Errorf("Secret.doc: %w", err))
+			if line == "" || strings.Contains(line, "\n") || strings.Contains(line, "Secret") || !strings.HasSuffix(line, ".") {
+				t.Errorf("%q, %v: %q", id, err, line)
+			}
+			lines[id+err.Error()] = line
+		}
+	}
+	if lines["window:0x1"+media.ErrLost.Error()] == lines["screen:0"+media.ErrLost.Error()] {
+		t.Error("a window that closes is said to be a screen")
+	}
+}
