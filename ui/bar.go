@@ -41,7 +41,7 @@ func newBar(s *stage) *bar {
 	w := s.w
 	b.mic = widget.NewRoundButton("", "mic", widget.Plain, func() { w.toggle(media.Microphone) })
 	b.camera = widget.NewRoundButton("", "camera", widget.Plain, func() { w.toggle(media.Camera) })
-	b.screen = widget.NewRoundButton("Share a screen", "screen", widget.Plain, func() { s.share(b.screen) })
+	b.screen = widget.NewRoundButton("Share a screen", "screen", widget.Plain, s.share)
 	b.more = widget.NewRoundButton("More", "more", widget.Plain, func() { w.openMenu(b.more, true, w.settingItems) })
 	b.leave = widget.NewLeaveButton("Leave", func() { w.do(call.Leave{}) })
 	b.back = widget.NewSmallButton("Page before", "chevron-left", func() { s.turnPage(-1) })
@@ -109,11 +109,6 @@ func (b *bar) update(st call.State) {
 		b.screen.Set("Stop sharing", "screen", widget.Primary)
 	default:
 		b.screen.Set("Share a screen", "screen", widget.Plain)
-	}
-	if st.Screen.On || len(st.Devices[media.Screen]) > 0 {
-		b.screen.Enable()
-	} else {
-		b.screen.Disable()
 	}
 	panel := func(k panelKind) widget.Look {
 		if b.s.panel == k {
@@ -228,20 +223,13 @@ func (b *bar) placePages(x, y, room float32) bool {
 	return true
 }
 
-// share shows a screen to everybody, or stops that; where there are several, a menu asks.
-func (s *stage) share(anchor fyne.CanvasObject) {
-	w := s.w
-	screens := w.state.Devices[media.Screen]
-	switch {
-	case w.state.Screen.On:
-		w.do(call.StopScreen{})
-	case len(screens) == 1:
-		w.do(call.Choose{Kind: media.Screen, ID: screens[0].ID})
-	case len(screens) > 1:
-		w.openMenu(anchor, true, func() []widget.Item {
-			return append([]widget.Item{{Label: "Share a screen"}}, w.deviceItems(media.Screen)...)
-		})
+// share asks what to share with everybody, or stops sharing.
+func (s *stage) share() {
+	if s.w.state.Screen.On {
+		s.w.do(call.StopScreen{})
+		return
 	}
+	s.w.openShare()
 }
 
 // moreItems are what a narrow bar has no buttons for.
@@ -257,11 +245,9 @@ func (s *stage) moreItems() []widget.Item {
 		{Label: chat, Icon: "chat", OnTap: func() { s.togglePanel(chatPanel) }},
 		{Label: fmt.Sprintf("People (%d)", len(st.Peers)+1), Icon: "people", OnTap: func() { s.togglePanel(peoplePanel) }},
 	}
-	switch {
-	case st.Screen.On:
-		items = append(items, widget.Item{Label: "Stop sharing", Icon: "screen", OnTap: func() { s.w.do(call.StopScreen{}) }})
-	case len(st.Devices[media.Screen]) > 0:
-		items = append(items, widget.Item{Label: "Share a screen", Icon: "screen", OnTap: func() { s.share(s.bar.more) }})
+	share := "Share a screen"
+	if st.Screen.On {
+		share = "Stop sharing"
 	}
-	return items
+	return append(items, widget.Item{Label: share, Icon: "screen", OnTap: s.share})
 }

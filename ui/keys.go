@@ -50,6 +50,7 @@ func (w *Window) typed(e *fyne.KeyEvent) {
 	case fyne.KeyEscape:
 		switch {
 		case w.menu.close():
+		case w.sharing.escape():
 		case w.screen == w.stage:
 			w.stage.closePanel()
 		}

@@ -70,13 +70,11 @@ func (w *Window) local(kind media.Kind) call.Local {
 		return w.state.Mic
 	case media.Speaker:
 		return w.state.Speaker
-	case media.Screen:
-		return w.state.Screen
 	}
 	return w.state.Camera
 }
 
-// deviceItems is the choice of one kind of device.
+// deviceItems is the choice of one kind of device, but for screens.
 func (w *Window) deviceItems(kind media.Kind) []widget.Item {
 	local := w.local(kind)
 	choose := func(id string) func() {
@@ -84,15 +82,13 @@ func (w *Window) deviceItems(kind media.Kind) []widget.Item {
 	}
 	var items []widget.Item
 	found := local.Choice == media.SpecDefault || local.Choice == ""
-	if kind != media.Screen {
-		items = append(items, widget.Item{Label: "System default", Checked: found, OnTap: choose(media.SpecDefault)})
-	}
+	items = append(items, widget.Item{Label: "System default", Checked: found, OnTap: choose(media.SpecDefault)})
 	for _, d := range w.state.Devices[kind] {
 		checked := local.Choice == d.ID
 		found = found || checked
 		items = append(items, widget.Item{Label: d.Name, Checked: checked, OnTap: choose(d.ID)})
 	}
-	if !found && kind != media.Screen && local.Device.Name != "" { // one that is in no list: a file
+	if !found && local.Device.Name != "" { // one that is in no list: a file
 		items = append(items, widget.Item{Label: local.Device.Name, Checked: true, OnTap: choose(local.Choice)})
 	}
 	return items

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"fmt"
+	"image"
 	"testing"
 	"time"
 
@@ -106,6 +108,33 @@ var states = []struct {
 		s.Problem = "Your upload is slow. Others see you at 320×180; your sound is fine."
 		return s
 	}, nil, nil},
+	{"stage-share", func() call.State { return choosing(some()) }, func(w *Window) { w.openShare() }, nil},
+	{"stage-share-window", func() call.State { return choosing(some()) }, func(w *Window) {
+		w.openShare()
+		w.sharing.choose("window:0x2")
+		w.win.Canvas().Focus(w.sharing.motion)
+		w.sharing.motion.OnTap()
+	}, nil},
+	{"stage-share-region", func() call.State { return choosing(some()) }, func(w *Window) {
+		w.openShare()
+		w.sharing.choose(regionCard)
+		w.sharing.region.TypedKey(&fyne.KeyEvent{Name: fyne.KeyLeft})
+	}, nil},
+	{"stage-share-looking", func() call.State { return choosing(call.Shareables{}) }, func(w *Window) { w.openShare() }, nil},
+	{"stage-share-wayland", func() call.State {
+		return choosing(call.Shareables{Known: true, Problem: "Sharing needs an X11 session. Log in with “Xorg” to share your screen."})
+	}, func(w *Window) { w.openShare() }, nil},
+	{"stage-sharing", func() call.State {
+		s := with(base(call.Live), 3)
+		s.Screen = call.Local{On: true, Live: true, Sound: true, Device: media.Device{Name: "Roadmap, winter — Editor"}}
+		return s
+	}, nil, nil},
+	{"stage-sharing-problem", func() call.State {
+		s := with(base(call.Live), 1)
+		s.Screen = call.Local{On: true, Live: true, Device: media.Device{Name: "Entire screen"}}
+		s.Problem = "The sound of this machine cannot be shared any more. The screen is shared without it."
+		return s
+	}, nil, nil},
 	{"stage-more", func() call.State { return with(base(call.Live), 1) }, func(w *Window) { w.stage.bar.more.OnTap() }, nil},
 	{"stage-focus", func() call.State { return with(base(call.Live), 1) }, func(w *Window) { w.win.Canvas().Focus(w.stage.bar.camera) }, nil},
 	{"stage-long-names", func() call.State {
@@ -124,6 +153,50 @@ var states = []struct {
 		s.Problem = "meet.example.org does not answer. Check your network, or ask for a new link."
 		return s
 	}, nil, nil},
+}
+
+// choosing is a meeting in which the user chooses what to share.
+func choosing(list call.Shareables) call.State {
+	s := with(base(call.Live), 2)
+	s.Shareables = list
+	return s
+}
+
+// some are two screens and a few windows, one of them without a picture.
+func some() call.Shareables {
+	screen := func(id, name, seed string, at int) media.Shareable {
+		return media.Shareable{
+			Device: media.Device{Kind: media.Screen, ID: id, Name: name}, Size: image.Pt(1920, 1080), Origin: image.Pt(at, 0),
+			Preview: previewOf(seed, 640, 360),
+		}
+	}
+	window := func(id, name string, w, h int) media.Shareable {
+		return media.Shareable{
+			Device: media.Device{Kind: media.Screen, ID: id, Name: name}, Window: true, Size: image.Pt(w, h),
+			Preview: previewOf("", w/3, h/3),
+		}
+	}
+	l := call.Shareables{Known: true, List: []media.Shareable{
+		screen("screen:DP-1", "Screen DP-1", "left", 0), screen("screen:HDMI-1", "Screen HDMI-1", "right", 1920),
+		window("window:0x1", "Roadmap, winter — Editor", 1200, 900), window("window:0x2", "Inbox (3) — Mail", 900, 900),
+		window("window:0x3", "Quarterly figures with a very long title that does not fit — Spreadsheet", 1600, 700),
+	}}
+	l.List[4].Preview = nil
+	return l
+}
+
+// previews are made once: what shows is told from what came new by the pointer.
+var previews = map[string]*image.RGBA{}
+
+func previewOf(seed string, w, h int) *image.RGBA {
+	key := fmt.Sprint(seed, w, h)
+	if previews[key] == nil {
+		previews[key] = slide(w, h)
+		if seed != "" {
+			previews[key] = photo(seed, w, h)
+		}
+	}
+	return previews[key]
 }
 
 func someRecents(p Preferences) {

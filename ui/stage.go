@@ -48,6 +48,7 @@ type stage struct {
 
 	bar    *bar
 	banner *banner
+	own    *presentingBar
 	alone  *alone
 	chat   *chat
 	people *people
@@ -61,6 +62,7 @@ func newStage(w *Window) *stage {
 	}
 	s.self = w.newTile(call.Self, media.Camera)
 	s.bar, s.banner, s.alone = newBar(s), newBanner(s), newAlone(w)
+	s.own = newPresentingBar(w)
 	s.chat, s.people = newChat(s), newPeople(s)
 	s.root = widget.Area(smallest, s.place)
 	s.collect(call.State{})
@@ -88,6 +90,7 @@ func (s *stage) update(st call.State) {
 	s.people.update(st)
 	s.bar.update(st)
 	s.banner.update(st)
+	s.own.update(st)
 	widget.Relayout(s.root)
 }
 
@@ -149,6 +152,7 @@ func (s *stage) objects() []fyne.CanvasObject {
 	for _, t := range s.all {
 		objects = append(objects, t)
 	}
+	objects = append(objects, s.own.objects()...)
 	objects = append(objects, s.banner.objects()...)
 	objects = append(objects, s.bar.objects()...)
 	return append(objects, s.chat.root, s.people.root)

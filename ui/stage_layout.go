@@ -20,7 +20,7 @@ func (s *stage) place(size fyne.Size) {
 		s.area.w -= panelWidth + widget.Space3
 	}
 	s.placeTiles()
-	s.banner.place(s.area)
+	s.banner.place(s.own.place(s.area))
 	s.bar.place(size)
 	panel := rect{size.Width - margin - panelWidth, margin, panelWidth, size.Height - widget.BarHeight - margin - widget.Space2}
 	if s.narrow {

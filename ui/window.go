@@ -66,7 +66,8 @@ type Window struct {
 	screen  screen
 	root    *fyne.Container
 	menu    *openMenu
-	talking bool // the microphone is on because Space is held
+	sharing *share // the panel in which is chosen what to share; nil while it is closed
+	talking bool   // the microphone is on because Space is held
 	recents recorder
 	display display
 }
@@ -122,6 +123,7 @@ func (w *Window) apply() {
 	next.update(*s)
 	w.open(next)
 	w.menu.update()
+	w.sharing.update(*s)
 	w.display.resize(w)
 }
 
@@ -146,6 +148,7 @@ func (w *Window) open(s screen) {
 	}
 	if old := w.screen; old != nil {
 		w.menu.close()
+		w.sharing.gone()
 		w.stopTalking()
 		w.win.Canvas().Unfocus()
 		w.display.hide(old)

@@ -1,0 +1,74 @@
+package ui
+
+import (
+	"fmt"
+
+	"fyne.io/fyne/v2"
+
+	"parley/media/call"
+	"parley/ui/widget"
+)
+
+// presentingBar says at the top of the stage that we share something, and ends that.
+type presentingBar struct {
+	w    *Window
+	box  *widget.Box
+	icon *widget.Icon
+	text *widget.Label
+	stop *widget.Button
+}
+
+func newPresentingBar(w *Window) *presentingBar {
+	p := &presentingBar{
+		w: w, box: widget.NewBox(widget.Surface2, widget.Accent, widget.RadiusTile),
+		icon: widget.NewIcon("screen", widget.Accent, 18),
+		text: widget.NewLabel("", widget.BodyMedium, widget.Text1),
+	}
+	p.stop = widget.NewButton("Stop", "", widget.Danger, widget.Target, func() { w.do(call.StopScreen{}) })
+	p.show(false)
+	return p
+}
+
+func (p *presentingBar) objects() []fyne.CanvasObject {
+	return []fyne.CanvasObject{p.box, p.icon, p.text, p.stop}
+}
+
+func (p *presentingBar) show(on bool) {
+	for _, o := range p.objects() {
+		widget.Show(o, on)
+	}
+}
+
+func (p *presentingBar) update(st call.State) {
+	p.show(st.Screen.On)
+	p.text.SetText(presentingText(st.Screen))
+}
+
+// presentingText says what is shared, and how.
+func presentingText(l call.Local) string {
+	text := fmt.Sprintf("You are sharing “%s”", l.Device.Name)
+	switch {
+	case !l.Live || l.Device.Name == "":
+		return "Starting to share…"
+	case l.Sound:
+		text += " and what this machine plays"
+	}
+	return text
+}
+
+// place puts the bar at the top of a, and returns what is left below.
+func (p *presentingBar) place(a rect) rect {
+	if !p.box.Visible() {
+		return a
+	}
+	const high = 48
+	stop := p.stop.MinSize().Width
+	extra := widget.Space4 + 18 + widget.Space2 + widget.Space3 + stop + widget.Space2
+	text := min(p.text.Width()+1, min(a.w-2*widget.Space3, 640)-extra)
+	x, y := floor(a.x+(a.w-text-extra)/2), a.y+widget.Space3
+	widget.Place(p.box, x, y, text+extra, high)
+	widget.Place(p.icon, x+widget.Space4, y+(high-18)/2, 18, 18)
+	widget.Place(p.text, x+widget.Space4+18+widget.Space2, y+(high-20)/2, text, 20)
+	widget.Place(p.stop, x+text+extra-widget.Space2-stop, y+(high-widget.Target)/2, stop, widget.Target)
+	return rect{a.x, a.y + widget.Space3 + high, a.w, a.h - widget.Space3 - high}
+}
