@@ -160,11 +160,6 @@ func (m *Manager) OpenSpeaker(spec string) (media.AudioSink, error) {
 	return s, explainFile(err, spec, ".wav", "only .wav can be written")
 }
 
-// OpenSystemSound opens what the machine plays, without what this process plays.
-func (m *Manager) OpenSystemSound() (media.AudioSource, error) {
-	return nil, fmt.Errorf("open the sound of this machine: %w", media.ErrUnsupported)
-}
-
 func isFile(spec, ext string) bool { return strings.EqualFold(filepath.Ext(spec), ext) }
 
 // explainFile says more when what was not found as a device is a file of another type.
