@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +158,8 @@ func shows(t *testing.T, f *media.Frame, x, y int, colour uint32) {
 		t.Errorf("luma at %d,%d is %d, want %d for #%06x", x, y, got, want, colour)
 	}
 }
+
+var quiet = slog.New(slog.DiscardHandler)
 
 // servers are X servers with and without what makes capturing cheap.
 var servers = map[string][]string{

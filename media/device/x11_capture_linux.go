@@ -23,6 +23,10 @@ const (
 	// settleTime is how long a window must keep its size before it is located again: every
 	// size costs a keyframe.
 	settleTime = 200 * time.Millisecond
+	// The server does not tell that the pointer moves. Once nothing has for drowsyAfter, it is
+	// looked for every drowsyInterval only.
+	drowsyAfter    = 2 * time.Second
+	drowsyInterval = 200 * time.Millisecond
 	// maxFailures is how many reads may fail in a row: a window that changes its size is
 	// gone from where it was before the server has said so.
 	maxFailures = 10
@@ -146,10 +150,14 @@ func (c *x11Capture) due(last time.Time, interval time.Duration) (at time.Time, 
 		return c.settled, true
 	case c.scene.from == 0:
 		return next, false
-	case c.whole || c.cursor != nil || c.damage == nil || c.damage.told:
+	case c.whole || c.damage != nil && c.damage.told:
 		return next, true
+	case c.cursor == nil && c.damage != nil:
+		return next, false
+	case c.last != nil && last.Sub(c.last.Captured) > drowsyAfter:
+		return last.Add(max(interval, drowsyInterval)), true
 	}
-	return next, false
+	return next, true
 }
 
 // look returns the next picture, which is the caller's to release, or nil when nothing has

@@ -39,6 +39,9 @@ type coding struct {
 	key     bool
 }
 
+// small says whether little has changed: a quarter of a mean frame at 15 a second.
+func (c coding) small() bool { return c.bytes*8 < c.rate/60 }
+
 // coded takes note of what was coded at now. It has to leave before anything is added to it:
 // the path belongs to sound and faces too.
 func (r *refiner) coded(now time.Time, c coding) {
@@ -47,8 +50,11 @@ func (r *refiner) coded(now time.Time, c coding) {
 	}
 	r.sent = r.sent.Add(time.Duration(float64(c.bytes*8) / float64(max(c.rate, 1)) * float64(time.Second)))
 	r.at = now.Add(refinePause)
-	if c.key || c.ceiling == 0 {
+	switch complete := r.step == len(refineSteps); {
+	case c.key || c.ceiling == 0 && !(complete && c.small()):
 		r.step = 0
+	case c.ceiling == 0:
+		r.step-- // a caret that blinks needs the last step only
 	}
 	if c.ceiling == 0 {
 		r.at = now.Add(refineAfter)

@@ -48,6 +48,16 @@ func TestRefine(t *testing.T) {
 	if at, ceilings := drive(&r, coding{bytes: 1000, rate: rate, ceiling: refineSteps[0], key: true}); len(at) != len(refineSteps)-1 || ceilings[0] != refineSteps[1] {
 		t.Errorf("after a keyframe: %v at %v", ceilings, at)
 	}
+	// A small change to a picture that is as good as it gets needs the last step only, and a
+	// large one all of them.
+	r = refiner{}
+	drive(&r, coding{bytes: 1000, rate: rate})
+	if _, ceilings := drive(&r, coding{bytes: 500, rate: rate}); len(ceilings) != 1 || ceilings[0] != refineSteps[len(refineSteps)-1] {
+		t.Errorf("after a small change: %v", ceilings)
+	}
+	if _, ceilings := drive(&r, coding{bytes: 5000, rate: rate}); len(ceilings) != len(refineSteps) {
+		t.Errorf("after a large change: %v", ceilings)
+	}
 	// A step that was left out is tried again, and nothing skipped.
 	r = refiner{}
 	r.coded(start, coding{bytes: 1000, rate: rate})
