@@ -49,7 +49,7 @@ type running struct {
 }
 
 func newExecutor(ctx context.Context, c *Call, g *errgroup.Group) *executor {
-	return &executor{Call: c, ctx: ctx, group: g}
+	return &executor{Call: c, ctx: ctx, group: g, loss: voice.Loss}
 }
 
 // apply feeds one event to next and does what comes out.
@@ -205,7 +205,7 @@ func (x *executor) startPeer(id signal.ID, attempt int, conn string) {
 	p, err := peer.New(peer.Config{
 		Conn: conn, Settings: x.cfg.Settings, ICEServers: x.cfg.ICEServers,
 		Certificates: x.cfg.Certificates, Codecs: x.cfg.Codecs,
-		Mic: x.audio, Camera: x.camera, Screen: x.screen,
+		Mic: x.audio, Camera: x.camera, Screen: x.screen, ScreenAudio: x.sound,
 		CameraView: x.view(id, media.Camera), ScreenView: x.view(id, media.Screen),
 		// The connection before this one may still be letting go of its place in the mixer.
 		Mixer: x.mixer, MixerID: fmt.Sprintf("%s/%d", id, attempt),
@@ -298,7 +298,7 @@ func (x *executor) observe(m *model) []event {
 	x.mu.Lock()
 	peers := maps.Clone(x.peers)
 	x.mu.Unlock()
-	loss := 0.0
+	loss := 0.0 // that in-band FEC is for: of those who take no repetitions
 	cameras := make(map[signal.ID]pipe.VideoStats, len(peers))
 	second := x.gauge.tick(time.Now())
 	for _, p := range m.Peers {
@@ -306,9 +306,11 @@ func (x *executor) observe(m *model) []event {
 		if r == nil {
 			continue
 		}
-		r.peer.Allow(allot(r.peer.Estimate(), m.Screen.Live))
+		r.peer.Allow(allot(r.peer.Estimate()-r.peer.Redundant(), m.Screen.Live))
 		r.peer.SpareTiles(x.shed >= ShedTiles)
-		loss = max(loss, r.peer.Loss())
+		if !r.peer.Repeats() {
+			loss = max(loss, r.peer.Loss(), voice.Loss)
+		}
 		o := observed{p.ID, r.peer.Audio().Speaking(), p.Quality, p.Report}
 		if second {
 			st := r.peer.Stats()
@@ -322,7 +324,7 @@ func (x *executor) observe(m *model) []event {
 	if loss != x.loss {
 		x.loss = loss
 		cfg := voice
-		cfg.Loss = max(loss, voice.Loss)
+		cfg.Loss = loss
 		x.audio.Configure(cfg)
 	}
 	if second {

@@ -45,6 +45,8 @@ type LinePeer struct {
 	ScreenOut LineOut   `json:"screen_out"`
 	AudioIn   LineHear  `json:"audio_in"`
 	AudioOut  LineSpeak `json:"audio_out"`
+	SoundIn   LineHear  `json:"screen_audio_in"`
+	SoundOut  LineSpeak `json:"screen_audio_out"`
 }
 
 // LineIn is a remote picture. Frames counts those painted; fps is their rate.
@@ -87,12 +89,17 @@ type LineHear struct {
 	Underruns uint64  `json:"underruns"`
 	Lost      uint64  `json:"lost"`
 	Repaired  uint64  `json:"repaired"`
+	// Of the repaired ones, by a copy in a later packet, and by one sent again.
+	RepairedRED  uint64 `json:"repaired_red"`
+	RepairedNACK uint64 `json:"repaired_nack"`
+	RedDepth     int    `json:"red_depth"`
 }
 
 // LineSpeak is our sound as sent to this peer.
 type LineSpeak struct {
-	Kbps  float64 `json:"kbps"`
-	Level float64 `json:"level_db"`
+	Kbps     float64 `json:"kbps"`
+	Level    float64 `json:"level_db"`
+	RedDepth int     `json:"red_depth"`
 }
 
 // Meter makes one Line after another and remembers what rates are derived from.
@@ -144,12 +151,22 @@ func (l *LinePeer) fill(s, b peer.Stats, dt float64) {
 	l.Path, l.Estimate = s.Path, float64(s.Estimate)/1000
 	l.VideoIn, l.ScreenIn = lineIn(s.Camera, b.Camera, dt), lineIn(s.Screen, b.Screen, dt)
 	l.VideoOut, l.ScreenOut = lineOut(s.CameraOut, b.CameraOut, dt), lineOut(s.ScreenOut, b.ScreenOut, dt)
-	l.AudioIn = LineHear{
-		Kbps: kbps(s.Audio.Bytes, b.Audio.Bytes, dt), Level: s.Level,
-		Concealed: s.Audio.ConcealedPercent(), Jitter: *millis(s.Audio.Jitter), DelayMs: *millis(s.Audio.Delay),
-		Underruns: s.Audio.Underruns, Lost: s.Audio.Lost, Repaired: s.Audio.Repaired,
+	l.AudioIn, l.AudioOut = lineHear(s.Audio, b.Audio, s.Level, dt), lineSpeak(s.AudioOut, b.AudioOut, dt)
+	l.SoundIn = lineHear(s.ScreenAudio, b.ScreenAudio, s.ScreenAudioLevel, dt)
+	l.SoundOut = lineSpeak(s.ScreenAudioOut, b.ScreenAudioOut, dt)
+}
+
+func lineHear(s, b pipe.AudioStats, level, dt float64) LineHear {
+	return LineHear{
+		Kbps: kbps(s.Bytes, b.Bytes, dt), Level: level,
+		Concealed: s.ConcealedPercent(), Jitter: *millis(s.Jitter), DelayMs: *millis(s.Delay),
+		Underruns: s.Underruns, Lost: s.Lost, Repaired: s.Repaired,
+		RepairedRED: s.RepairedRED, RepairedNACK: s.RepairedNACK, RedDepth: s.RedDepth,
 	}
-	l.AudioOut = LineSpeak{Kbps: kbps(s.AudioOut.Bytes, b.AudioOut.Bytes, dt), Level: s.AudioOut.Level}
+}
+
+func lineSpeak(s, b peer.Out, dt float64) LineSpeak {
+	return LineSpeak{Kbps: kbps(s.Bytes, b.Bytes, dt), Level: s.Level, RedDepth: s.RedDepth}
 }
 
 func lineIn(s, b pipe.VideoStats, dt float64) LineIn {

@@ -4,6 +4,8 @@ package peer
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pion/interceptor"
@@ -42,7 +44,10 @@ const (
 	payloadVP8  = 96
 	payloadRTX  = 97
 	payloadOpus = 111
+	payloadRED  = 63
 )
+
+const mimeTypeRED = "audio/red"
 
 // opusFmtp asks for in-band FEC and allows discontinuous transmission (RFC 7587 section 6.1).
 const opusFmtp = "minptime=10;useinbandfec=1;usedtx=1"
@@ -56,11 +61,16 @@ func newConnection(cfg Config) (*webrtc.PeerConnection, cc.BandwidthEstimator, e
 	}
 	var estimator cc.BandwidthEstimator
 	registry := &interceptor.Registry{}
-	responder, err := nack.NewResponderInterceptor(nack.ResponderSize(2048))
+	// A second of video at its fastest, and of sound.
+	responder, err := nack.NewResponderInterceptor(nack.ResponderSize(2048), nack.ResponderStreamsFilter(wantsRepair("video/")))
 	if err != nil {
 		return nil, nil, err
 	}
-	reports, err := report.NewReceiverInterceptor()
+	audioResponder, err := nack.NewResponderInterceptor(nack.ResponderSize(64), nack.ResponderStreamsFilter(wantsRepair("audio/")))
+	if err != nil {
+		return nil, nil, err
+	}
+	reports, err := report.NewReceiverInterceptor(report.ReceiverInterval(reportInterval))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -75,6 +85,7 @@ func newConnection(cfg Config) (*webrtc.PeerConnection, cc.BandwidthEstimator, e
 	}
 	congestion.OnNewPeerConnection(func(_ string, e cc.BandwidthEstimator) { estimator = e })
 	registry.Add(responder)
+	registry.Add(audioResponder)
 	registry.Add(reports)
 	registry.Add(congestion)
 	if err := webrtc.ConfigureTWCCHeaderExtensionSender(engine, registry); err != nil {
@@ -99,15 +110,36 @@ func newConnection(cfg Config) (*webrtc.PeerConnection, cc.BandwidthEstimator, e
 	return pc, estimator, err
 }
 
+// reportInterval is how often we tell what was lost of what we are sent: the redundancy of
+// sound follows it, so within a second of a change two reports tell of it.
+const reportInterval = 500 * time.Millisecond
+
+// wantsRepair picks the streams of a kind whose lost packets are sent again.
+func wantsRepair(kind string) func(*interceptor.StreamInfo) bool {
+	return func(s *interceptor.StreamInfo) bool {
+		return strings.HasPrefix(s.MimeType, kind) && slices.ContainsFunc(s.RTCPFeedback, func(f interceptor.RTCPFeedback) bool {
+			return f.Type == webrtc.TypeRTCPFBNACK && f.Parameter == ""
+		})
+	}
+}
+
 func registerCodecs(e *webrtc.MediaEngine) error {
 	opus := webrtc.RTPCodecParameters{
 		RTPCodecCapability: webrtc.RTPCodecCapability{
 			MimeType: webrtc.MimeTypeOpus, ClockRate: media.SampleRate, Channels: 2, SDPFmtpLine: opusFmtp,
-			RTCPFeedback: []webrtc.RTCPFeedback{{Type: webrtc.TypeRTCPFBTransportCC}},
+			RTCPFeedback: []webrtc.RTCPFeedback{{Type: webrtc.TypeRTCPFBNACK}, {Type: webrtc.TypeRTCPFBTransportCC}},
 		},
 		PayloadType: payloadOpus,
 	}
 	if err := e.RegisterCodec(opus, webrtc.RTPCodecTypeAudio); err != nil {
+		return err
+	}
+	// RFC 2198: what is lost comes again with the packets after it. Whoever does not know it
+	// strikes it from the answer, and gets plain Opus.
+	red := opus
+	red.PayloadType, red.MimeType = payloadRED, mimeTypeRED
+	red.SDPFmtpLine = fmt.Sprintf("%d/%d", payloadOpus, payloadOpus)
+	if err := e.RegisterCodec(red, webrtc.RTPCodecTypeAudio); err != nil {
 		return err
 	}
 	video := []webrtc.RTPCodecParameters{

@@ -40,10 +40,11 @@ type Config struct {
 
 	Mic            *pipe.AudioSender
 	Camera, Screen *pipe.VideoSender
+	ScreenAudio    *pipe.AudioSender // two channels
 
 	CameraView, ScreenView *pipe.View
 	Mixer                  *pipe.Mixer
-	MixerID                string
+	MixerID                string // of the microphone; the screen's sound has it with /screen
 
 	// Send passes a call message to the other member; it must not block.
 	Send func(payload []byte)
@@ -57,6 +58,7 @@ const (
 	mic = iota
 	camera
 	screen
+	sound // of the screen
 	trackCount
 )
 
@@ -77,24 +79,25 @@ type Peer struct {
 	// restarted is when the last ICE restart began; it belongs to negotiate.
 	restarted time.Time
 	tracks    [trackCount]*track
-	video     [trackCount]*pipe.VideoReceiver // mic's is nil
+	video     [trackCount]*pipe.VideoReceiver // nil for sound
 	audio     *pipe.AudioReceiver
+	sound     *pipe.AudioReceiver
 
 	estimator cc.BandwidthEstimator // set before any goroutine reads it
 	rtt       atomic.Int64          // time.Duration
 	loss      atomic.Uint32         // of our sound, in 1/256 (RFC 3550 fraction lost)
 	spare     atomic.Bool           // small pictures may move less smoothly
 
-	mu        sync.Mutex
-	pc        *webrtc.PeerConnection
-	channel   *webrtc.DataChannel
-	want      Want            // what the other side shows
-	allowed   [trackCount]int // bit/s for each picture
-	unmic     func()          // ends sending sound; nil while none is sent
-	subs      [trackCount]*pipe.Subscription
-	connected bool
-	closing   bool // no goroutine is started any more
-	path      string
+	mu             sync.Mutex
+	pc             *webrtc.PeerConnection
+	channel        *webrtc.DataChannel
+	want           Want            // what the other side shows
+	allowed        [trackCount]int // bit/s for each picture
+	unmic, unsound func()          // end sending sound; nil while none is sent
+	subs           [trackCount]*pipe.Subscription
+	connected      bool
+	closing        bool // no goroutine is started any more
+	path           string
 }
 
 // New returns a Peer that does nothing until Run.
@@ -112,11 +115,20 @@ func New(cfg Config) (*Peer, error) {
 	p.tracks[mic] = newTrack("mic", webrtc.RTPCodecTypeAudio, media.SampleRate)
 	p.tracks[camera] = newTrack("camera", webrtc.RTPCodecTypeVideo, 90000)
 	p.tracks[screen] = newTrack("screen", webrtc.RTPCodecTypeVideo, 90000)
+	p.tracks[sound] = newTrack("sound", webrtc.RTPCodecTypeAudio, media.SampleRate)
 	dec, err := cfg.Codecs.AudioDecoder(1)
 	if err != nil {
 		return nil, fmt.Errorf("set up audio decoder: %w", err)
 	}
 	p.audio = pipe.NewAudioReceiver(dec)
+	if dec, err = cfg.Codecs.AudioDecoder(media.SpeakerChannels); err != nil {
+		p.audio.Close()
+		return nil, fmt.Errorf("set up audio decoder: %w", err)
+	}
+	p.sound = pipe.NewStereoReceiver(dec)
+	for i, r := range map[int]*pipe.AudioReceiver{mic: p.audio, sound: p.sound} {
+		r.RedType, r.Nack = payloadRED, feedback{p, i}.Nack
+	}
 	p.video[camera] = pipe.NewVideoReceiver(cfg.Codecs, cfg.CameraView, feedback{p, camera}, cfg.Log)
 	p.video[screen] = pipe.NewVideoReceiver(cfg.Codecs, cfg.ScreenView, feedback{p, screen}, cfg.Log)
 	return p, nil
@@ -160,6 +172,7 @@ func (p *Peer) Audio() *pipe.AudioReceiver { return p.audio }
 // Run connects, and stays until ctx ends or the connection cannot be set up.
 func (p *Peer) Run(ctx context.Context) error {
 	defer p.audio.Close()
+	defer p.sound.Close()
 	pc, estimator, err := newConnection(p.cfg)
 	if err != nil {
 		return fmt.Errorf("set up connection: %w", err)
@@ -172,6 +185,8 @@ func (p *Peer) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	p.cfg.Mixer.Add(p.cfg.MixerID, p.audio)
 	defer p.cfg.Mixer.Remove(p.cfg.MixerID)
+	p.cfg.Mixer.Add(p.cfg.MixerID+"/screen", p.sound)
+	defer p.cfg.Mixer.Remove(p.cfg.MixerID + "/screen")
 	if err := p.prepare(ctx, g, pc); err != nil {
 		p.close()
 		return errors.Join(err, pc.GracefulClose(), g.Wait())
@@ -302,9 +317,10 @@ func (p *Peer) subscribe() {
 	}
 	if p.unmic == nil {
 		p.unmic = p.cfg.Mic.Subscribe(p.tracks[mic].writeAudio)
+		p.unsound = p.cfg.ScreenAudio.Subscribe(p.tracks[sound].writeAudio)
 	}
 	for i, shown := range [trackCount][2]int{camera: p.want.Camera, screen: p.want.Screen} {
-		if i == mic {
+		if isSound(i) {
 			continue
 		}
 		want := pipe.VideoWant{
@@ -344,10 +360,22 @@ func (p *Peer) close() {
 	p.connected, p.closing = false, true
 	if p.unmic != nil {
 		p.unmic()
-		p.unmic = nil
+		p.unsound()
+		p.unmic, p.unsound = nil, nil
 	}
 	p.unsubscribe(camera)
 	p.unsubscribe(screen)
+}
+
+// isSound says whether a track is one of sound.
+func isSound(i int) bool { return i == mic || i == sound }
+
+// hearing is the receiver of a track of sound.
+func (p *Peer) hearing(i int) *pipe.AudioReceiver {
+	if i == sound {
+		return p.sound
+	}
+	return p.audio
 }
 
 func (p *Peer) sender(i int) *pipe.VideoSender {

@@ -85,6 +85,8 @@ type end struct {
 	view   *pipe.View
 	mixer  *pipe.Mixer
 	phases chan Phase
+	// screenAudio is for two channels.
+	screenAudio *pipe.AudioSender
 	// loudest is the greatest sample that the speaker played.
 	loudest atomic.Int64
 }
@@ -113,9 +115,15 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 		view: pipe.NewView(c, false, nil), mixer: pipe.NewMixer(), phases: make(chan Phase, 16),
 	}
 	e.view.Resize(320, 180, media.FitCover)
+	stereo, err := c.AudioEncoder(media.AudioConfig{Channels: 2, BitRate: 96_000, Music: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stereo.Close() })
+	e.screenAudio = pipe.NewStereoSender(stereo, testLog)
 	e.peer, err = New(Config{
 		Conn: conn, Settings: settings, Codecs: c,
-		Mic: e.mic, Camera: e.camera, Screen: pipe.NewVideoSender(c, nil, testLog),
+		Mic: e.mic, Camera: e.camera, Screen: pipe.NewVideoSender(c, nil, testLog), ScreenAudio: e.screenAudio,
 		CameraView: e.view, ScreenView: pipe.NewView(c, false, nil), Mixer: e.mixer, MixerID: "other",
 		Send: send, Changed: func(p Phase) { e.phases <- p }, Log: testLog,
 	})
@@ -327,6 +335,7 @@ func TestSignalRefusesRubbish(t *testing.T) {
 	l := newLab(t, 0, 0)
 	e := newEnd(t, l, "10.0.0.1", "", func([]byte) {})
 	defer e.peer.audio.Close()
+	defer e.peer.sound.Close()
 	for _, m := range []string{
 		"", "{", "[]", `{"type":"offer"}`, `{"conn":"a","type":"dance"}`, `{"conn":"a","type":"offer"}`,
 		`{"conn":"a","type":"candidate"}`, `{"conn":"0123456789012345678901234567890123","type":"restart"}`,

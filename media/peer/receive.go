@@ -16,8 +16,8 @@ func (p *Peer) readRTP(i int, remote *webrtc.TrackRemote) {
 		if err != nil {
 			return
 		}
-		if i == mic {
-			p.audio.Push(pkt, time.Now())
+		if isSound(i) {
+			p.hearing(i).Push(pkt, time.Now())
 		} else {
 			p.video[i].Push(pkt, time.Now())
 		}
@@ -36,8 +36,8 @@ func (p *Peer) readReceiverRTCP(i int, r *webrtc.RTPReceiver) {
 			if !ok {
 				continue
 			}
-			if i == mic {
-				p.audio.SenderReport(fromNTP(sr.NTPTime), sr.RTPTime)
+			if isSound(i) {
+				p.hearing(i).SenderReport(fromNTP(sr.NTPTime), sr.RTPTime)
 			} else {
 				p.video[i].SenderReport(fromNTP(sr.NTPTime), sr.RTPTime)
 			}
@@ -78,9 +78,14 @@ func (p *Peer) onReports(i int, reports []rtcp.ReceptionReport) {
 			p.rtt.Store(int64(rtt))
 			p.video[camera].SetRTT(rtt)
 			p.video[screen].SetRTT(rtt)
+			p.audio.SetRTT(rtt)
+			p.sound.SetRTT(rtt)
 		}
 		if i == mic {
 			p.loss.Store(uint32(r.FractionLost))
+		}
+		if isSound(i) {
+			t.onLoss(float64(r.FractionLost)/256, time.Duration(p.rtt.Load()), p.Estimate(), time.Now())
 		}
 	}
 }
@@ -96,7 +101,7 @@ func roundTrip(now time.Time, r rtcp.ReceptionReport) (time.Duration, bool) {
 	return rtt, rtt < 10*time.Second // more is a clock that was set, or a lie
 }
 
-// feedback asks the other side for what one video track lacks.
+// feedback asks the other side for what one track lacks.
 type feedback struct {
 	p *Peer
 	i int

@@ -9,12 +9,14 @@ import (
 	"parley/media/pipe"
 )
 
-// Out counts what we send on one track. Level is of the sound, in dBFS; Limit is of a picture.
+// Out counts what we send on one track. Level and RedDepth, how many earlier packets its newest
+// one repeats, are of sound; Limit is of a picture.
 type Out struct {
 	Width, Height int
 	Frames, Bytes uint64
 	Level         float64
 	Limit         pipe.Limit
+	RedDepth      int
 }
 
 // Stats is how a connection does, counted since it began.
@@ -24,11 +26,13 @@ type Stats struct {
 	Estimate int           // what the path carries, bit/s
 	Loss     float64       // of our sound, 0 to 1, as the other side sees it
 
-	Audio          pipe.AudioStats
-	Level          float64 // of the remote sound, dBFS
-	Camera, Screen pipe.VideoStats
+	Audio            pipe.AudioStats
+	Level            float64 // of the remote sound, dBFS
+	ScreenAudio      pipe.AudioStats
+	ScreenAudioLevel float64
+	Camera, Screen   pipe.VideoStats
 
-	AudioOut, CameraOut, ScreenOut Out
+	AudioOut, CameraOut, ScreenOut, ScreenAudioOut Out
 }
 
 // Stats returns the counters as they are now.
@@ -49,14 +53,21 @@ func (p *Peer) Stats() Stats {
 	}
 	return Stats{
 		RTT: time.Duration(p.rtt.Load()), Path: path, Estimate: p.Estimate(), Loss: p.Loss(),
-		Audio: p.audio.Stats(), Level: p.audio.Level(),
+		Audio: p.audio.Stats(), Level: p.audio.Level(), ScreenAudio: p.sound.Stats(), ScreenAudioLevel: p.sound.Level(),
 		Camera: p.video[camera].Stats(), Screen: p.video[screen].Stats(),
-		AudioOut: out(mic), CameraOut: out(camera), ScreenOut: out(screen),
+		AudioOut: out(mic), CameraOut: out(camera), ScreenOut: out(screen), ScreenAudioOut: out(sound),
 	}
 }
 
 // Loss is the share of our sound's packets that did not arrive, 0 to 1.
 func (p *Peer) Loss() float64 { return float64(p.loss.Load()) / 256 }
+
+// Redundant is what repeating our sound costs now, beyond the sound itself, in bit/s.
+func (p *Peer) Redundant() int { return p.tracks[mic].redundant() + p.tracks[sound].redundant() }
+
+// Repeats says whether the other side takes repetitions of our voice (RFC 2198). Nobody needs
+// its in-band FEC then.
+func (p *Peer) Repeats() bool { return p.tracks[mic].repeats() }
 
 // Estimate is what the path carries, in bit/s.
 func (p *Peer) Estimate() int {
@@ -71,7 +82,7 @@ func (p *Peer) Estimate() int {
 func (t *track) out() Out {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return Out{Width: t.w, Height: t.h, Frames: t.frames, Bytes: uint64(t.octets), Level: t.level}
+	return Out{Width: t.w, Height: t.h, Frames: t.frames, Bytes: uint64(t.octets), Level: t.level, RedDepth: t.red.depth}
 }
 
 // setPath notes over which kind of candidates the packets go: relay if either is one.

@@ -40,7 +40,8 @@ type track struct {
 	frames  uint64
 	w, h    int
 	level   float64
-	bound   func() // told when the track can be written to
+	bound   func()     // told when the track can be written to
+	red     redundancy // of sound
 }
 
 func newTrack(id string, kind webrtc.RTPCodecType, rate uint32) *track {
@@ -55,6 +56,7 @@ func newTrack(id string, kind webrtc.RTPCodecType, rate uint32) *track {
 
 // Bind implements webrtc.TrackLocal.
 func (t *track) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
+	t.bindRED(c.CodecParameters())
 	for _, p := range c.CodecParameters() {
 		if p.MimeType != webrtc.MimeTypeVP8 && p.MimeType != webrtc.MimeTypeOpus {
 			continue
@@ -86,9 +88,10 @@ func (t *track) ID() string { return t.id }
 // RID implements webrtc.TrackLocal.
 func (t *track) RID() string { return "" }
 
-// StreamID implements webrtc.TrackLocal. Sound and camera share a stream: they are in sync.
+// StreamID implements webrtc.TrackLocal. Microphone and camera share a stream, and so do screen
+// and its sound: they are in sync.
 func (t *track) StreamID() string {
-	if t.id == "screen" {
+	if t.id == "screen" || t.id == "sound" {
 		return "screen"
 	}
 	return "person"
@@ -156,7 +159,7 @@ func (t *track) writeAudio(p pipe.AudioPacket) {
 	t.level = p.Level
 	// Sound keeps a sample clock of its own; the reports need to know where it stands.
 	t.epoch = p.Captured.Add(-time.Duration(p.Timestamp) * time.Second / time.Duration(t.rate))
-	t.write(p.Data)
+	t.write(t.withEarlier(p))
 	t.frames++
 }
 

@@ -46,6 +46,7 @@ const (
 
 // voicePlayout is the part of an AudioReceiver that belongs to Read.
 type voicePlayout struct {
+	channels  int     // interleaved in fifo and frame
 	fifo      []int16 // decoded, not handed out yet: less than 10 ms between two Reads
 	frame     []int16
 	data      []byte // the packet to decode
@@ -64,11 +65,15 @@ type voicePlayout struct {
 	rest      int64 // samples until the delay may be changed again
 }
 
-func (o *voicePlayout) init() {
-	o.fifo = make([]int16, 0, 4*media.PacketSamples)
-	o.frame = make([]int16, 0, media.PacketSamples+maxPeriod)
+func (o *voicePlayout) init(channels int) {
+	o.channels, o.stretch.channels = channels, channels
+	o.fifo = make([]int16, 0, 4*media.PacketSamples*channels)
+	o.frame = make([]int16, 0, (media.PacketSamples+maxPeriod)*channels)
 	o.data = make([]byte, 0, jitterPayload)
 }
+
+// waiting is how many samples were decoded and not handed out yet.
+func (o *voicePlayout) waiting() int64 { return int64(len(o.fifo) / o.channels) }
 
 // read is Read under readMu.
 func (r *AudioReceiver) read(pcm []int16, at time.Time) (heard bool) {
@@ -79,14 +84,14 @@ func (r *AudioReceiver) read(pcm []int16, at time.Time) (heard bool) {
 		heard = heard || o.mode != playIdle
 	}
 	copy(pcm, o.fifo)
-	playing := o.timestamp - int64(len(o.fifo))
+	playing := o.timestamp - o.waiting()
 	o.fifo = o.fifo[:copy(o.fifo, o.fifo[len(pcm):])]
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.playing, r.audible = playing, o.mode == playVoice
 	if r.started {
-		r.stats.Total += uint64(len(pcm))
+		r.stats.Total += uint64(len(pcm) / o.channels)
 	}
 	return heard
 }
@@ -98,11 +103,11 @@ func (r *AudioReceiver) step(at time.Time) {
 	step := r.plan(max(durationSamples(at.Sub(r.epoch)), 0))
 	r.mu.Unlock()
 
-	frame := o.frame[:media.PacketSamples]
+	frame := o.frame[:media.PacketSamples*o.channels]
 	var err error
 	switch step {
 	case stepSilence:
-		frame = frame[:media.BlockSamples]
+		frame = frame[:media.BlockSamples*o.channels]
 		clear(frame)
 		o.made += media.BlockSamples
 	case stepDecode:
@@ -128,11 +133,11 @@ func (r *AudioReceiver) finish(frame []int16, step playStep, err error) {
 		r.makeUp(frame, concealFor, concealFade)
 	} else {
 		if o.gain < 1 {
-			fade(frame[:resumeFade], 1, o.gain, 1)
+			fade(frame[:resumeFade*o.channels], o.channels, o.gain, 1)
 			o.gain = 1
 		}
 		o.made, o.counted, o.credit = 0, 0, 0
-		o.level = media.Level(frame[len(frame)-media.BlockSamples:])
+		o.level = media.Level(frame[len(frame)-media.BlockSamples*o.channels:])
 	}
 	before := len(frame)
 	if err == nil {
@@ -149,8 +154,9 @@ func (r *AudioReceiver) finish(frame []int16, step playStep, err error) {
 		o.counted += media.PacketSamples
 	case step == stepRecover:
 		r.stats.Repaired++
+		r.stats.RepairedFEC++
 	}
-	switch change := len(frame) - before; {
+	switch change := (len(frame) - before) / o.channels; {
 	case change > 0:
 		r.stats.Stretched += uint64(change)
 	case change < 0:
@@ -182,9 +188,9 @@ func (r *AudioReceiver) makeNoise(frame []int16) {
 // fadeOut makes invented sound quieter the longer it lasts, until there is none.
 func (r *AudioReceiver) fadeOut(frame []int16, hold, length int64) {
 	o := &r.out
-	o.made += int64(len(frame))
+	o.made += int64(len(frame) / o.channels)
 	gain := min(o.gain, max(0, 1-float32(o.made-hold)/float32(length)))
-	fade(frame, 1, o.gain, gain)
+	fade(frame, o.channels, o.gain, gain)
 	o.gain = gain
 	if gain == 0 {
 		o.mode = playIdle
@@ -204,6 +210,9 @@ func (r *AudioReceiver) plan(now int64) playStep {
 	p := r.queue.first()
 	if p == nil {
 		return r.planEmpty()
+	}
+	if r.resync {
+		p = r.skipCopies(p, now)
 	}
 	missing := p.seq - r.queue.next
 	// More time than packets between here and p: the sender was silent.
@@ -262,7 +271,7 @@ func (o *voicePlayout) planWait() playStep {
 
 // delayOf is the delay that sound with that timestamp has if it is decoded now.
 func (r *AudioReceiver) delayOf(timestamp, now int64) int64 {
-	return now + int64(len(r.out.fifo)) - timestamp - r.transit.base
+	return now + r.out.waiting() - timestamp - r.transit.base
 }
 
 // due says whether the first packet after a silence has waited long enough. It waits no
@@ -315,6 +324,7 @@ func (r *AudioReceiver) take(p *jitterPacket, now int64) playStep {
 	}
 	r.measure(p.timestamp, now)
 	r.delay.played(true)
+	r.countRepair(p)
 	o.timestamp = p.timestamp + media.PacketSamples
 	o.data = r.queue.take(p, o.data)
 	if len(o.data) <= dtxSize {

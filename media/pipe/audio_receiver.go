@@ -12,16 +12,25 @@ import (
 // maxExtraDelay bounds what lip-sync may ask for.
 const maxExtraDelay = 500 * time.Millisecond
 
-// AudioReceiver is one remote microphone: RTP packets go in as they arrive, 10 ms of sound
+// AudioReceiver is one remote microphone, or what a remote machine plays: RTP packets go in as they arrive, 10 ms of sound
 // come out whenever the speaker asks. Decoding happens when sound is asked for, so that
 // what is missing by then is decided as late as possible. It starts no goroutine; all
 // methods may be called from any.
 type AudioReceiver struct {
+	// RedType is the RTP payload type of packets that carry earlier ones too (RFC 2198), 0
+	// for none. Set before the first Push.
+	RedType uint8
+	// Nack, if set before the first Push, is told which packets to ask for again. It is
+	// called by the goroutine that pushes.
+	Nack func(seqs []uint16)
+
 	meter voiceMeter
 
 	// mu guards what packets and sound share. It is held for microseconds.
 	mu         sync.Mutex
 	queue      jitterQueue
+	red        redPacket // of the packet that is pushed now
+	nack       nackTracker
 	transit    transitTracker
 	delay      delayEstimator
 	stats      AudioStats
@@ -59,22 +68,38 @@ type senderReport struct {
 
 // NewAudioReceiver returns a receiver that decodes with dec, a decoder for one channel, which
 // it closes at the end.
-func NewAudioReceiver(dec media.AudioDecoder) *AudioReceiver {
+func NewAudioReceiver(dec media.AudioDecoder) *AudioReceiver { return newAudioReceiver(dec, 1) }
+
+// NewStereoReceiver is NewAudioReceiver for two channels, and a decoder for two.
+func NewStereoReceiver(dec media.AudioDecoder) *AudioReceiver { return newAudioReceiver(dec, 2) }
+
+func newAudioReceiver(dec media.AudioDecoder, channels int) *AudioReceiver {
 	r := &AudioReceiver{dec: dec, bad: -1}
 	r.delay.reset()
 	r.meter.init()
-	r.out.init()
+	r.out.init(channels)
 	return r
 }
+
+// Channels is how many channels Read delivers, 1 or 2.
+func (r *AudioReceiver) Channels() int { return r.out.channels }
 
 // Push takes a packet that arrived at the time at. It copies what it keeps. Packets that
 // make no sense are counted and change nothing.
 func (r *AudioReceiver) Push(p *rtp.Packet, at time.Time) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if p == nil || len(p.Payload) == 0 || len(p.Payload) > jitterPayload {
+	ask := r.push(p, at)
+	r.mu.Unlock()
+	if len(ask) > 0 {
+		r.Nack(ask)
+	}
+}
+
+// push is Push under mu. It returns the packets to ask for again.
+func (r *AudioReceiver) push(p *rtp.Packet, at time.Time) (ask []uint16) {
+	if p == nil || len(p.Payload) == 0 || len(p.Payload) > jitterPayload || !r.open(p) {
 		r.stats.Discarded++
-		return
+		return nil
 	}
 	if !r.started {
 		r.epoch = at
@@ -89,14 +114,22 @@ func (r *AudioReceiver) Push(p *rtp.Packet, at time.Time) {
 		if int(p.SequenceNumber) != r.bad {
 			r.bad = int(p.SequenceNumber + 1)
 			r.stats.Discarded++
-			return
+			return nil
 		}
 		r.restart(p, arrived)
 		seq = r.highest
 	}
 	r.bad = -1
 	timestamp := r.newest + int64(int32(p.Timestamp-uint32(r.newest)))
-	r.insert(jitterPacket{seq: seq, timestamp: timestamp, arrived: arrived, data: p.Payload})
+	r.stats.Bytes += uint64(len(p.Payload))
+	for _, b := range r.red.earlier[:r.red.count] {
+		r.insertCopy(seq, timestamp, b, arrived)
+	}
+	r.insert(jitterPacket{seq: seq, timestamp: timestamp, arrived: arrived, data: r.red.primary})
+	if r.Nack == nil {
+		return nil
+	}
+	return r.missing(arrived)
 }
 
 // restart forgets a stream's numbers and times, for those of p.
@@ -112,6 +145,7 @@ func (r *AudioReceiver) restart(p *rtp.Packet, arrived int64) {
 	r.queue.reset(r.highest)
 	r.transit = transitTracker{}
 	r.delay.reset()
+	r.nack.reset()
 	r.jitter, r.lastGap = 0, arrived-r.newest
 	r.report = senderReport{}
 	r.resync, r.fresh, r.remeasure = true, true, true
@@ -119,29 +153,26 @@ func (r *AudioReceiver) restart(p *rtp.Packet, arrived int64) {
 
 // insert queues a packet and learns from its time.
 func (r *AudioReceiver) insert(p jitterPacket) {
-	if p.seq < r.queue.next && r.resync && r.queue.played == 0 {
+	if p.seq < r.queue.next && r.resync && r.queue.seen == 0 {
 		// A stream's first packets came in the wrong order, and none was played yet.
 		r.queue.rewind(p.seq)
 	}
-	result, dropped, lost := r.queue.insert(p)
-	r.stats.Dropped += uint64(dropped)
-	r.stats.Lost += uint64(lost)
-	r.skipped += lost
-	if dropped+lost > 0 {
-		r.resync = true
-	}
+	p.asked = r.nack.asked(p.seq)
+	result := r.enqueue(p)
 	switch result {
 	case insertDuplicate:
 		r.stats.Duplicated++
 		return
 	case insertLate:
 		r.stats.Late++
-	case insertStored:
+	default:
 		r.stats.Packets++
-		r.stats.Bytes += uint64(len(p.data))
 	}
-	reordered := p.seq < r.highest
-	if !reordered {
+	how := inOrder
+	if p.seq < r.highest {
+		how = outOfOrder
+		r.nack.disordered(r.highest-p.seq, p.asked)
+	} else {
 		r.highest, r.newest = p.seq, p.timestamp
 		gap := p.arrived - p.timestamp
 		if d := max(gap-r.lastGap, r.lastGap-gap); d < transitJump {
@@ -155,7 +186,21 @@ func (r *AudioReceiver) insert(p jitterPacket) {
 		r.remeasure = true
 		return
 	}
-	r.delay.observe(delay, reordered, opusHasFEC(p.data))
+	if result != insertReplaced { // what a copy stood in for need not be waited for
+		r.delay.observe(delay, how, opusHasFEC(p.data))
+	}
+}
+
+// enqueue puts a packet into the queue and counts what had to go for it.
+func (r *AudioReceiver) enqueue(p jitterPacket) inserted {
+	result, dropped, lost := r.queue.insert(p)
+	r.stats.Dropped += uint64(dropped)
+	r.stats.Lost += uint64(lost)
+	r.skipped += lost
+	if dropped+lost > 0 {
+		r.resync = true
+	}
+	return result
 }
 
 // Read fills pcm with the next BlockSamples samples, to be heard from the time at on. It

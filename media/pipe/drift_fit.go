@@ -13,7 +13,7 @@ const (
 // fit makes a decoded packet longer or shorter when the delay is off its target. Drift
 // between the two clocks, changes of the network and lip-sync all end here.
 func (o *voicePlayout) fit(frame []int16) []int16 {
-	if o.rest -= int64(len(frame)); o.rest > 0 || !o.steady {
+	if o.rest -= int64(len(frame) / o.channels); o.rest > 0 || !o.steady {
 		return frame
 	}
 	before := len(frame)
@@ -23,7 +23,7 @@ func (o *voicePlayout) fit(frame []int16) []int16 {
 	case o.excess < -delayDead:
 		frame = o.stretch.lengthen(frame, int(delayBand-o.excess), lengthenLikeness(o.urgency))
 	}
-	if change := int64(len(frame) - before); change != 0 {
+	if change := int64(len(frame)-before) / int64(o.channels); change != 0 {
 		o.delay.shift(change)
 		o.rest = restAfter(o.excess)
 	}

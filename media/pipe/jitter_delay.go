@@ -28,6 +28,10 @@ const (
 	// packet; with in-band FEC most of them are not needed.
 	latePerCent    = 20 * samplesPerMs
 	latePerCentFEC = 8 * samplesPerMs
+	// copyPerCent is the same for lost packets of which a copy comes with a later one (RED):
+	// without it they are made up, and it is never longer in coming than the sender
+	// thought worth its bits. 20 ms are waited for a third of a per cent.
+	copyPerCent = 60 * samplesPerMs
 	// Above the first rate of loss, the delay has room for one packet more, so that the
 	// packet after a lost one, which carries its FEC, is here in time; below the second
 	// no longer.
@@ -39,12 +43,13 @@ const (
 // delayEstimator chooses the playout delay from histograms of relative packet delays that
 // forget exponentially.
 type delayEstimator struct {
-	ordered, reordered [delayBuckets]float32 // sum to 1 together once n > 0
-	n                  int
-	loss               float64 // share of packets not there when due
-	fec                float64 // share of packets that carry FEC
-	repair             bool    // leave room for FEC
-	desired            int64
+	ordered [delayBuckets]float32 // share of packets that came in their order
+	worth   [delayBuckets]float32 // share of the others, times what they are worth in samples
+	n       int
+	loss    float64 // share of packets not there when due
+	fec     float64 // share of packets that carry FEC
+	repair  bool    // leave room for FEC
+	desired int64
 }
 
 func (d *delayEstimator) reset() { *d = delayEstimator{desired: startDelay} }
@@ -57,20 +62,35 @@ func (d *delayEstimator) played(there bool) {
 	}
 }
 
-// observe takes a packet's delay over the fastest one, in samples, whether it came out of
-// order, and whether it carries its predecessor.
-func (d *delayEstimator) observe(delay int64, reordered, fec bool) {
+// arrival is how a packet came.
+type arrival uint8
+
+const (
+	inOrder arrival = iota
+	outOfOrder
+	asCopy // with a later packet, and not by itself
+)
+
+// observe takes a packet's delay over the fastest one, in samples, how it came, and whether
+// it carries its predecessor.
+func (d *delayEstimator) observe(delay int64, how arrival, fec bool) {
 	d.n++
 	keep := min(float32(delayForget), 1-1/float32(d.n))
 	for i := range d.ordered {
 		d.ordered[i] *= keep
-		d.reordered[i] *= keep
+		d.worth[i] *= keep
 	}
 	bucket := min(max(delay, 0)/delayStep, delayBuckets-1)
-	if reordered {
-		d.reordered[bucket] += 1 - keep
-	} else {
+	switch perCent := float32(latePerCent); {
+	case how == inOrder:
 		d.ordered[bucket] += 1 - keep
+	case how == asCopy:
+		d.worth[bucket] += (1 - keep) * 100 * copyPerCent
+	default:
+		if d.fec > lossHigh {
+			perCent = latePerCentFEC
+		}
+		d.worth[bucket] += (1 - keep) * 100 * perCent
 	}
 	d.fec *= 1 - lossForget
 	if fec {
@@ -86,21 +106,17 @@ func (d *delayEstimator) choose() int64 {
 	var total, late float32
 	for i := range d.ordered {
 		total += d.ordered[i]
-		late += d.reordered[i]
-	}
-	worth := float32(latePerCent)
-	if d.fec > lossHigh {
-		worth = latePerCentFEC
+		late += d.worth[i]
 	}
 	var sum float32
 	best, cost := 0, float32(0)
 	for i := range d.ordered {
 		in := sum >= delayQuantile*total
 		sum += d.ordered[i]
-		late -= d.reordered[i]
+		late -= d.worth[i]
 		if in || sum >= delayQuantile*total {
 			// In order, enough packets come within bucket i; is it worth waiting longer?
-			if c := float32(i*delayStep) + 100*late*worth; !in || c < cost {
+			if c := float32(i*delayStep) + late; !in || c < cost {
 				best, cost = i, c
 			}
 		}

@@ -20,23 +20,26 @@ type jitterPacket struct {
 	arrived   int64
 	data      []byte
 	full      bool
+	redundant bool // a copy that came with a later packet
+	asked     bool // for again, because it was missing
 }
 
 // jitterQueue sorts packets. next is the sequence number that is to be played next; every
 // packet in the queue is in [next, next+jitterSlots).
 type jitterQueue struct {
-	slots  [jitterSlots]jitterPacket
-	next   int64
-	count  int
-	played uint64 // bit i: packet next-1-i was played
+	slots [jitterSlots]jitterPacket
+	next  int64
+	count int
+	seen  uint64 // bit i: packet next-1-i was played, or came too late for it
 }
 
 // inserted says what became of a packet.
 type inserted uint8
 
 const (
-	insertStored inserted = iota
-	insertLate            // its time is over
+	insertStored   inserted = iota
+	insertReplaced          // a copy of it was here
+	insertLate              // its time is over
 	insertDuplicate
 )
 
@@ -45,16 +48,20 @@ func (q *jitterQueue) reset(seq int64) {
 	for i := range q.slots {
 		q.slots[i].full = false
 	}
-	q.next, q.count, q.played = seq, 0, 0
+	q.next, q.count, q.seen = seq, 0, 0
 }
 
 // insert copies a packet into the queue; dropped is the number of older ones that had to go
 // for it, lost that of the holes among them.
 func (q *jitterQueue) insert(p jitterPacket) (result inserted, dropped, lost int64) {
 	if back := q.next - p.seq; back > 0 {
-		if back <= 64 && q.played>>(back-1)&1 == 1 {
+		if back > 64 {
+			return insertLate, 0, 0
+		}
+		if q.seen>>(back-1)&1 == 1 {
 			return insertDuplicate, 0, 0
 		}
+		q.seen |= 1 << (back - 1)
 		return insertLate, 0, 0
 	}
 	if first := p.seq - jitterSlots + 1; first > q.next {
@@ -64,14 +71,19 @@ func (q *jitterQueue) insert(p jitterPacket) (result inserted, dropped, lost int
 		q.advance(first)
 	}
 	s := &q.slots[uint64(p.seq)%jitterSlots]
-	if s.full {
+	result = insertStored
+	switch {
+	case s.full && (p.redundant || !s.redundant):
 		return insertDuplicate, dropped, lost
+	case s.full:
+		result = insertReplaced
+		q.count--
 	}
 	data := append(s.data[:0], p.data...)
 	*s = p
 	s.data, s.full = data, true
 	q.count++
-	return insertStored, dropped, lost
+	return result, dropped, lost
 }
 
 // dropBefore removes the packets before seq and returns how many there were.
@@ -90,9 +102,9 @@ func (q *jitterQueue) dropBefore(seq int64) int {
 // advance makes seq the next to be played; what lies before was not.
 func (q *jitterQueue) advance(seq int64) {
 	if n := seq - q.next; n < 64 {
-		q.played <<= n
+		q.seen <<= n
 	} else {
-		q.played = 0
+		q.seen = 0
 	}
 	q.next = seq
 }
@@ -117,7 +129,7 @@ func (q *jitterQueue) take(p *jitterPacket, buf []byte) []byte {
 	p.data, p.full = buf[:0], false
 	q.count--
 	q.next = p.seq + 1
-	q.played = q.played<<1 | 1
+	q.seen = q.seen<<1 | 1
 	return data
 }
 
@@ -126,7 +138,7 @@ func (q *jitterQueue) rewind(seq int64) {
 	if q.count > 0 && q.last()-seq >= jitterSlots {
 		return
 	}
-	q.next, q.played = seq, 0
+	q.next, q.seen = seq, 0
 }
 
 // last is the greatest sequence number in the queue.

@@ -39,8 +39,8 @@ type Mixer struct {
 	soundMu sync.Mutex
 	sounds  [][]int16 // what is left of each
 
-	fillMu sync.Mutex // while speakers change, two may ask
-	mono   [media.BlockSamples]int16
+	fillMu sync.Mutex                                        // while speakers change, two may ask
+	voice  [media.BlockSamples * media.SpeakerChannels]int16 // of one source
 	sum    [media.BlockSamples * media.SpeakerChannels]float32
 	limit  float32 // gain of the limiter at the end of the last block
 }
@@ -141,15 +141,16 @@ func (m *Mixer) addVoice(s *mixerSource, at time.Time) {
 	from := s.gain
 	s.gain = gain
 	// A source that is not heard is read all the same: its queue must move on.
-	if !s.receiver.Read(m.mono[:], at) || from == 0 && gain == 0 {
+	channels := s.receiver.Channels()
+	pcm := m.voice[:media.BlockSamples*channels]
+	if !s.receiver.Read(pcm, at) || from == 0 && gain == 0 {
 		return
 	}
 	step := (gain - from) / media.BlockSamples
-	for i, v := range m.mono {
+	for i := range media.BlockSamples {
 		from += step
-		f := float32(v) * from
-		m.sum[2*i] += f
-		m.sum[2*i+1] += f
+		m.sum[2*i] += float32(pcm[i*channels]) * from
+		m.sum[2*i+1] += float32(pcm[(i+1)*channels-1]) * from
 	}
 }
 

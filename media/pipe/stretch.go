@@ -22,39 +22,43 @@ const (
 // stretcher makes a packet of speech shorter or longer by one pitch period: two pieces that
 // are one period apart are cross-faded where they resemble each other most.
 type stretcher struct {
-	thin [media.PacketSamples / coarse]float32
+	channels int // interleaved; both are cut at the same place
+	mid      [media.PacketSamples]int16
+	thin     [media.PacketSamples / coarse]float32
 }
 
-// shorten cuts at most limit samples out of x, in place, and returns what is left, or x as it is
-// if no two pieces resemble each other by at least likeness (a normalised correlation).
+// shorten cuts at most limit samples a channel out of x, in place, and returns what is left,
+// or x as it is if no two pieces resemble each other by at least likeness (a normalised
+// correlation).
 func (s *stretcher) shorten(x []int16, limit int, likeness float64) []int16 {
-	period := s.period(x, limit, likeness)
+	period := s.period(x, limit, likeness) * s.channels
 	if period == 0 {
 		return x
 	}
-	for i := range fadeLength {
-		x[i] = blend(x[i], x[i+period], i)
+	glide := fadeLength * s.channels
+	for i := range glide {
+		x[i] = blend(x[i], x[i+period], i/s.channels)
 	}
-	n := fadeLength + copy(x[fadeLength:], x[fadeLength+period:])
+	n := glide + copy(x[glide:], x[glide+period:])
 	return x[:n]
 }
 
-// lengthen repeats at most limit samples of x, whose memory has room for them.
+// lengthen repeats at most limit samples a channel of x, whose memory has room for them.
 func (s *stretcher) lengthen(x []int16, limit int, likeness float64) []int16 {
-	limit = min(limit, cap(x)-len(x))
-	period := s.period(x, limit, likeness)
+	limit = min(limit, (cap(x)-len(x))/s.channels)
+	period := s.period(x, limit, likeness) * s.channels
 	if period == 0 {
 		return x
 	}
-	n := len(x)
+	n, glide := len(x), fadeLength*s.channels
 	x = x[:n+period]
 	// The sound glides from where it is to where it was one period ago, and goes on from
 	// there; what is glided to may lie under what is glided from.
-	var before [fadeLength]int16
-	copy(before[:], x)
-	copy(x[period+fadeLength:], x[fadeLength:n])
-	for i, v := range before {
-		x[period+i] = blend(x[period+i], v, i)
+	var before [fadeLength * media.SpeakerChannels]int16
+	copy(before[:], x[:glide])
+	copy(x[period+glide:], x[glide:n])
+	for i, v := range before[:glide] {
+		x[period+i] = blend(x[period+i], v, i/s.channels)
 	}
 	return x
 }
@@ -68,8 +72,16 @@ func blend(a, b int16, i int) int16 {
 
 // period is the distance between the start of x and the piece most like it, 0 if none is.
 func (s *stretcher) period(x []int16, limit int, likeness float64) int {
+	if len(x) > media.PacketSamples*s.channels {
+		return 0
+	}
+	if s.channels > 1 {
+		mid := s.mid[:len(x)/s.channels]
+		mix(mid, 1, x, s.channels)
+		x = mid
+	}
 	limit = min(limit, maxPeriod, len(x)-fadeLength)
-	if limit < minPeriod || len(x) > media.PacketSamples {
+	if limit < minPeriod {
 		return 0
 	}
 	if media.Level(x) < quiet {

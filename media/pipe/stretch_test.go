@@ -20,8 +20,8 @@ func TestStretch(t *testing.T) {
 		original := append([]int16(nil), x...)
 		for _, limit := range []int{130, 500, 720} {
 			for name, f := range map[string]func([]int16, int, float64) []int16{
-				"shorten":  new(stretcher).shorten,
-				"lengthen": new(stretcher).lengthen,
+				"shorten":  (&stretcher{channels: 1}).shorten,
+				"lengthen": (&stretcher{channels: 1}).lengthen,
 			} {
 				copy(x, original)
 				y := f(x, limit, 0.9)
@@ -67,7 +67,7 @@ func steepest(x []int16) (most int) {
 
 // TestStretchRefuses: what has no period stays as it is, unless nobody would hear the cut.
 func TestStretchRefuses(t *testing.T) {
-	var s stretcher
+	s := stretcher{channels: 1}
 	seed := uint32(1)
 	x := make([]int16, media.PacketSamples, media.PacketSamples+maxPeriod)
 	noise := func(loud int32) []int16 {

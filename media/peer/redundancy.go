@@ -1,0 +1,99 @@
+package peer
+
+import (
+	"strings"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"parley/media"
+	"parley/media/pipe"
+)
+
+// redundancy is how a track of sound repeats its packets to one peer (RFC 2198): encoding
+// happens once, and everybody gets as much of it again as their path needs.
+type redundancy struct {
+	plain, red uint8 // payload types; red is 0 if the other side does not know it
+	encoder    pipe.RedEncoder
+	control    pipe.RedControl
+	leastRTT   time.Duration // 0 while unknown
+	limit      int           // of the depth, by what the path carries
+	bits       int           // of a packet of late, smoothed
+	depth      int           // of the newest packet
+}
+
+// Sound with its repetitions takes at most the share redShare of what the path is said to
+// carry, if packets wait in it for redQueue more than they need to: then loss comes of too
+// much being sent. Without a queue it does not, and an estimate that fell for it means
+// nothing. One repetition is always worth its bits.
+const (
+	redShare = 0.6
+	redQueue = 80 * time.Millisecond
+	// packetOverhead is RTP, SRTP, UDP and IP of a packet, in bits.
+	packetOverhead = 8 * 60
+)
+
+// bindRED notes whether the other side takes RED.
+func (t *track) bindRED(codecs []webrtc.RTPCodecParameters) {
+	if t.kind != webrtc.RTPCodecTypeAudio {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.red.red, t.red.limit = 0, pipe.MaxRedDepth
+	for _, c := range codecs {
+		switch {
+		case strings.EqualFold(c.MimeType, mimeTypeRED):
+			t.red.red = uint8(c.PayloadType)
+		case strings.EqualFold(c.MimeType, webrtc.MimeTypeOpus):
+			t.red.plain = uint8(c.PayloadType)
+		}
+	}
+}
+
+// withEarlier is the payload for p, and sets its type. mu is held.
+func (t *track) withEarlier(p pipe.AudioPacket) []byte {
+	r := &t.red
+	r.bits += (8*len(p.Data) - r.bits) / 16
+	t.header.PayloadType, r.depth = r.plain, 0
+	if r.red == 0 {
+		return p.Data
+	}
+	payload, blocks := r.encoder.Encode(r.plain, p.Timestamp, p.Data, min(r.control.Depth(), r.limit), mtu)
+	if r.depth = blocks; blocks > 0 {
+		t.header.PayloadType = r.red
+	}
+	return payload
+}
+
+// onLoss takes what the other side reports: the share of packets lost, 0 to 1, the round trip,
+// 0 if unknown, and what the path is said to carry, in bit/s.
+func (t *track) onLoss(lost float64, rtt time.Duration, estimate int, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := &t.red
+	r.control.Report(lost, now)
+	if rtt > 0 && (r.leastRTT == 0 || rtt < r.leastRTT) {
+		r.leastRTT = rtt
+	}
+	r.limit = pipe.MaxRedDepth
+	if r.leastRTT > 0 && rtt > r.leastRTT+redQueue && r.bits > 0 {
+		const perSecond = int(time.Second / media.PacketDuration)
+		room := int(redShare*float64(estimate))/perSecond - packetOverhead
+		r.limit = min(max(room/r.bits-1, 1), pipe.MaxRedDepth)
+	}
+}
+
+// redundant is what repeating costs beyond the sound itself, in bit/s.
+func (t *track) redundant() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.red.depth * t.red.bits * int(time.Second/media.PacketDuration)
+}
+
+// repeats says whether the other side takes repetitions at all.
+func (t *track) repeats() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.red.red != 0
+}

@@ -1,0 +1,60 @@
+package pipe
+
+import "time"
+
+const (
+	// redAttack is the weight of a report of more loss than was known; two of them, a
+	// second, tell three quarters of it.
+	redAttack = 0.5
+	// redRelease is the time constant with which loss is forgotten: what was lossy once
+	// is so again soon.
+	redRelease = 10 * time.Second
+	// redStart is the loss of a path of which nothing is known: it is worth one packet of
+	// redundancy until it has shown that it is not.
+	redStart = 0.02
+	// reportGap bounds how long a single report can speak for.
+	reportGap = 2 * time.Second
+)
+
+// redSteps are the shares of loss above which a packet repeats one, two and three earlier
+// ones. With random loss p, p^(depth+1) is lost for good: at most 0.25%, 0.2% and, up to 20%
+// loss, 0.2% again.
+var redSteps = [MaxRedDepth]float64{0.005, 0.05, 0.12}
+
+// RedControl decides how many earlier packets are to be repeated to one receiver, from the
+// loss that it reports: more at once, less slowly. It is pure. The zero value is a path of
+// which nothing is known.
+type RedControl struct {
+	loss float64
+	at   time.Time // of the last report
+}
+
+// Report takes the share of packets, 0 to 1, that were lost since the report before.
+func (c *RedControl) Report(lost float64, now time.Time) {
+	lost = min(max(lost, 0), 1)
+	since := min(max(now.Sub(c.at), 0), reportGap)
+	if c.at.IsZero() {
+		c.loss, since = redStart, 0
+	}
+	c.at = now
+	if lost > c.loss {
+		c.loss += redAttack * (lost - c.loss)
+		return
+	}
+	c.loss += float64(since) / float64(redRelease+since) * (lost - c.loss)
+}
+
+// Depth is how many earlier packets to repeat.
+func (c *RedControl) Depth() int {
+	loss := c.loss
+	if c.at.IsZero() {
+		loss = redStart
+	}
+	depth := 0
+	for _, step := range redSteps {
+		if loss > step {
+			depth++
+		}
+	}
+	return depth
+}
