@@ -11,9 +11,9 @@ const (
 	// Made-up sound in place of lost packets is believable for 100 ms, then fades.
 	concealFor  = 100 * samplesPerMs
 	concealFade = 100 * samplesPerMs
-	// Encoders refresh the noise of a silence every 400 ms; when that stays away, the
-	// microphone is muted, and the noise fades.
-	noiseFor  = 600 * samplesPerMs
+	// Encoders refresh the noise of a silence every 400 ms, and two refreshes in a row may
+	// be lost; when they stay away for longer, the microphone is muted, and the noise fades.
+	noiseFor  = 1300 * samplesPerMs
 	noiseFade = 200 * samplesPerMs
 	// resumeFade is how fast sound comes back after it had faded.
 	resumeFade = 5 * samplesPerMs

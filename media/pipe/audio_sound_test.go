@@ -91,3 +91,63 @@ func TestAudioClicks(t *testing.T) {
 		})
 	}
 }
+
+// hum is a room's noise, steady at that level in dBFS.
+func hum(seconds, level float64) []int16 {
+	pcm := make([]int16, int(seconds*media.SampleRate))
+	rng := rand.New(rand.NewPCG(5, 6))
+	loud := 32768 * math.Pow(10, level/20)
+	low := 0.0
+	for i := range pcm {
+		low += 0.2 * (rng.NormFloat64() - low)
+		pcm[i] = int16(math.Round(3 * loud * low)) // the low-pass leaves a third
+	}
+	return pcm
+}
+
+// TestAudioComfortNoise: while nobody speaks, the room's hum goes on, hardly louder or quieter
+// from one moment to the next, with loss too; and nothing is heard of who is muted.
+func TestAudioComfortNoise(t *testing.T) {
+	for _, loss := range []float64{0, 0.2} {
+		room := hum(20, -60)
+		copy(room, voice(3))
+		packets := repeat(encode(t, room, media.AudioConfig{BitRate: 40000, DTX: true}), 2)
+		if len(packets) > 600 {
+			t.Fatalf("%d packets for 17 s of hum: this is no DTX", len(packets))
+		}
+		rng := rand.New(rand.NewPCG(3, 4))
+		h := simulate(redReceiver(t), packets, func(i int) (time.Duration, bool) { return 0, i < 150 || rng.Float64() >= loss })
+		var least, most float64 = 0, media.LevelFloor
+		for at := 5 * media.SampleRate; at+media.SampleRate/5 < len(h.pcm); at += media.SampleRate / 5 {
+			l := media.Level(h.pcm[at : at+media.SampleRate/5])
+			least, most = min(least, l), max(most, l)
+		}
+		t.Logf("%.0f%% loss: %.1f to %.1f dBFS in the silence, of a room of %.1f", 100*loss, least, most, media.Level(room[5*media.SampleRate:]))
+		if least < -72 || most > -54 {
+			t.Errorf("%.0f%% loss: the silence has %.0f to %.0f dBFS", 100*loss, least, most)
+		}
+	}
+}
+
+// TestAudioClicksOfSpeech: under jitter that comes and goes, the delay follows it and no step
+// between samples is greater than speech has of its own.
+func TestAudioClicksOfSpeech(t *testing.T) {
+	speech := voice(40)
+	packets := repeat(encode(t, speech, media.AudioConfig{BitRate: 64000}), 2)
+	rng := rand.New(rand.NewPCG(3, 4))
+	h := simulate(redReceiver(t), packets, func(i int) (time.Duration, bool) {
+		if i/250%2 == 1 {
+			return time.Duration(rng.Float64() * float64(100*ms)), rng.Float64() > 0.05
+		}
+		return 0, true
+	})
+	own, got := jump(speech), jump(h.pcm)
+	t.Logf("greatest step %d, of the speech itself %d; shrunk %d, stretched %d, concealed %d samples",
+		got, own, h.stats.Shrunk, h.stats.Stretched, h.stats.Concealed)
+	if got > own*3/2 {
+		t.Errorf("greatest step %d, of the speech itself %d", got, own)
+	}
+	if h.stats.Shrunk == 0 || h.stats.Stretched == 0 {
+		t.Error("the delay did not follow")
+	}
+}

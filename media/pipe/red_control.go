@@ -17,9 +17,9 @@ const (
 )
 
 // redSteps are the shares of loss above which a packet repeats one, two and three earlier
-// ones. With random loss p, p^(depth+1) is lost for good: at most 0.25%, 0.2% and, up to 20%
-// loss, 0.2% again.
-var redSteps = [MaxRedDepth]float64{0.005, 0.05, 0.12}
+// ones. With random loss p, p^(depth+1) is lost for good: at most 0.1%, 0.1% and, up to 20%
+// loss, 0.2%. Real loss comes in runs, of which one deeper than random loss needs covers more.
+var redSteps = [MaxRedDepth]float64{0.005, 0.03, 0.10}
 
 // RedControl decides how many earlier packets are to be repeated to one receiver, from the
 // loss that it reports: more at once, less slowly. It is pure. The zero value is a path of

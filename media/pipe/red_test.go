@@ -122,7 +122,7 @@ func TestRedControl(t *testing.T) {
 	for _, step := range []struct {
 		loss  float64
 		depth int
-	}{{0.02, 1}, {0.10, 2}, {0.20, 3}, {0.30, 3}} {
+	}{{0.02, 1}, {0.06, 2}, {0.20, 3}, {0.30, 3}} {
 		c = RedControl{}
 		report(0, 60)
 		report(step.loss, 2)

@@ -1,0 +1,98 @@
+package peer
+
+import (
+	"fmt"
+	"math"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"parley/media"
+	"parley/media/pipe"
+)
+
+// TestSoundThroughLoss: how much of 15 s of speech two real peers make up, from their
+// first moment on.
+func TestSoundThroughLoss(t *testing.T) {
+	if testing.Short() {
+		t.Skip("real peers")
+	}
+	speak(t)
+	for _, c := range []struct {
+		delay     time.Duration
+		loss      float64
+		depth     int     // of the repetitions in the end, at least
+		concealed float64 // per cent, at most; Chromium: about 4, 8, 15, 28
+	}{
+		{40 * time.Millisecond, 0.10, 2, 0.8},
+		{40 * time.Millisecond, 0.20, 2, 1.5},
+		{40 * time.Millisecond, 0.30, 3, 2.5},
+	} {
+		t.Run(fmt.Sprintf("%.0f%%, %v", 100*c.loss, c.delay), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLab(t, c.delay, 0)
+				connect(t, l, func(a, b *end) {
+					l.setLoss(c.loss)            // connecting is not what is measured
+					time.Sleep(15 * time.Second) // simulated
+					for _, e := range []*end{a, b} {
+						s := e.peer.Stats()
+						t.Logf("concealed %.2f%%; lost %d, by RED %d, by NACK %d; depth out %d, in %d; delay %v, target %v; estimate %d",
+							s.Audio.ConcealedPercent(), s.Audio.Lost, s.Audio.RepairedRED, s.Audio.RepairedNACK,
+							s.AudioOut.RedDepth, s.Audio.RedDepth, s.Audio.Delay, s.Audio.TargetDelay, s.Estimate)
+						if got := s.Audio.ConcealedPercent(); got > c.concealed {
+							t.Errorf("concealed %.2f%%, want at most %.2f%%", got, c.concealed)
+						}
+						if s.AudioOut.RedDepth < c.depth {
+							t.Errorf("each packet repeats %d, want at least %d", s.AudioOut.RedDepth, c.depth)
+						}
+						if s.Audio.Discarded > 0 {
+							t.Errorf("%d packets made no sense", s.Audio.Discarded)
+						}
+					}
+				})
+			})
+		})
+	}
+}
+
+// TestScreenSound: what the machine plays arrives in stereo, beside the voice and apart from it.
+func TestScreenSound(t *testing.T) {
+	speak(t)
+	synctest.Test(t, func(t *testing.T) {
+		connect(t, newLab(t, 10*time.Millisecond, 0.05), func(a, b *end) {
+			block := media.Audio{PCM: make([]int16, media.BlockSamples*2), Channels: 2}
+			for n := range 500 {
+				for i := range media.BlockSamples {
+					at := float64(n*media.BlockSamples+i) / media.SampleRate
+					block.PCM[2*i] = int16(8000 * math.Sin(2*math.Pi*440*at))
+				}
+				block.Captured = time.Now()
+				a.screenAudio.Write(block)
+				time.Sleep(media.BlockDuration)
+			}
+			s := b.peer.Stats()
+			if s.ScreenAudioLevel < -20 || s.ScreenAudio.ConcealedPercent() > 1.5 {
+				t.Errorf("%.0f dBFS, %.2f%% concealed; %+v", s.ScreenAudioLevel, s.ScreenAudio.ConcealedPercent(), s.ScreenAudio)
+			}
+			if got := a.peer.Stats().ScreenAudio; got.Packets != 0 {
+				t.Errorf("%d packets of what nobody shares", got.Packets)
+			}
+		})
+	})
+}
+
+// TestWithoutRED: a peer that does not know RED gets plain Opus, which it could not read
+// otherwise, and is not said to take repetitions.
+func TestWithoutRED(t *testing.T) {
+	tr := newTrack("mic", 1, media.SampleRate)
+	tr.red.plain = payloadOpus
+	for i := range 10 {
+		p := pipe.AudioPacket{Data: []byte{1, 2, 3, byte(i)}, Timestamp: uint32(i) * media.PacketSamples}
+		if got := tr.withEarlier(p); len(got) != 4 || tr.header.PayloadType != payloadOpus {
+			t.Fatalf("%d bytes of type %d", len(got), tr.header.PayloadType)
+		}
+	}
+	if tr.repeats() || tr.redundant() != 0 {
+		t.Error("repeats to a peer that cannot read it")
+	}
+}
