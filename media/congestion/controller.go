@@ -1,0 +1,239 @@
+// Package congestion decides how much a path carries, and when each packet leaves.
+package congestion
+
+import "time"
+
+// Config bounds the estimate, in bit/s.
+type Config struct {
+	Start, Min, Max int
+}
+
+// Controller estimates what a path carries from what was sent and what the other side says
+// arrived, and asks for probes. It is pure: time comes in as a duration since an epoch of the
+// caller's that does not change, nothing goes out but return values. It is not safe for
+// concurrent use.
+//
+// Two estimates stand beside each other and the lower one counts: one by delay (trend.go,
+// rate.go), which sees a queue grow, and one by loss (loss.go), which sees a path without a
+// queue throw packets away. Probes (probe.go) lift the first.
+type Controller struct {
+	cfg     Config
+	history history
+	groups  groups
+	trend   trend
+	rate    delayRate
+	loss    lossBound
+	arrived meter // bytes the other side got, by its clock
+	sent    meter // bytes we sent, by ours
+	probes  prober
+	silence silence
+	rtt     time.Duration // smoothed, with the wait for feedback in it
+	base    baseDelay
+	want    int // what the application would send if it could, bit/s
+
+	expect uint16 // sequence number that the next feedback begins with
+	heard  bool   // there was feedback
+}
+
+// New returns a controller for one path.
+func New(cfg Config) *Controller {
+	c := &Controller{cfg: cfg, want: cfg.Max, rtt: initialRTT}
+	c.trend = newTrend()
+	c.rate = delayRate{target: float64(cfg.Start), min: float64(cfg.Min), max: float64(cfg.Max)}
+	c.probes = newProber(cfg)
+	return c
+}
+
+// initialRTT is assumed until there is feedback; libwebrtc's default.
+const initialRTT = 200 * time.Millisecond
+
+// rateWindow is the time over which rates are measured where nothing is urgent: some frames
+// of video, so that it does not matter where in a frame the window ends.
+const rateWindow = 500 * time.Millisecond
+
+// Want tells how much the application would send if the path carried it, in bit/s. There is
+// no probing for more.
+func (c *Controller) Want(bits int) {
+	c.want = min(max(bits, c.cfg.Min), c.cfg.Max)
+}
+
+// Target is what the path carries for everything we send on it, in bit/s.
+func (c *Controller) Target() int {
+	t := c.rate.target
+	if b := c.loss.bound; b > 0 {
+		t = min(t, b)
+	}
+	return int(max(t, float64(c.cfg.Min)))
+}
+
+// Limited says whether the path carries less than the application wants to send.
+func (c *Controller) Limited() bool { return c.Target() < c.want }
+
+// Loss is the share of packets lost lately, 0 to 1.
+func (c *Controller) Loss() float64 { return c.loss.recent }
+
+// RTT is the round-trip time, the wait for feedback included.
+func (c *Controller) RTT() time.Duration { return c.rtt }
+
+// Delivered is the rate at which packets arrived lately, in bit/s.
+func (c *Controller) Delivered() int { return int(c.arrived.rate(rateWindow)) }
+
+// Sent notes a packet that leaves now: its transport-wide sequence number, its size in
+// bytes and the probe it belongs to, 0 for none.
+func (c *Controller) Sent(now time.Duration, seq uint16, size int, probe uint32) {
+	if !c.heard && c.history.empty() {
+		c.expect = seq
+	}
+	c.history.add(seq, size, now, probe)
+	c.sent.add(now, size)
+	if probe != 0 {
+		c.probes.sent(probe, size, now)
+	}
+	c.silence.sent(now)
+	c.Tick(now)
+}
+
+// Tick takes account of feedback that does not come. There is no need to call it while
+// nothing is sent.
+func (c *Controller) Tick(now time.Duration) {
+	if c.silence.due(now, c.rtt) {
+		c.probes.fell(now, c.rate.target)
+		c.rate.cut(now, silenceCut*float64(c.Target()))
+		c.probes.silent()
+	}
+}
+
+// Feedback takes one report of what has arrived.
+func (c *Controller) Feedback(now time.Duration, report []Status) {
+	if len(report) == 0 {
+		return
+	}
+	returned := c.silence.heard(now)
+	c.bridge(report[0].Seq)
+	usage := c.trend.usage
+	last := time.Duration(-1)
+	for i := range report {
+		s := &report[i]
+		p := c.history.find(s.Seq)
+		if p == nil {
+			continue
+		}
+		if !s.Received {
+			if p.state == inFlight {
+				p.state = lost
+				c.loss.count(p, now)
+			}
+			continue
+		}
+		if p.state == acked {
+			continue
+		}
+		if p.state == lost {
+			c.loss.found()
+		} else {
+			p.state = acked
+			c.loss.count(p, now)
+		}
+		p.state = acked
+		last = max(last, p.at)
+		c.arrive(now, p, s.At)
+	}
+	end := report[len(report)-1].Seq + 1
+	if !c.heard || int16(end-c.expect) > 0 {
+		c.expect = end
+	}
+	c.heard = true
+	if last >= 0 {
+		c.rtt += (now - last - c.rtt) / 8
+	}
+	if returned {
+		c.trend.reset()
+		c.groups.reset()
+		c.probes.returned()
+	}
+	c.decide(now, usage != overuse && c.trend.usage == overuse)
+}
+
+// arrive takes one packet that the other side got at the given time of its clock.
+func (c *Controller) arrive(now time.Duration, p *sentPacket, at time.Duration) {
+	c.arrived.add(at, int(p.size))
+	c.base.add(now, at-p.at)
+	if p.probe != 0 {
+		// Probes fill the queue on purpose.
+		c.probes.arrived(p, at)
+		return
+	}
+	if d, ok := c.groups.add(p.at, at, now); ok {
+		c.trend.update(d)
+	}
+}
+
+// bridge credits packets that a lost report would have told about as if they had fared like
+// the others; otherwise losing feedback would look like a slower path.
+func (c *Controller) bridge(first uint16) {
+	if !c.heard {
+		return
+	}
+	gap := first - c.expect
+	if gap == 0 || gap > historySize/2 {
+		return
+	}
+	for ; c.expect != first; c.expect++ {
+		if p := c.history.find(c.expect); p != nil && p.state == inFlight {
+			c.arrived.credit(int(float64(p.size) * (1 - c.loss.recent)))
+		}
+	}
+}
+
+// decide turns what was measured into a new estimate.
+func (c *Controller) decide(now time.Duration, fresh bool) {
+	carried := c.carried(rateWindow)
+	was := c.rate.target
+	if c.trend.usage == overuse {
+		if c.rate.mayCut(now, c.rtt) || fresh {
+			short := min(c.carried(shortWindow), carried)
+			c.probes.fell(now, was)
+			c.rate.overuse(now, short, c.base.queue())
+		}
+	} else {
+		c.rate.advance(now, c.trend.usage, carried, c.rtt)
+	}
+	if was := float64(c.Target()); c.loss.decide(now, c.rate.target) {
+		c.probes.fell(now, was)
+	}
+	if r, ok := c.probes.result(now, c.loss.inherent); ok && c.trend.usage != overuse {
+		c.rate.raise(now, r)
+		c.loss.raise(r)
+	}
+}
+
+// carried is how fast we could send for as much to arrive as does, were nothing lost but
+// what is lost at any rate, in bit/s.
+func (c *Controller) carried(window time.Duration) float64 {
+	return c.arrived.rate(window) / (1 - c.loss.inherent)
+}
+
+// AppLimited says whether less is sent than the path carries.
+func (c *Controller) AppLimited(now time.Duration) bool {
+	c.sent.move(now)
+	return c.sent.rate(rateWindow) < appLimitedShare*float64(c.Target())
+}
+
+// appLimitedShare follows libwebrtc's AlrDetector (bandwidth usage ratio 0.65).
+const appLimitedShare = 0.65
+
+// NextProbe returns the probe to send now, if one is due. Its packets are to be reported to
+// Sent with its ID. Call EndProbe when it has been sent, or could not be.
+func (c *Controller) NextProbe(now time.Duration) (Probe, bool) {
+	return c.probes.next(now, probeState{
+		target: float64(c.Target()), want: float64(c.want),
+		overused: c.trend.usage == overuse, appLimited: c.AppLimited(now),
+		lossy: c.loss.testing(),
+	})
+}
+
+// EndProbe says that no more packets of the probe will be sent.
+func (c *Controller) EndProbe(now time.Duration, id uint32) { c.probes.end(now, id) }
+
+// Probes is how many probes were sent.
+func (c *Controller) Probes() uint64 { return c.probes.count }

@@ -1,0 +1,104 @@
+package congestion
+
+import "time"
+
+// A meter's buckets: together 1.6 s, more than any window asked for.
+const (
+	meterBucket  = 25 * time.Millisecond
+	meterBuckets = 64
+)
+
+// shortWindow is the time over which a rate is measured to fall to: long enough for a dozen
+// packets at 400 kbit/s, short enough to leave behind what the path carried before.
+const shortWindow = 250 * time.Millisecond
+
+// meter measures a rate in bytes that come with times, of any clock, roughly in order.
+type meter struct {
+	bucket  [meterBuckets]int
+	last    time.Duration // latest time seen
+	first   time.Duration // where measuring began
+	started bool
+}
+
+// move brings the meter to a time; what lies before is left as it is.
+func (m *meter) move(at time.Duration) {
+	if !m.started {
+		m.started, m.last, m.first = true, at, at
+		return
+	}
+	gap := at - m.last
+	if gap > meterBuckets*meterBucket || gap < -meterBuckets*meterBucket {
+		// A long pause, or a clock that was set: what was measured is no longer true.
+		*m = meter{started: true, last: at, first: at}
+		return
+	}
+	if gap <= 0 {
+		return
+	}
+	for n := m.last/meterBucket + 1; n <= at/meterBucket; n++ {
+		m.bucket[slot(n)] = 0
+	}
+	m.last = at
+}
+
+func slot(n time.Duration) int {
+	return int((n%meterBuckets + meterBuckets) % meterBuckets)
+}
+
+func (m *meter) add(at time.Duration, bytes int) {
+	m.move(at)
+	m.bucket[slot(m.last/meterBucket)] += bytes
+}
+
+// credit adds bytes whose time is not known.
+func (m *meter) credit(bytes int) {
+	if m.started {
+		m.bucket[slot(m.last/meterBucket)] += bytes
+	}
+}
+
+// rate is the rate over the window that ended with the latest time seen, in bit/s.
+func (m *meter) rate(window time.Duration) float64 {
+	if !m.started {
+		return 0
+	}
+	n := min(int(window/meterBucket), meterBuckets-1)
+	now := m.last / meterBucket
+	total := 0
+	for i := range n {
+		total += m.bucket[slot(now-time.Duration(i))]
+	}
+	span := time.Duration(n-1)*meterBucket + m.last - now*meterBucket
+	// At the beginning there is less to look at; two buckets are the least that says anything.
+	span = min(span, max(m.last-m.first, 2*meterBucket))
+	return float64(total) * 8 / span.Seconds()
+}
+
+// baseSpan is how long the least delay is remembered. Clocks that differ by 100 ppm drift
+// 2 ms apart in it.
+const baseSpan = 10 * time.Second
+
+// baseDelay knows by how much delay exceeds the least seen in the last two spans; the clocks
+// of the two ends need not agree.
+type baseDelay struct {
+	least [2]time.Duration
+	since time.Duration
+	now   time.Duration // smoothed
+	begun bool
+}
+
+func (b *baseDelay) add(at, delay time.Duration) {
+	if !b.begun || (delay-b.now).Abs() > time.Minute { // a clock was set
+		*b = baseDelay{least: [2]time.Duration{delay, delay}, since: at, now: delay, begun: true}
+		return
+	}
+	if at-b.since > baseSpan {
+		b.least = [2]time.Duration{b.least[1], delay}
+		b.since = at
+	}
+	b.least[1] = min(b.least[1], delay)
+	b.now += (delay - b.now) / 4
+}
+
+// queue is how long packets wait in the path's queues.
+func (b *baseDelay) queue() time.Duration { return max(b.now-min(b.least[0], b.least[1]), 0) }

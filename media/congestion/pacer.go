@@ -1,0 +1,224 @@
+package congestion
+
+import (
+	"time"
+
+	"github.com/pion/rtp"
+)
+
+// Constants of pacing.
+const (
+	// paceFactor is how much faster than the estimate packets leave: a frame of several
+	// packets is out before the next one comes, and a keyframe does not burst.
+	paceFactor = 2
+	// paceBurst is how much may leave at once: two wake-ups for an ordinary frame.
+	paceBurst = 10 * time.Millisecond
+	// paceLate is what a timer that fired late may catch up on.
+	paceLate = 2 * time.Millisecond
+	// paceRepair is how far ahead of their turn retransmissions leave.
+	paceRepair = 50 * time.Millisecond
+	// paceMost is how long a packet waits; the rate rises as far as that takes.
+	paceMost = 250 * time.Millisecond
+
+	// queueSize is how many packets may wait: 600 kB, more than ten keyframes of 1280x720.
+	// One that finds no place is dropped and counted; the other side asks for it again.
+	queueSize = 512
+)
+
+// class is what goes first.
+type class uint8
+
+const (
+	urgent class = iota // sound: never waits
+	repair              // what was lost, before anything new
+	first
+	second
+	classes
+)
+
+// packet is one RTP packet that is sent or waits to be; it has buffers of its own.
+type packet struct {
+	header     rtp.Header
+	extensions []rtp.Extension // header's, kept for its memory
+	number     [2]byte         // the extension's payload
+	buffer     []byte
+	payload    []byte
+	stream     *stream
+	size       int           // bytes, header included
+	queued     time.Duration // when it began to wait
+}
+
+// fifo is a queue that keeps its memory.
+type fifo struct {
+	items []*packet
+	head  int
+}
+
+func (q *fifo) len() int { return len(q.items) - q.head }
+
+func (q *fifo) push(p *packet) {
+	if q.head > 0 && len(q.items) == cap(q.items) {
+		n := copy(q.items, q.items[q.head:])
+		clear(q.items[n:])
+		q.items, q.head = q.items[:n], 0
+	}
+	q.items = append(q.items, p)
+}
+
+func (q *fifo) pop() *packet {
+	p := q.items[q.head]
+	q.items[q.head] = nil
+	q.head++
+	if q.head == len(q.items) {
+		q.items, q.head = q.items[:0], 0
+	}
+	return p
+}
+
+// pacer decides when packets leave. It is pure, as Controller is.
+type pacer struct {
+	queues [classes]fifo
+	count  int
+	bytes  int
+	target float64 // bit/s
+	debt   float64 // bits sent ahead of time
+	last   time.Duration
+	wait   time.Duration // smoothed
+	drops  uint64
+
+	probe      Probe // being sent; its ID is 0 while there is none
+	probeBytes int
+	probeCount int
+	probeSince time.Duration
+}
+
+// rate is the rate at which packets leave now, in bit/s.
+func (p *pacer) rate(now time.Duration) float64 {
+	if p.probe.ID != 0 {
+		return float64(p.probe.Rate)
+	}
+	r := paceFactor * p.target
+	if p.count > 0 {
+		left := max(paceMost-(now-p.oldest()), paceMost/5)
+		r = max(r, float64(p.bytes)*8/left.Seconds())
+	}
+	return r
+}
+
+func (p *pacer) oldest() time.Duration {
+	at := p.last
+	for i := range p.queues {
+		if q := &p.queues[i]; q.len() > 0 {
+			at = min(at, q.items[q.head].queued)
+		}
+	}
+	return at
+}
+
+// move lets time pass.
+func (p *pacer) move(now time.Duration) {
+	r := p.rate(now)
+	p.debt = max(p.debt-r*(now-p.last).Seconds(), -r*paceLate.Seconds())
+	p.last = now
+}
+
+// allowed says whether a packet of a class may leave now, were it the first to.
+func (p *pacer) allowed(c class, now time.Duration) bool {
+	r := p.rate(now)
+	switch {
+	case c == urgent:
+		return true
+	case c == repair:
+		return p.debt < r*paceRepair.Seconds()
+	case p.probe.ID != 0:
+		return p.debt <= 0
+	}
+	return p.debt < r*paceBurst.Seconds()
+}
+
+// direct says whether a packet of a class may leave now without waiting in a queue.
+func (p *pacer) direct(c class, now time.Duration) bool {
+	p.move(now)
+	for i := range c + 1 {
+		if p.queues[i].len() > 0 {
+			return c == urgent
+		}
+	}
+	return p.allowed(c, now)
+}
+
+// push lets a packet wait and says whether there was a place for it.
+func (p *pacer) push(c class, k *packet, now time.Duration) bool {
+	if p.count >= queueSize {
+		p.drops++
+		return false
+	}
+	k.queued = now
+	p.queues[c].push(k)
+	p.count++
+	p.bytes += k.size
+	return true
+}
+
+// pop returns the next packet that may leave now, nil if there is none.
+func (p *pacer) pop(now time.Duration) *packet {
+	p.move(now)
+	for c := range classes {
+		if p.queues[c].len() == 0 {
+			continue
+		}
+		if !p.allowed(c, now) {
+			return nil
+		}
+		k := p.queues[c].pop()
+		p.count--
+		p.bytes -= k.size
+		p.wait += (now - k.queued - p.wait) / 16
+		return k
+	}
+	return nil
+}
+
+// spend notes that bytes leave now and returns the probe they belong to, and whether that
+// was the last of it.
+func (p *pacer) spend(bytes int) (probe uint32, done bool) {
+	p.debt += float64(bytes) * 8
+	if p.probe.ID == 0 {
+		return 0, false
+	}
+	p.probeBytes += bytes
+	p.probeCount++
+	return p.probe.ID, p.probeBytes >= p.probe.Bytes && p.probeCount >= p.probe.Packets
+}
+
+// start begins a probe.
+func (p *pacer) start(probe Probe, now time.Duration) {
+	p.move(now)
+	p.probe, p.probeBytes, p.probeCount, p.probeSince = probe, 0, 0, now
+	p.debt = 0
+}
+
+// stop ends the probe and returns its ID.
+func (p *pacer) stop() uint32 {
+	id := p.probe.ID
+	p.probe = Probe{}
+	return id
+}
+
+// lack is how many bytes of padding the probe needs because nothing waits.
+func (p *pacer) lack() int {
+	if p.probe.ID == 0 || p.count > 0 {
+		return 0
+	}
+	return max(p.probe.Bytes-p.probeBytes, 1)
+}
+
+// due is how long from now the next packet, or padding, may leave; ok is false if none waits.
+func (p *pacer) due(now time.Duration) (time.Duration, bool) {
+	if p.count == 0 && p.probe.ID == 0 {
+		return 0, false
+	}
+	r := p.rate(now)
+	wait := time.Duration(max(p.debt, 0) / r * float64(time.Second))
+	return max(wait, 200*time.Microsecond), true
+}
