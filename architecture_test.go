@@ -47,12 +47,13 @@ var folders = map[string]row{
 	"media":      {nil, "the vocabulary that all of the media path shares depends on nothing"},
 	"media/call": {[]string{"media", "media/peer", "media/pipe", "signal", "signal/loop", "signal/room"}, "a call follows the room and owns peers and pipes"},
 	"media/peer": {
-		[]string{"media", "media/pipe"},
+		[]string{"media", "media/pipe", "media/congestion"},
 		"a peer joins one connection to its pipes: it knows neither who is in the room nor how its messages travel",
 	},
-	"media/pipe":   {[]string{"media"}, "pipes carry frames from any source to any sink, behind the interfaces of media"},
-	"media/device": {[]string{"media"}, "devices deliver and take frames and know nothing of calls"},
-	"media/codec":  {[]string{"media"}, "codecs code frames and know nothing of calls"},
+	"media/congestion": {nil, "how fast packets leave depends on packets, and on no picture or sound"},
+	"media/pipe":       {[]string{"media"}, "pipes carry frames from any source to any sink, behind the interfaces of media"},
+	"media/device":     {[]string{"media"}, "devices deliver and take frames and know nothing of calls"},
+	"media/codec":      {[]string{"media"}, "codecs code frames and know nothing of calls"},
 	"media/device/pulsetest": {
 		[]string{"media"},
 		"a sound server for tests needs nothing of the program",

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/pion/interceptor"
-	"github.com/pion/interceptor/pkg/cc"
-	"github.com/pion/interceptor/pkg/gcc"
 	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/interceptor/pkg/report"
 	"github.com/pion/interceptor/pkg/twcc"
@@ -18,6 +16,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"parley/media"
+	"parley/media/congestion"
 )
 
 // Bandwidth estimation bounds, in bit/s. The start is what a first keyframe of 1280x720
@@ -25,7 +24,7 @@ import (
 const (
 	startRate = 1_500_000
 	minRate   = 80_000
-	maxRate   = 8_000_000
+	maxRate   = 12_000_000
 )
 
 // ICE timing: a consent check every second (RFC 7675 asks for at most 5 s), a silent path
@@ -38,6 +37,10 @@ const (
 	// Pion's seven a path that is gone for 2 s would never be tried again.
 	iceChecks = 75
 )
+
+// feedbackInterval is how often we tell what arrived: with Pion's 100 ms a fall is seen later,
+// below 50 ms libwebrtc does not go either (RemoteEstimatorProxy).
+const feedbackInterval = 50 * time.Millisecond
 
 // RTP payload types; both ends offer the same.
 const (
@@ -52,49 +55,35 @@ const mimeTypeRED = "audio/red"
 // opusFmtp asks for in-band FEC and allows discontinuous transmission (RFC 7587 section 6.1).
 const opusFmtp = "minptime=10;useinbandfec=1;usedtx=1"
 
-// newConnection builds the PeerConnection and the bandwidth estimator that watches it.
+// newConnection builds the PeerConnection, all of whose packets leave through out.
 // Retransmission is answered by Pion; what to ask for is decided in package pipe.
-func newConnection(cfg Config) (*webrtc.PeerConnection, cc.BandwidthEstimator, error) {
+func newConnection(cfg Config, out *congestion.Sender) (*webrtc.PeerConnection, error) {
 	engine := &webrtc.MediaEngine{}
 	if err := registerCodecs(engine); err != nil {
-		return nil, nil, fmt.Errorf("register codecs: %w", err)
+		return nil, fmt.Errorf("register codecs: %w", err)
 	}
-	var estimator cc.BandwidthEstimator
 	registry := &interceptor.Registry{}
 	// A second of video at its fastest, and of sound.
 	responder, err := nack.NewResponderInterceptor(nack.ResponderSize(2048), nack.ResponderStreamsFilter(wantsRepair("video/")))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	audioResponder, err := nack.NewResponderInterceptor(nack.ResponderSize(64), nack.ResponderStreamsFilter(wantsRepair("audio/")))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	reports, err := report.NewReceiverInterceptor(report.ReceiverInterval(reportInterval))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	congestion, err := cc.NewInterceptor(func() (cc.BandwidthEstimator, error) {
-		return gcc.NewSendSideBWE(
-			gcc.SendSideBWEInitialBitrate(startRate),
-			gcc.SendSideBWEMinBitrate(minRate), gcc.SendSideBWEMaxBitrate(maxRate),
-			gcc.SendSideBWEPacer(gcc.NewNoOpPacer()))
-	})
+	feedback, err := twcc.NewSenderInterceptor(twcc.SendInterval(feedbackInterval))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	congestion.OnNewPeerConnection(func(_ string, e cc.BandwidthEstimator) { estimator = e })
+	registry.Add(out) // nearest to the network: retransmissions are numbered and paced too
 	registry.Add(responder)
 	registry.Add(audioResponder)
 	registry.Add(reports)
-	registry.Add(congestion)
-	if err := webrtc.ConfigureTWCCHeaderExtensionSender(engine, registry); err != nil {
-		return nil, nil, err
-	}
-	feedback, err := twcc.NewSenderInterceptor()
-	if err != nil {
-		return nil, nil, err
-	}
 	registry.Add(feedback)
 
 	settings := cfg.Settings
@@ -103,11 +92,10 @@ func newConnection(cfg Config) (*webrtc.PeerConnection, cc.BandwidthEstimator, e
 	settings.SetFireOnTrackBeforeFirstRTP(true)
 	api := webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithInterceptorRegistry(registry),
 		webrtc.WithSettingEngine(settings))
-	pc, err := api.NewPeerConnection(webrtc.Configuration{
+	return api.NewPeerConnection(webrtc.Configuration{
 		ICEServers: cfg.ICEServers, Certificates: cfg.Certificates,
 		BundlePolicy: webrtc.BundlePolicyMaxBundle, RTCPMuxPolicy: webrtc.RTCPMuxPolicyRequire,
 	})
-	return pc, estimator, err
 }
 
 // reportInterval is how often we tell what was lost of what we are sent: the redundancy of
@@ -168,9 +156,11 @@ func registerCodecs(e *webrtc.MediaEngine) error {
 		}
 	}
 	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
-		mid := webrtc.RTPHeaderExtensionCapability{URI: sdp.SDESMidURI}
-		if err := e.RegisterHeaderExtension(mid, kind); err != nil {
-			return err
+		for _, uri := range []string{sdp.SDESMidURI, sdp.TransportCCURI} {
+			extension := webrtc.RTPHeaderExtensionCapability{URI: uri}
+			if err := e.RegisterHeaderExtension(extension, kind); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -10,11 +10,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/interceptor/pkg/cc"
 	"github.com/pion/webrtc/v4"
 	"golang.org/x/sync/errgroup"
 
 	"parley/media"
+	"parley/media/congestion"
 	"parley/media/pipe"
 )
 
@@ -83,13 +83,13 @@ type Peer struct {
 	audio     *pipe.AudioReceiver
 	sound     *pipe.AudioReceiver
 
-	estimator cc.BandwidthEstimator // set before any goroutine reads it
-	rtt       atomic.Int64          // time.Duration
-	loss      atomic.Uint32         // of our sound, in 1/256 (RFC 3550 fraction lost)
-	spare     atomic.Bool           // small pictures may move less smoothly
+	rtt   atomic.Int64  // time.Duration
+	loss  atomic.Uint32 // of our sound, in 1/256 (RFC 3550 fraction lost)
+	spare atomic.Bool   // small pictures may move less smoothly
 
 	mu             sync.Mutex
 	pc             *webrtc.PeerConnection
+	out            *congestion.Sender // nil before Run
 	channel        *webrtc.DataChannel
 	want           Want            // what the other side shows
 	allowed        [trackCount]int // bit/s for each picture
@@ -173,13 +173,13 @@ func (p *Peer) Audio() *pipe.AudioReceiver { return p.audio }
 func (p *Peer) Run(ctx context.Context) error {
 	defer p.audio.Close()
 	defer p.sound.Close()
-	pc, estimator, err := newConnection(p.cfg)
+	out := p.newSender()
+	pc, err := newConnection(p.cfg, out)
 	if err != nil {
 		return fmt.Errorf("set up connection: %w", err)
 	}
-	p.estimator = estimator
 	p.mu.Lock()
-	p.pc = pc
+	p.pc, p.out = pc, out
 	p.mu.Unlock()
 
 	g, ctx := errgroup.WithContext(ctx)
@@ -315,6 +315,7 @@ func (p *Peer) subscribe() {
 	if !p.connected {
 		return
 	}
+	p.steer()
 	if p.unmic == nil {
 		p.unmic = p.cfg.Mic.Subscribe(p.tracks[mic].writeAudio)
 		p.unsound = p.cfg.ScreenAudio.Subscribe(p.tracks[sound].writeAudio)

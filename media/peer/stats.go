@@ -26,6 +26,8 @@ type Stats struct {
 	Estimate int           // what the path carries, bit/s
 	Loss     float64       // of our sound, 0 to 1, as the other side sees it
 
+	Pace Pace
+
 	Audio            pipe.AudioStats
 	Level            float64 // of the remote sound, dBFS
 	ScreenAudio      pipe.AudioStats
@@ -53,6 +55,7 @@ func (p *Peer) Stats() Stats {
 	}
 	return Stats{
 		RTT: time.Duration(p.rtt.Load()), Path: path, Estimate: p.Estimate(), Loss: p.Loss(),
+		Pace:  p.pace(),
 		Audio: p.audio.Stats(), Level: p.audio.Level(), ScreenAudio: p.sound.Stats(), ScreenAudioLevel: p.sound.Level(),
 		Camera: p.video[camera].Stats(), Screen: p.video[screen].Stats(),
 		AudioOut: out(mic), CameraOut: out(camera), ScreenOut: out(screen), ScreenAudioOut: out(sound),
@@ -69,14 +72,14 @@ func (p *Peer) Redundant() int { return p.tracks[mic].redundant() + p.tracks[sou
 // its in-band FEC then.
 func (p *Peer) Repeats() bool { return p.tracks[mic].repeats() }
 
-// Estimate is what the path carries, in bit/s.
+// Estimate is what the path carries for all that we send on it, in bit/s.
 func (p *Peer) Estimate() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.pc == nil || !p.connected {
 		return startRate
 	}
-	return p.estimator.GetTargetBitrate()
+	return p.out.Target()
 }
 
 func (t *track) out() Out {

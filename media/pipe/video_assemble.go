@@ -182,7 +182,7 @@ func (a *assembler) join(from, to int64) frame {
 			f.arrived = s.at
 		}
 	}
-	if !first.begin {
+	if !first.begin && len(first.payload) > 0 {
 		// The tail of a frame whose head is gone: nothing to decode.
 		a.broken = true
 		f.data = nil
