@@ -164,7 +164,7 @@ func (c *Controller) arrive(now time.Duration, p *sentPacket, at time.Duration) 
 		return
 	}
 	if d, ok := c.groups.add(p.at, at, now); ok {
-		c.trend.update(d)
+		c.trend.update(d, c.base.rival)
 	}
 }
 
@@ -196,11 +196,14 @@ func (c *Controller) decide(now time.Duration, fresh bool) {
 			c.rate.overuse(now, short, c.base.queue())
 		}
 	} else {
-		c.rate.advance(now, c.trend.usage, carried, c.rtt)
+		c.rate.advance(now, c.trend.usage, carried, c.rtt, c.base.rival)
 	}
-	if was := float64(c.Target()); c.loss.decide(now, c.rate.target) {
+	if was := float64(c.Target()); c.loss.decide(now, c.rate.target, carried) {
 		c.probes.fell(now, was)
+	} else if c.base.rival && c.loss.over > rivalLoss && c.rate.mayCut(now, rivalPause) {
+		c.rate.cut(now, rivalCut*min(c.rate.target, carried))
 	}
+	c.loss.over = 0
 	if r, ok := c.probes.result(now, c.loss.inherent); ok && c.trend.usage != overuse {
 		c.rate.raise(now, r)
 		c.loss.raise(r)

@@ -71,8 +71,8 @@ func TestRandomLossIsNoCongestion(t *testing.T) {
 			}
 		}), c)
 		t.Logf("%.0f%%: at the end %.0f, least %.0f, below 1 Mbit/s for %v", 100*loss, c.target(), low, time.Duration(below)*simStep)
-		if c.target() < 1_000_000 || low < 900_000 {
-			t.Errorf("%.0f%% random loss: %.0f bit/s at the end, %.0f at the least; want 1 million", 100*loss, c.target(), low)
+		if c.target() < 1_000_000 || time.Duration(below)*simStep > 2*time.Second {
+			t.Errorf("%.0f%% random loss: %.0f bit/s at the end, below 1 million for %v; want more, but for 2 s", 100*loss, c.target(), time.Duration(below)*simStep)
 		}
 	}
 }

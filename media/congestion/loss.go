@@ -34,6 +34,10 @@ const (
 	// inherentDown and inherentUp follow the usual loss, quicker down, for little loss at
 	// this rate proves that no more is usual.
 	inherentDown, inherentUp = 0.3, 0.03
+	// lossDoubt is a usual loss so high that it is tried again from time to time, after
+	// doubtMin at first and doubtMax at last.
+	lossDoubt          = 0.1
+	doubtMin, doubtMax = 15 * time.Second, 4 * time.Minute
 	// inherentMax keeps a liar from making us believe that all is lost everywhere.
 	inherentMax = 0.5
 )
@@ -44,6 +48,7 @@ type lossBound struct {
 	bound    float64 // bit/s, 0 for none
 	inherent float64 // share of packets lost whatever the rate
 	recent   float64 // share lost lately
+	over     float64 // share lost in the last window beyond inherent, until it is seen
 
 	window lossCount
 	excess int // windows in a row
@@ -54,6 +59,9 @@ type lossBound struct {
 	met   int     // times that trials confirmed the limit
 	limit float64 // what arrived then, bit/s
 	known bool
+
+	doubt   time.Duration // until the usual loss is tried again
+	doubtAt time.Duration
 }
 
 // lossCount counts the packets of one window.
@@ -72,7 +80,7 @@ func (b *lossBound) testing() bool { return b.trial.on }
 // count takes a packet of which it is known whether it arrived.
 func (b *lossBound) count(p *sentPacket, now time.Duration) {
 	w := &b.window
-	if p.at < w.from {
+	if p.at < w.from || p.probe != 0 { // probes overfill the path on purpose
 		return
 	}
 	if !w.open {
@@ -93,7 +101,7 @@ func (b *lossBound) found() {
 
 // decide looks at the window if it is full and returns whether it lowered the bound. The
 // estimate by delay is given in bit/s.
-func (b *lossBound) decide(now time.Duration, target float64) (cut bool) {
+func (b *lossBound) decide(now time.Duration, target, carried float64) (cut bool) {
 	w := &b.window
 	age := now - w.since
 	least, packets := lossWindow, lossPackets
@@ -115,14 +123,20 @@ func (b *lossBound) decide(now time.Duration, target float64) (cut bool) {
 	q := max(share, b.inherent, 0.02)
 	chance := lossSigma * math.Sqrt(q*(1-q)/n)
 	over := share - b.inherent
+	b.over = max(over, 0)
 	switch {
 	case b.trial.on:
-		b.judge(share)
+		b.judge(now, share)
 		return false
+	case b.inherent > lossDoubt && now > b.doubtAt:
+		// What we believe may have changed, or never have been true.
+		b.try(now, share, max(rate*(1-share), carried*(1-b.inherent)))
+		b.inherent = 0
+		return true
 	case over > lossExcess+chance:
 		b.excess++
 		if b.excess >= 2 || over > lossSudden {
-			b.try(now, share, rate)
+			b.try(now, share, max(rate*(1-share)/(1-b.inherent), carried))
 			return true
 		}
 		return false
@@ -138,8 +152,8 @@ func (b *lossBound) decide(now time.Duration, target float64) (cut bool) {
 }
 
 // try begins a trial: send what arrives, so that a limited path would lose no more.
-func (b *lossBound) try(now time.Duration, share, rate float64) {
-	b.limit = rate * (1 - share) / (1 - b.inherent)
+func (b *lossBound) try(now time.Duration, share, carried float64) {
+	b.limit = carried
 	b.trial.on, b.trial.loss = true, share
 	b.bound = lossMargin * b.limit
 	b.excess = 0
@@ -147,15 +161,18 @@ func (b *lossBound) try(now time.Duration, share, rate float64) {
 }
 
 // judge ends a trial with what was lost in it.
-func (b *lossBound) judge(share float64) {
+func (b *lossBound) judge(now time.Duration, share float64) {
 	b.trial.on = false
 	if share-b.inherent > lossCured*(b.trial.loss-b.inherent) {
 		// Sending less did not help: that much is lost at any rate.
 		b.inherent = min(share, inherentMax)
+		b.doubt = min(max(2*b.doubt, doubtMin), doubtMax)
+		b.doubtAt = now + b.doubt
 		b.bound, b.met = 0, 0
 		return
 	}
 	b.met = min(b.met+1, lossMeetMax)
+	b.doubt = 0
 }
 
 // grow lifts the bound, and forgets it when it binds no more.
@@ -174,7 +191,7 @@ func (b *lossBound) grow(target float64) {
 
 // raise lifts the bound to what a probe has shown.
 func (b *lossBound) raise(bits float64) {
-	if b.bound > 0 && bits > b.bound {
+	if !b.trial.on && b.bound > 0 && bits > b.bound {
 		b.bound = bits
 	}
 }

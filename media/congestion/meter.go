@@ -73,32 +73,3 @@ func (m *meter) rate(window time.Duration) float64 {
 	span = min(span, max(m.last-m.first, 2*meterBucket))
 	return float64(total) * 8 / span.Seconds()
 }
-
-// baseSpan is how long the least delay is remembered. Clocks that differ by 100 ppm drift
-// 2 ms apart in it.
-const baseSpan = 10 * time.Second
-
-// baseDelay knows by how much delay exceeds the least seen in the last two spans; the clocks
-// of the two ends need not agree.
-type baseDelay struct {
-	least [2]time.Duration
-	since time.Duration
-	now   time.Duration // smoothed
-	begun bool
-}
-
-func (b *baseDelay) add(at, delay time.Duration) {
-	if !b.begun || (delay-b.now).Abs() > time.Minute { // a clock was set
-		*b = baseDelay{least: [2]time.Duration{delay, delay}, since: at, now: delay, begun: true}
-		return
-	}
-	if at-b.since > baseSpan {
-		b.least = [2]time.Duration{b.least[1], delay}
-		b.since = at
-	}
-	b.least[1] = min(b.least[1], delay)
-	b.now += (delay - b.now) / 4
-}
-
-// queue is how long packets wait in the path's queues.
-func (b *baseDelay) queue() time.Duration { return max(b.now-min(b.least[0], b.least[1]), 0) }

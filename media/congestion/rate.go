@@ -85,7 +85,7 @@ func (r *delayRate) raise(now time.Duration, bits float64) {
 }
 
 // advance lets time pass without overuse.
-func (r *delayRate) advance(now time.Duration, u usage, carried float64, rtt time.Duration) {
+func (r *delayRate) advance(now time.Duration, u usage, carried float64, rtt time.Duration, rival bool) {
 	if r.bounce > 0 && now >= r.bounceAt {
 		r.set(max(r.target, r.bounce))
 		r.bounce = 0
@@ -93,7 +93,7 @@ func (r *delayRate) advance(now time.Duration, u usage, carried float64, rtt tim
 	if !r.begun {
 		r.begun, r.grownAt = true, now
 	}
-	if u == underuse {
+	if u == underuse && !rival {
 		// A queue empties: growing now would keep it from that.
 		r.grownAt, r.growing = now, false
 		return
@@ -110,6 +110,9 @@ func (r *delayRate) advance(now time.Duration, u usage, carried float64, rtt tim
 	next := r.target * math.Pow(growth, dt)
 	if r.capacity.near(r.target) {
 		next = r.target + additive(r.target, rtt)*dt
+	}
+	if rival {
+		next = r.target + rivalStep*rivalPacket/(rtt.Seconds()*rtt.Seconds())*dt
 	}
 	limit := headroom*carried + headroomBy
 	if next > limit {
@@ -162,7 +165,7 @@ func (c *capacity) near(bits float64) bool {
 
 // Feedback that does not come although packets were sent is a path that is broken or full.
 const (
-	silenceAfter = time.Second            // ten reports at Pion's interval
+	silenceAfter = 800 * time.Millisecond // several reports, of whatever stack
 	silenceAgain = 500 * time.Millisecond // until the next cut
 	silenceCut   = 0.5
 )

@@ -124,7 +124,7 @@ func (t *trend) reset() {
 	*t = trend{threshold: t.threshold, over: -1}
 }
 
-func (t *trend) update(v variation) {
+func (t *trend) update(v variation, rival bool) {
 	if t.deltas == 0 {
 		t.first, t.seen = v.arrived, v.arrived
 	}
@@ -140,7 +140,7 @@ func (t *trend) update(v variation) {
 	}
 	step := max(ms(v.arrived-t.seen), 0)
 	t.seen = v.arrived
-	t.detect(slope, step, v.now)
+	t.detect(slope, step, v.now, rival)
 }
 
 // slope is that of the line of least squares.
@@ -162,10 +162,14 @@ func (t *trend) slope() float64 {
 	return num / den
 }
 
-func (t *trend) detect(slope, step float64, now time.Duration) {
+func (t *trend) detect(slope, step float64, now time.Duration, rival bool) {
 	modified := float64(min(t.deltas, trendMaxDeltas)) * slope * trendGain
+	limit := t.threshold
+	if rival {
+		limit *= rivalThreshold
+	}
 	switch {
-	case modified > t.threshold:
+	case modified > limit:
 		if t.over < 0 {
 			t.over = step / 2 // it began somewhere in between
 		} else {
@@ -176,7 +180,7 @@ func (t *trend) detect(slope, step float64, now time.Duration) {
 			t.over, t.overCount = 0, 0
 			t.usage = overuse
 		}
-	case modified < -t.threshold:
+	case modified < -limit:
 		t.over, t.overCount, t.usage = -1, 0, underuse
 	default:
 		t.over, t.overCount, t.usage = -1, 0, normal

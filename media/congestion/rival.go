@@ -1,0 +1,60 @@
+package congestion
+
+import "time"
+
+// A flow that yields to loss alone, such as a download by TCP, keeps the queue of a shared
+// link from running empty. Whoever yields to delay beside it starves. So where the queue does
+// not run empty for a while, although we have given way, we compete as it does: delay counts
+// for less, and loss for more.
+const (
+	// rivalQueue is less than a queue that runs empty, with the noise of measuring.
+	rivalQueue = 15 * time.Millisecond
+	// rivalEnter is how long the queue must not run empty.
+	rivalEnter = 1500 * time.Millisecond
+	// rivalThreshold multiplies the threshold of the trend: the queue's ups and downs are
+	// the other's.
+	rivalThreshold = 4
+	// rivalCut and rivalStep share with one TCP flow: falling to 0.8 asks for steps of a
+	// third of a packet a round trip, 3b/(2-b) with b = 0.2 (Yang and Lam, General AIMD, 2000).
+	rivalCut    = 0.8
+	rivalStep   = 1.0 / 3
+	rivalPacket = 1200 * 8 // bits
+	// rivalLoss is the loss beyond the usual that is a sign to give way.
+	rivalLoss = 0.01
+	// rivalPause is between two times of giving way.
+	rivalPause = 200 * time.Millisecond
+	// baseSpan is how long the least delay is remembered: clocks that differ by 100 ppm
+	// drift 6 ms apart in it.
+	baseSpan = 60 * time.Second
+)
+
+// baseDelay knows by how much delay exceeds the least seen in the last two spans; the clocks
+// of the two ends need not agree.
+type baseDelay struct {
+	least   [2]time.Duration
+	since   time.Duration
+	now     time.Duration // smoothed
+	begun   bool
+	emptyAt time.Duration // when the queue was last seen empty
+	rival   bool
+}
+
+func (b *baseDelay) add(at, delay time.Duration) {
+	if !b.begun || (delay-b.now).Abs() > time.Minute { // a clock was set
+		*b = baseDelay{least: [2]time.Duration{delay, delay}, since: at, now: delay, begun: true, emptyAt: at}
+		return
+	}
+	if at-b.since > baseSpan {
+		b.least = [2]time.Duration{b.least[1], delay}
+		b.since = at
+	}
+	b.least[1] = min(b.least[1], delay)
+	b.now += (delay - b.now) / 4
+	if delay-min(b.least[0], b.least[1]) < rivalQueue {
+		b.emptyAt = at
+	}
+	b.rival = at-b.emptyAt > rivalEnter
+}
+
+// queue is how long packets wait in the path's queues.
+func (b *baseDelay) queue() time.Duration { return max(b.now-min(b.least[0], b.least[1]), 0) }

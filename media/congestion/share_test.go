@@ -1,0 +1,161 @@
+package congestion
+
+import (
+	"testing"
+	"time"
+)
+
+func TestSharesWithDownload(t *testing.T) {
+	for _, c := range []struct {
+		rate   float64
+		buffer time.Duration
+	}{
+		{3_000_000, 100 * time.Millisecond},
+		{3_000_000, 300 * time.Millisecond},
+		{6_000_000, 200 * time.Millisecond},
+	} {
+		l := newSimLink(c.rate)
+		l.buffer = c.buffer
+		us, them := newCall(12_000_000), newDownload(10*time.Second)
+		var us0, them0 int
+		simulate(l, 0, 70*time.Second, trace(t, 2*time.Second, l, us, func(now time.Duration) {
+			if now == 20*time.Second {
+				us0, them0 = us.bytes, them.bytes
+			}
+		}), us, them)
+		a, b := float64(us.bytes-us0)*8/50, float64(them.bytes-them0)*8/50
+		index := jain(a, b)
+		t.Logf("%.0f bit/s, queue of %v: call %.0f, download %.0f, index %.2f", c.rate, c.buffer, a, b, index)
+		if index < 0.8 {
+			t.Errorf("%.0f bit/s, queue of %v: call %.0f, download %.0f, index %.2f; want 0.8", c.rate, c.buffer, a, b, index)
+		}
+	}
+}
+
+func TestSharesWithItself(t *testing.T) {
+	for _, rate := range []float64{2_000_000, 4_000_000} {
+		l := newSimLink(rate)
+		a, b := newCall(12_000_000), newCall(12_000_000)
+		b.begins = 15 * time.Second
+		var a0, b0 int
+		simulate(l, 0, 105*time.Second, trace(t, 5*time.Second, l, b, func(now time.Duration) {
+			if now == 45*time.Second {
+				a0, b0 = a.bytes, b.bytes
+			}
+		}), a, b)
+		x, y := float64(a.bytes-a0)*8/60, float64(b.bytes-b0)*8/60
+		index := jain(x, y)
+		t.Logf("%.0f bit/s: %.0f and %.0f, index %.2f", rate, x, y, index)
+		if index < 0.8 || x+y < 0.7*rate {
+			t.Errorf("%.0f bit/s: %.0f and %.0f, index %.2f; want 0.8 and the link used", rate, x, y, index)
+		}
+	}
+}
+
+// A policer has no queue: loss alone shows it.
+func TestPolicer(t *testing.T) {
+	l := newSimLink(1_000_000)
+	l.policer = true
+	c := newCall(3_000_000)
+	var sent, bytes int
+	simulate(l, 0, 60*time.Second, trace(t, time.Second, l, c, func(now time.Duration) {
+		if now == 10*time.Second {
+			sent, bytes = c.sent, c.bytes
+		}
+	}), c)
+	out, in := float64(c.sent-sent)*8/50, float64(c.bytes-bytes)*8/50
+	t.Logf("sent %.0f, arrived %.0f, lost %.3f", out, in, 1-in/out)
+	if in < 700_000 || in < 0.9*out {
+		t.Errorf("sent %.0f bit/s through a policer at 1 million, %.0f arrived; want most of the rate and less than 10%% lost", out, in)
+	}
+}
+
+func TestBurstLoss(t *testing.T) {
+	l := newSimLink(50_000_000)
+	l.loss = l.gilbert(0.01, 0.1) // 9% of the time in a state that loses half
+	c := newCall(2_500_000)
+	bytes := 0
+	simulate(l, 0, 60*time.Second, trace(t, time.Second, l, c, func(now time.Duration) {
+		if now == 10*time.Second {
+			bytes = c.bytes
+		}
+	}), c)
+	in := float64(c.bytes-bytes) * 8 / 50
+	t.Logf("arrived %.0f", in)
+	if in < 1_500_000 {
+		t.Errorf("%.0f bit/s of 2.5 million arrived under bursts of loss, want 1.5 million", in)
+	}
+}
+
+func TestAppLimited(t *testing.T) {
+	l := newSimLink(10_000_000)
+	c := newCall(300_000)
+	c.noPad = true // without probes nothing can show more than is sent
+	c.control.rate.target = 500_000
+	c.control.Want(500_000)
+	low := 1e9
+	simulate(l, 0, 120*time.Second, trace(t, 5*time.Second, l, c, func(now time.Duration) {
+		if now > 5*time.Second {
+			low = min(low, c.target())
+		}
+	}), c)
+	if c.target() > 1_000_000 || low < 400_000 {
+		t.Errorf("%.0f bit/s, %.0f at the least, while 380 thousand are sent; want no more than that shows, and no less than before", c.target(), low)
+	}
+}
+
+func TestProbesWhileAppLimited(t *testing.T) {
+	l := newSimLink(10_000_000)
+	c := newCall(300_000)
+	c.control.Want(3_000_000)
+	simulate(l, 0, 30*time.Second, nil, c)
+	if c.target() < 2_700_000 || c.target() > 4_500_000 {
+		t.Errorf("%.0f bit/s, want about the 3 million that are wanted", c.target())
+	}
+	if n := c.control.Probes(); n > 8 {
+		t.Errorf("%d probes in 30 s although all that is wanted is carried", n)
+	}
+}
+
+func TestFeedbackLost(t *testing.T) {
+	l := newSimLink(10_000_000)
+	l.lossy = 0.3
+	c := newCall(2_500_000)
+	low := 1e9
+	simulate(l, 0, 60*time.Second, trace(t, 2*time.Second, l, c, func(now time.Duration) {
+		if now > 5*time.Second {
+			low = min(low, c.target())
+		}
+	}), c)
+	if low < 1_500_000 {
+		t.Errorf("%.0f bit/s at the least while a third of the feedback is lost", low)
+	}
+}
+
+func TestSilence(t *testing.T) {
+	const from, to = 10 * time.Second, 16 * time.Second
+	l := newSimLink(5_000_000)
+	c := newCall(2_500_000)
+	var fell, rose time.Duration
+	simulate(l, 0, 30*time.Second, trace(t, time.Second/2, l, c, func(now time.Duration) {
+		switch now {
+		case from:
+			l.loss = func() bool { return true }
+		case to:
+			l.loss = nil
+		}
+		if now > from && fell == 0 && c.target() < 1_500_000 {
+			fell = now - from
+		}
+		if now > to && rose == 0 && c.target() > 2_250_000 {
+			rose = now - to
+		}
+	}), c)
+	t.Logf("fell in %v, rose in %v", fell, rose)
+	if fell == 0 || fell > 2*time.Second {
+		t.Errorf("fell in %v, want 2 s at the most", fell)
+	}
+	if rose == 0 || rose > 8*time.Second {
+		t.Errorf("rose in %v, want 8 s at the most", rose)
+	}
+}
