@@ -8,8 +8,8 @@ import (
 
 // Status is what one report says of one packet.
 type Status struct {
-	Seq      uint16        // transport-wide sequence number
-	Received bool          //
+	Seq      uint16 // transport-wide sequence number
+	Received bool
 	At       time.Duration // of arrival, by the other side's clock
 }
 
@@ -18,6 +18,8 @@ type Status struct {
 const (
 	referenceUnit = 64 * time.Millisecond
 	referenceBits = 24
+	// reportKept is how many statuses the memory is kept for; a report may claim 65535.
+	reportKept = 4096
 )
 
 // reader unpacks reports. It unwraps the reference time, which comes round every 12 days.
@@ -39,6 +41,9 @@ func (r *reader) read(p *rtcp.TransportLayerCC) []Status {
 			d -= 1 << referenceBits
 		}
 		r.base += d
+	}
+	if cap(r.report) > reportKept {
+		r.report = nil
 	}
 	r.report = r.report[:0]
 	at := time.Duration(r.base) * referenceUnit

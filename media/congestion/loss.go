@@ -31,6 +31,8 @@ const (
 	// the same limit was met.
 	lossGrowth  = 0.15
 	lossMeetMax = 14
+	// lossRaise is how much a probe may lift the bound: policers let bursts through.
+	lossRaise = 1.5
 	// inherentDown and inherentUp follow the usual loss, quicker down, for little loss at
 	// this rate proves that no more is usual.
 	inherentDown, inherentUp = 0.3, 0.03
@@ -143,8 +145,11 @@ func (b *lossBound) decide(now time.Duration, target, carried float64) (cut bool
 	}
 	b.excess = 0
 	k := inherentUp
-	if over < 0 {
+	switch {
+	case over < 0:
 		k = inherentDown
+	case b.bound > 0:
+		k = 0 // what is lost at a limit is not usual
 	}
 	b.inherent = min(b.inherent+k*over, inherentMax)
 	b.grow(target)
@@ -192,6 +197,6 @@ func (b *lossBound) grow(target float64) {
 // raise lifts the bound to what a probe has shown.
 func (b *lossBound) raise(bits float64) {
 	if !b.trial.on && b.bound > 0 && bits > b.bound {
-		b.bound = bits
+		b.bound = min(bits, lossRaise*b.bound)
 	}
 }

@@ -144,7 +144,13 @@ func (p *pacer) direct(c class, now time.Duration) bool {
 			return c == urgent
 		}
 	}
-	return p.allowed(c, now)
+	if !p.allowed(c, now) {
+		return false
+	}
+	if c > urgent {
+		p.wait -= p.wait / 16
+	}
+	return true
 }
 
 // push lets a packet wait and says whether there was a place for it.

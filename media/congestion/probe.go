@@ -32,11 +32,12 @@ const (
 	// once the path was seen to have a limit: a token bucket lets a short burst through.
 
 	// After a fall the path may be free again at any moment: probeSoon between probes while
-	// it is fresh, else probeLate. A probe that was followed by a fall within lieTime
+	// the fall is no older than probeFall, else probeLate. A probe that was followed by a fall within lieTime
 	// doubles the pause, to probeSeldom at most.
 	probeSoon   = 2500 * time.Millisecond
 	probeLate   = 5 * time.Second
 	probeSeldom = 30 * time.Second
+	probeFall   = 60 * time.Second
 	probeFresh  = 60 * time.Second
 	lieTime     = 2 * time.Second
 )
@@ -68,6 +69,7 @@ type prober struct {
 	chainAt  time.Duration
 	nextAt   time.Duration // of a periodic probe
 	former   float64       // estimate before the last fall
+	formerAt time.Duration
 	fellAt   time.Duration
 	fallen   bool
 	raisedAt time.Duration
@@ -99,6 +101,9 @@ func (p *prober) next(now time.Duration, s probeState) (Probe, bool) {
 	rate = min(rate, float64(p.cfg.Max), probeMargin*s.want)
 	if rate < 1.1*s.target {
 		return Probe{}, false
+	}
+	if p.raised && now-p.raisedAt > lieTime {
+		p.lies, p.raised = 0, false // the last one was true
 	}
 	p.chain, p.back = 0, false
 	p.nextAt = now + p.pause(now)
@@ -137,7 +142,7 @@ func (p *prober) due(now time.Duration, s probeState) float64 {
 func (p *prober) fresh(now time.Duration) bool { return p.fallen && now-p.fellAt < probeFresh }
 
 func (p *prober) pause(now time.Duration) time.Duration {
-	if p.fresh(now) {
+	if p.fallen && now-p.formerAt < probeFall {
 		return min(probeSoon<<min(p.lies, 1), probeLate)
 	}
 	return min(probeLate<<min(p.lies, 3), probeSeldom)
@@ -238,11 +243,8 @@ func (c *cluster) measure(inherent float64) (rate float64, clear, ok bool) {
 func (p *prober) fell(now time.Duration, was float64) {
 	if p.raised && now-p.raisedAt < lieTime {
 		p.lies++
-	} else {
-		p.lies = 0
-		if was > p.former || !p.fresh(now) {
-			p.former = was
-		}
+	} else if was > p.former || !p.fresh(now) {
+		p.former, p.formerAt = was, now
 	}
 	p.raised, p.chain = false, 0
 	p.fallen, p.fellAt = true, now

@@ -65,8 +65,8 @@ func TestPolicer(t *testing.T) {
 	}), c)
 	out, in := float64(c.sent-sent)*8/50, float64(c.bytes-bytes)*8/50
 	t.Logf("sent %.0f, arrived %.0f, lost %.3f", out, in, 1-in/out)
-	if in < 700_000 || in < 0.9*out {
-		t.Errorf("sent %.0f bit/s through a policer at 1 million, %.0f arrived; want most of the rate and less than 10%% lost", out, in)
+	if in < 700_000 || in < 0.85*out {
+		t.Errorf("sent %.0f bit/s through a policer at 1 million, %.0f arrived; want most of the rate and less than 15%% lost", out, in)
 	}
 }
 

@@ -31,7 +31,8 @@ type simLink struct {
 	buffer  time.Duration // the queue holds what the rate sends in this time
 	policer bool          // a token bucket of 16 kB without a queue
 	loss    func() bool
-	lossy   float64 // of feedback
+	lossy   float64       // of feedback
+	step    time.Duration // of the simulation, if not simStep
 	rng     *rand.Rand
 
 	tokens  float64
@@ -104,7 +105,8 @@ func (l *simLink) deliver(now time.Duration) {
 
 // simulate runs flows over a link for a while; watch sees every step.
 func simulate(l *simLink, from, to time.Duration, watch func(now time.Duration), flows ...endpoint) {
-	for now := from; now < to; now += simStep {
+	step := max(l.step, simStep)
+	for now := from; now < to; now += step {
 		for _, f := range flows {
 			f.step(now, l)
 		}

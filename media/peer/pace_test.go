@@ -1,0 +1,71 @@
+package peer
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/rtp"
+)
+
+// hdRate is what a camera of 1280x720 costs at its best, with sound.
+const hdRate = 2_500_000
+
+// TestRampsByProbing is a call on a fast path: it knows within two seconds that the path
+// carries the camera in full.
+func TestRampsByProbing(t *testing.T) {
+	speak(t)
+	synctest.Test(t, func(t *testing.T) {
+		connect(t, newLab(t, 20*time.Millisecond, 0), func(a, b *end) {
+			time.Sleep(2 * time.Second)
+			for _, e := range []*end{a, b} {
+				s := e.peer.Stats()
+				if s.Estimate < hdRate || s.Pace.Probes == 0 {
+					t.Errorf("%d bit/s after 2 s and %d probes, want %d", s.Estimate, s.Pace.Probes, hdRate)
+				}
+			}
+			time.Sleep(10 * time.Second)
+			for _, e := range []*end{a, b} {
+				s := e.peer.Stats()
+				if s.Pace.Limited || s.Pace.Dropped > 0 || s.Pace.Wait > 50*time.Millisecond {
+					t.Errorf("on a fast path: %+v", s.Pace)
+				}
+				// Padding must not cost a picture.
+				if s.Camera.Requests > 0 || s.Camera.Nacks > 0 || s.Camera.Corrupt > 0 {
+					t.Errorf("%d keyframes asked for, %d packets, %d corrupt", s.Camera.Requests, s.Camera.Nacks, s.Camera.Corrupt)
+				}
+			}
+		})
+	})
+}
+
+// written keeps what a track sends.
+type written struct{ packets []rtp.Header }
+
+func (w *written) WriteRTP(h *rtp.Header, _ []byte) (int, error) {
+	w.packets = append(w.packets, *h)
+	return 0, nil
+}
+
+func (w *written) Write([]byte) (int, error) { return 0, nil }
+
+func TestPadding(t *testing.T) {
+	w := &written{}
+	tr := newTrack("camera", 0, 90000)
+	tr.header.SequenceNumber = 65534
+	if tr.stream = w; tr.pad(1000) != 0 || len(w.packets) != 0 {
+		t.Error("padding before there was a picture")
+	}
+	tr.frames = 1
+	if n := tr.pad(1000); n < 1000 || n > 1020 {
+		t.Errorf("%d bytes of padding, want about 1000", n)
+	}
+	for i, h := range w.packets {
+		if !h.Padding || h.PaddingSize == 0 || h.Marker || h.SequenceNumber != uint16(65535+i) {
+			t.Errorf("padding packet %d: %+v", i, h)
+		}
+	}
+	if tr.header.Padding || tr.header.SequenceNumber != w.packets[len(w.packets)-1].SequenceNumber {
+		t.Error("the next frame does not follow the padding")
+	}
+}
