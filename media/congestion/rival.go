@@ -1,6 +1,9 @@
 package congestion
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // A flow that yields to loss alone, such as a download by TCP, keeps the queue of a shared
 // link from running empty. Whoever yields to delay beside it starves. So where the queue does
@@ -23,6 +26,11 @@ const (
 	rivalLoss = 0.01
 	// rivalPause is between two times of giving way.
 	rivalPause = 200 * time.Millisecond
+	// A queue that a download fills grows by more than flatNoise in flatSpan: by a packet
+	// each round trip, up to 20 Mbit/s or so.
+	flatSpan  = 2 * time.Second
+	flatStep  = 250 * time.Millisecond
+	flatNoise = 8 * time.Millisecond
 	// baseSpan is how long the least delay is remembered: clocks that differ by 100 ppm
 	// drift 6 ms apart in it.
 	baseSpan = 60 * time.Second
@@ -37,6 +45,7 @@ type baseDelay struct {
 	begun   bool
 	emptyAt time.Duration // when the queue was last seen empty
 	rival   bool
+	flat    flatness
 }
 
 func (b *baseDelay) add(at, delay time.Duration) {
@@ -54,6 +63,42 @@ func (b *baseDelay) add(at, delay time.Duration) {
 		b.emptyAt = at
 	}
 	b.rival = at-b.emptyAt > rivalEnter
+	if floor, ok := b.flat.add(at, delay); ok && b.rival {
+		// It does run empty; the route has become longer.
+		b.least = [2]time.Duration{floor, floor}
+		b.since, b.emptyAt, b.rival = at, at, false
+	}
+}
+
+// flatness finds delay that stays as it is, as it does on a path whose queue is empty. A
+// rival's never does: it grows until packets are lost.
+type flatness struct {
+	since, stepAt        time.Duration
+	step, lowest, utmost time.Duration
+	begun                bool
+}
+
+// add returns the least delay when for flatSpan the least of every flatStep was about that.
+func (f *flatness) add(at, delay time.Duration) (floor time.Duration, ok bool) {
+	if !f.begun {
+		*f = flatness{since: at, stepAt: at, step: delay, lowest: math.MaxInt64, utmost: math.MinInt64, begun: true}
+	}
+	f.step = min(f.step, delay)
+	if at-f.stepAt < flatStep {
+		return 0, false
+	}
+	f.lowest, f.utmost = min(f.lowest, f.step), max(f.utmost, f.step)
+	if f.utmost-f.lowest > flatNoise {
+		*f = flatness{}
+		return 0, false
+	}
+	f.stepAt, f.step = at, delay
+	if at-f.since < flatSpan {
+		return 0, false
+	}
+	floor = f.lowest
+	*f = flatness{}
+	return floor, true
 }
 
 // queue is how long packets wait in the path's queues.

@@ -159,3 +159,33 @@ func TestSilence(t *testing.T) {
 		t.Errorf("rose in %v, want 8 s at the most", rose)
 	}
 }
+
+// Another route is longer: that is no congestion, and hides none.
+func TestDelaySteps(t *testing.T) {
+	const longer, drop = 10 * time.Second, 30 * time.Second
+	l := newSimLink(2_500_000)
+	c := newCall(3_000_000)
+	var fell time.Duration
+	low := 1e9
+	simulate(l, 0, 32*time.Second, trace(t, time.Second, l, c, func(now time.Duration) {
+		switch now {
+		case longer:
+			l.delay = 80 * time.Millisecond
+		case drop:
+			l.rate = 400_000
+		}
+		if now > longer && now < drop {
+			low = min(low, c.target())
+		}
+		if now > drop && fell == 0 && c.target() <= 480_000 {
+			fell = now - drop
+		}
+	}), c)
+	t.Logf("%.0f at the least on the longer route, fell in %v", low, fell)
+	if low < 1_200_000 {
+		t.Errorf("%.0f bit/s at the least after the route became longer", low)
+	}
+	if fell == 0 || fell > time.Second {
+		t.Errorf("fell in %v on the longer route, want 1 s at the most", fell)
+	}
+}

@@ -56,7 +56,7 @@ func NewSender(cfg Config, pad func(bytes int) int) *Sender {
 		pad = func(int) int { return 0 }
 	}
 	return &Sender{
-		start: time.Now(), pad: pad, control: New(cfg),
+		start: time.Now(), pad: pad, control: New(cfg), pace: pacer{target: float64(cfg.Start)},
 		packets: sync.Pool{New: func() any { return new(packet) }},
 		wake:    make(chan struct{}, 1), done: make(chan struct{}),
 		streams: make(map[uint32]*stream),
