@@ -7,10 +7,10 @@ tools := build/tools
 gofiles = $(wildcard $(shell git ls-files -co --exclude-standard '*.go'))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run build install demo test check lint bench figures soak fuzz clean
+.PHONY: help setup run build install demo test check lint bench bench-quick bench-go figures soak fuzz clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building and running needs (scripts/setup --test: and testing)
 	@scripts/setup
@@ -63,10 +63,10 @@ lint: ## formatting, go vet, staticcheck, shellcheck, import rules
 	shellcheck .ci/run $(shell grep -lE '^#!.*\<bash' scripts/*)
 	go test -run '^TestArchitecture' .
 
-bench: ## every benchmark, with allocations
+bench-go: ## every benchmark of the code, with allocations
 	@scripts/setup --test
 	@scripts/material
-	go test -run '^$$' -bench . -skip '^BenchmarkFigures' -benchmem ./...
+	go test -run '^$$' -bench . -skip '^Benchmark(Figures|Against)' -benchmem ./...
 
 # What follows measures the programs from outside. It wants a machine without other work.
 whole := go test -trimpath -count 1 -timeout 0
@@ -75,6 +75,21 @@ figures: ## frame rate, delay, first picture and cold start beside what they sho
 	@scripts/setup --test
 	@$(MAKE) --no-print-directory build
 	@set -o pipefail; $(whole) -run '^$$' -bench '^BenchmarkFigures' -benchtime 1x . | grep -vE '^(goos|goarch|pkg|cpu|BenchmarkFigures)'
+
+against = set -o pipefail; ROWS='$(ROWS)' PARLEY_BENCH=$(1) $(whole) -run '^$$' -bench '^BenchmarkAgainst' -benchtime 1x . | \
+	grep -vE '^(goos|goarch|pkg|cpu|PASS|ok|Benchmark)|^ +[0-9]+\t'
+
+bench: ## calls of ours beside the same calls in Chromium, 3 runs; below 30 minutes; ROWS=regexp for some
+	@scripts/setup --test
+	@$(MAKE) --no-print-directory build
+	@scripts/material
+	@$(call against,full)
+
+bench-quick: ## its main rows, 1 run; below 5 minutes
+	@scripts/setup --test
+	@$(MAKE) --no-print-directory build
+	@scripts/material
+	@$(call against,quick)
 
 TIME ?= 10m
 soak: ## three bots together for 10 minutes: no growth, no gap in the sound; TIME=1h for longer

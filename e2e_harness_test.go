@@ -97,6 +97,12 @@ func (l lockedBuffer) Write(p []byte) (int, error) {
 // home of the person at the machine stay untouched.
 func launch(t testing.TB, env []string, path string, args ...string) *process {
 	t.Helper()
+	return launchWith(t, env, nil, path, args...)
+}
+
+// launchWith also hands the program files, from its descriptor 3 on.
+func launchWith(t testing.TB, env []string, files []*os.File, path string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, name: filepath.Base(path), done: make(chan struct{})}
 	p.cmd = exec.Command(path, args...)
 	home := t.TempDir()
@@ -104,6 +110,7 @@ func launch(t testing.TB, env []string, path string, args ...string) *process {
 		return strings.HasPrefix(e, "DISPLAY=") || strings.HasPrefix(e, "WAYLAND_DISPLAY=") || strings.HasPrefix(e, "PULSE_")
 	}), "HOME="+home, "XDG_CONFIG_HOME="+home)
 	p.cmd.Env = append(p.cmd.Env, env...)
+	p.cmd.ExtraFiles = files
 	p.cmd.Stdout = lockedBuffer{&p.mu, &p.stdout}
 	p.cmd.Stderr = lockedBuffer{&p.mu, &p.stderr}
 	if err := startChild(p.cmd); err != nil {

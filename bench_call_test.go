@@ -1,0 +1,315 @@
+package main
+
+import (
+	"fmt"
+	"image"
+	"testing"
+	"time"
+
+	"parley/media"
+	"parley/media/call"
+	"parley/media/device/pulsetest"
+)
+
+// How long a call settles before it is measured, and how long that takes. Congestion control is
+// not part of what a call costs, so it has to have found its rate.
+const (
+	benchSettle  = 10 * time.Second
+	benchMeasure = 15 * time.Second
+	// fullLimit is when a call that has not reached the camera's full resolution counts as
+	// never reaching it.
+	fullLimit = 30 * time.Second
+)
+
+var engine360 = engineScenario(640, 360, "person1.y4m", "person2.y4m")
+
+var engine720 = engineScenario(1280, 720, "person1-720p.y4m", "person1-720p.y4m")
+
+// engineScenario is a call of two that nobody looks at: both products capture, encode, send,
+// receive and decode, and paint nothing.
+func engineScenario(w, h int, ada, ben string) scenario {
+	size := fmt.Sprintf("%dx%d", w, h)
+	pair := func(t testing.TB) (a, b member) {
+		return member{camera: material(t, ada), width: w, height: h, mic: material(t, "voice1.wav")},
+			member{camera: material(t, ben), width: w, height: h, mic: material(t, "voice2.wav")}
+	}
+	return scenario{
+		name: "engine 1:1 " + size, quick: true,
+		figures: []benchFigure{
+			{"cpu" + size, "engine CPU, 1:1 at " + size + "x30, share of a core", "%", atMost, 0.8},
+			{"fps" + size, "  frames decoded there", "fps", shown, 0},
+			{"width" + size, "  at the width of", "px", shown, 0},
+		},
+		ours: func(t testing.TB) sample {
+			a, b := pair(t)
+			ada, ben := ourCall(t, a, b)
+			return ourEngine(t, ada, ben, size, w)
+		},
+		theirs: func(t testing.TB) sample {
+			a, b := pair(t)
+			ada, ben := chromiumCall(t, a, b)
+			return chromiumEngine(ada, ben, size, w)
+		},
+	}
+}
+
+// ourEngine measures both ends of a call, which do the same, and takes the mean.
+func ourEngine(t testing.TB, ada, ben *process, size string, width int) sample {
+	full := func() bool {
+		l := ben.last()
+		return len(l.Peers) == 1 && l.Peers[0].VideoIn.W >= width
+	}
+	pollFor(fullLimit, full)
+	time.Sleep(benchSettle)
+	first := ben.last()
+	c := costOf(benchMeasure, tree{t, ada.cmd.Process.Pid}, tree{t, ben.cmd.Process.Pid})
+	last := ben.last()
+	if len(first.Peers) != 1 || len(last.Peers) != 1 {
+		t.Fatal("the call has broken")
+	}
+	x, y := first.Peers[0].VideoIn, last.Peers[0].VideoIn
+	return sample{
+		"cpu" + size: c, "fps" + size: float64(y.Decoded-x.Decoded) / (float64(last.TMillis-first.TMillis) / 1000),
+		"width" + size: float64(y.W),
+	}
+}
+
+func chromiumEngine(ada, ben *chromium, size string, width int) sample {
+	pollFor(fullLimit, func() bool { return ben.stats()["ada"].VideoIn.FrameWidth >= float64(width) })
+	time.Sleep(benchSettle)
+	first := ben.stats()["ada"]
+	c := costOf(benchMeasure, ada.tree, ben.tree)
+	last := ben.stats()["ada"]
+	return sample{
+		"cpu" + size: c, "width" + size: last.VideoIn.FrameWidth,
+		"fps" + size: (last.VideoIn.FramesDecoded - first.VideoIn.FramesDecoded) / ((last.Time - first.Time) / 1000),
+	}
+}
+
+// costOf is the mean share of a core that these processes take, in %.
+func costOf(d time.Duration, trees ...tree) float64 {
+	begin := time.Now()
+	var before, after time.Duration
+	for _, p := range trees {
+		before += p.cpu()
+	}
+	time.Sleep(d) // the measurement itself
+	for _, p := range trees {
+		after += p.cpu()
+	}
+	return 100 * (after - before).Seconds() / time.Since(begin).Seconds() / float64(len(trees))
+}
+
+// pollFor polls until ok, for at most d: what never comes is a figure too.
+func pollFor(d time.Duration, ok func() bool) bool { return pollEvery(50*time.Millisecond, d, ok) }
+
+func pollEvery(pause, d time.Duration, ok func() bool) bool {
+	for deadline := time.Now().Add(d); time.Now().Before(deadline); time.Sleep(pause) {
+		if ok() {
+			return true
+		}
+	}
+	return ok()
+}
+
+// ourCall makes a call of two bots, or of windows; Ben joins Ada.
+func ourCall(t testing.TB, a, b member) (ada, ben *process) {
+	t.Helper()
+	server := startMeetingPlace(t, a.host)
+	ada = startMember(t, "Ada", a, "--new", "--server", server)
+	ben = startMember(t, "Ben", b, ada.link())
+	for _, p := range []*process{ada, ben} {
+		p.await("is connected", func(l call.Line) bool { return len(l.Peers) == 1 && l.Peers[0].State == "connected" })
+	}
+	return ada, ben
+}
+
+// startMeetingPlace starts a rendezvous where this member is.
+func startMeetingPlace(t testing.TB, host string) (server string) {
+	t.Helper()
+	if host == "" {
+		_, addr := startRendezvous(t, "127.0.0.1:0")
+		return "http://" + addr
+	}
+	return startNetworkRendezvous(t, host)
+}
+
+// startMember starts one member of ours. All bots look at the others at their camera's full
+// size, which is what an unseen track of Chromium's is decoded at.
+func startMember(t testing.TB, name string, m member, args ...string) *process {
+	t.Helper()
+	stats := t.TempDir() + "/" + name + ".stats"
+	flags := []string{"--name", name, "--stats", stats, "--camera", "off", "--mic", "off"}
+	if m.camera != "" {
+		flags = append(flags, "--camera", m.camera)
+	}
+	if m.mic != "" {
+		flags = append(flags, "--mic", m.mic)
+	}
+	if m.shown {
+		flags = append(flags, "--join", "--speaker", "default")
+	} else {
+		flags = append([]string{"bot"}, append(flags, "--speaker", "off", "--view", fmt.Sprintf("%dx%d", m.width, m.height))...)
+	}
+	flags = append(flags, args...)
+	path := "build/parley"
+	if m.host != "" {
+		flags = append([]string{"netns", "exec", m.host, path}, flags...)
+		path = "ip"
+	}
+	p := launch(t, m.env, path, flags...)
+	p.name, p.stats = name, stats
+	return p
+}
+
+// chromiumCall makes the same call in two browsers; Ben joins Ada.
+func chromiumCall(t testing.TB, a, b member) (ada, ben *chromium) {
+	t.Helper()
+	ada, ben = openPage(t, "ada", a), openPage(t, "ben", b)
+	joinPages(ben, ada)
+	return ada, ben
+}
+
+// openPage starts a browser whose page has opened camera and microphone. A browser has to have
+// a display even when its page shows nothing.
+func openPage(t testing.TB, name string, m member) *chromium {
+	t.Helper()
+	if m.env == nil {
+		m.env = startDisplay(t).env()
+	}
+	c := startChromium(t, name, m)
+	if m.shown {
+		c.do(`show(1)`)
+	}
+	want := map[string]any{"audio": m.mic != ""}
+	if m.camera != "" {
+		want["video"] = map[string]any{"width": m.width, "height": m.height, "frameRate": 30}
+	}
+	if m.camera != "" || m.mic != "" {
+		c.do(`camera(%s)`, want)
+	}
+	return c
+}
+
+// joinPages connects two pages: the one that joins offers.
+func joinPages(joins, there *chromium) {
+	offer := eval[string](joins, `offer(%s)`, there.name)
+	answer := eval[string](there, `answer(%s, %s)`, joins.name, offer)
+	joins.do(`accept(%s, %s)`, there.name, answer)
+	awaitTrue(joins.t, "the pages are connected", func() bool {
+		return joins.stats()[there.name].State == "connected" && there.stats()[joins.name].State == "connected"
+	}, func() string { return fmt.Sprint(joins.stats()) })
+}
+
+// pageStats is what a page says of one other member. Times are milliseconds, of the page's own
+// clock; the rest is as W3C webrtc-stats defines it.
+type pageStats struct {
+	State    string
+	Time     float64
+	Widths   map[string]float64 // when each width of the picture was first shown, since joining
+	VideoIn  streamStats
+	VideoOut streamStats
+	AudioIn  streamStats
+}
+
+type streamStats struct {
+	FrameWidth           float64
+	FrameHeight          float64
+	FramesDecoded        float64
+	FramesEncoded        float64
+	TotalFreezesDuration float64 // seconds
+	ConcealedSamples     float64
+	TotalSamplesReceived float64
+	BytesReceived        float64
+	BytesSent            float64
+}
+
+func (c *chromium) stats() map[string]pageStats {
+	c.t.Helper()
+	return eval[map[string]pageStats](c, `stats()`)
+}
+
+// wholeApp is a call of two as people have it: a window of 1280x720 filled by the other's
+// picture, a sound server that plays.
+var wholeApp = scenario{
+	name: "whole app 1:1 1280x720", quick: true,
+	figures: []benchFigure{
+		{"full", "joining to the camera's full resolution (30 s: never)", "s", atMost, 0.3},
+		{"cpu", "whole-app CPU, one remote video at 1280x720 on screen", "%", atMost, 1},
+		{"fps", "  frames painted there", "fps", shown, 0},
+		{"pss", "memory (PSS) of a 1:1 call", "MB", atMost, 0.35},
+	},
+	ours:   ourWindow,
+	theirs: chromiumWindow,
+}
+
+// windowPair is Ada, whom nobody looks at, and Ben, who has a window; both have cameras.
+func windowPair(t testing.TB) (ada, ben member) {
+	pulse := pulsetest.Start(t)
+	pulse.NullSink("speaker")
+	file := material(t, "person1-720p.y4m")
+	ada = member{camera: file, width: 1280, height: 720, mic: material(t, "voice1.wav")}
+	ben = ada
+	ben.mic, ben.shown, ben.env = material(t, "voice2.wav"), true, append(startDisplay(t).env(), pulse.Env()...)
+	return ada, ben
+}
+
+func ourWindow(t testing.TB) sample {
+	a, b := windowPair(t)
+	server := startMeetingPlace(t, "")
+	ada := startMember(t, "Ada", a, "--new", "--server", server)
+	link := ada.link()
+	full := ourFullResolution(t, ada, link)
+	ben := startMember(t, "Ben", b, link)
+	ben.await("sees Ada", func(l call.Line) bool { return len(l.Peers) == 1 && l.Peers[0].VideoIn.Frames > 0 })
+	pollFor(fullLimit, func() bool { l := ben.last(); return len(l.Peers) == 1 && l.Peers[0].VideoIn.W == 1280 })
+	time.Sleep(benchSettle)
+	first, app := ben.last(), tree{t, ben.cmd.Process.Pid}
+	cpu := costOf(benchMeasure, app)
+	pss, last := app.pss(), ben.last()
+	if len(first.Peers) != 1 || len(last.Peers) != 1 {
+		t.Fatal("the call has broken")
+	}
+	frames := last.Peers[0].VideoIn.Frames - first.Peers[0].VideoIn.Frames
+	return sample{"full": full, "cpu": cpu, "pss": pss, "fps": float64(frames) / (float64(last.TMillis-first.TMillis) / 1000)}
+}
+
+// ourFullResolution is how long somebody who opens the link waits for a picture of 1280x720,
+// in seconds. They leave again.
+func ourFullResolution(t testing.TB, ada *process, link string) float64 {
+	t.Helper()
+	ada.await("is alone", func(l call.Line) bool { return l.Phase == "live" && len(l.Peers) == 0 })
+	c := callInside(t, "Cleo", "", nil)
+	begin := time.Now()
+	c.Do(call.Open{Text: link, Join: true})
+	pollEvery(time.Second/120, fullLimit, func() bool {
+		for _, p := range c.State().Peers {
+			if pic := look(c, p.ID, media.Camera, 1280, 720, time.Now()); pic != nil && pic.Source == image.Pt(1280, 720) {
+				return true
+			}
+		}
+		return false
+	})
+	full := min(time.Since(begin), fullLimit).Seconds()
+	c.Do(call.Leave{})
+	ada.await("is alone again", func(l call.Line) bool { return len(l.Peers) == 0 })
+	return full
+}
+
+func chromiumWindow(t testing.TB) sample {
+	a, b := windowPair(t)
+	_, ben := chromiumCall(t, a, b)
+	arrived := func() (float64, bool) { at, ok := ben.stats()["ada"].Widths["1280"]; return at / 1000, ok }
+	full := fullLimit.Seconds()
+	if pollFor(fullLimit, func() bool { _, ok := arrived(); return ok }) {
+		full, _ = arrived()
+	}
+	time.Sleep(benchSettle)
+	first := ben.stats()["ada"]
+	cpu := costOf(benchMeasure, ben.tree)
+	pss, last := ben.tree.pss(), ben.stats()["ada"]
+	return sample{
+		"full": full, "cpu": cpu, "pss": pss,
+		"fps": (last.VideoIn.FramesDecoded - first.VideoIn.FramesDecoded) / ((last.Time - first.Time) / 1000),
+	}
+}
