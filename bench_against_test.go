@@ -29,7 +29,9 @@ type scenario struct {
 	theirs  func(t testing.TB) sample
 }
 
-var scenarios = []scenario{engine360, engine720, wholeApp}
+var scenarios = []scenario{
+	engine360, engine720, wholeApp, captureToPaint, mouthToEar, loss5, loss10, loss20, loss30, fallScenario,
+}
 
 // benchRuns is how often each scenario runs; PARLEY_BENCH=quick means once, and fewer of them.
 const benchRuns = 3

@@ -146,10 +146,21 @@ func startMember(t testing.TB, name string, m member, args ...string) *process {
 	if m.mic != "" {
 		flags = append(flags, "--mic", m.mic)
 	}
-	if m.shown {
-		flags = append(flags, "--join", "--speaker", "default")
+	if m.device {
+		flags = append(flags, "--mic", "default")
+	}
+	if m.shown || m.device {
+		flags = append(flags, "--speaker", "default")
 	} else {
-		flags = append([]string{"bot"}, append(flags, "--speaker", "off", "--view", fmt.Sprintf("%dx%d", m.width, m.height))...)
+		flags = append(flags, "--speaker", "off")
+	}
+	if m.shown {
+		flags = append(flags, "--join")
+	} else {
+		flags = append([]string{"bot"}, flags...)
+	}
+	if !m.shown && m.width > 0 {
+		flags = append(flags, "--view", fmt.Sprintf("%dx%d", m.width, m.height))
 	}
 	flags = append(flags, args...)
 	path := "build/parley"
@@ -181,11 +192,11 @@ func openPage(t testing.TB, name string, m member) *chromium {
 	if m.shown {
 		c.do(`show(1)`)
 	}
-	want := map[string]any{"audio": m.mic != ""}
+	want := map[string]any{"audio": m.mic != "" || m.device}
 	if m.camera != "" {
 		want["video"] = map[string]any{"width": m.width, "height": m.height, "frameRate": 30}
 	}
-	if m.camera != "" || m.mic != "" {
+	if m.camera != "" || m.mic != "" || m.device {
 		c.do(`camera(%s)`, want)
 	}
 	return c

@@ -29,6 +29,7 @@ type member struct {
 	width  int      // of the camera
 	height int      // of the camera
 	mic    string   // a .wav file
+	device bool     // microphone and speaker are those that env names: PULSE_SOURCE and PULSE_SINK
 	host   string   // network namespace; "" for the test's own
 	env    []string // display and sound server; without a sound server nothing is played
 	shown  bool     // the window shows the others; else nothing is painted
@@ -146,7 +147,8 @@ func (c *chromium) attach(p *process, pipe debugPipe) {
 	c.t.Helper()
 	ctx, cancel := chromedp.NewAllocatorContext(context.Background(), pipe)
 	c.t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
+	// It complains of events that belong to a navigation which it has not seen.
+	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}))
 	c.t.Cleanup(cancel)
 	var id target.ID
 	awaitTrue(c.t, c.name+"'s page is there", func() bool {
@@ -161,8 +163,7 @@ func (c *chromium) attach(p *process, pipe debugPipe) {
 		}
 		return id != ""
 	}, p.errors)
-	c.ctx, cancel = chromedp.NewContext(ctx, chromedp.WithTargetID(id), chromedp.WithDetachOnCancel(),
-		chromedp.WithErrorf(func(string, ...any) {})) // of events that a page without a navigation lacks
+	c.ctx, cancel = chromedp.NewContext(ctx, chromedp.WithTargetID(id), chromedp.WithDetachOnCancel())
 	c.t.Cleanup(cancel)
 	// The context of the first run is that of the whole connection: it must not end with a call.
 	if err := chromedp.Do(c.ctx); err != nil {

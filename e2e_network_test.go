@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"parley/media/call"
@@ -86,6 +88,7 @@ func startNetwork(t testing.TB, loss float64) network {
 	if os.Getuid() != 0 {
 		t.Skip("only root can make network namespaces")
 	}
+	sweepNetworks(t)
 	n := network{t: t, addrs: [2]string{"10.77.0.1", "10.77.0.2"}}
 	run := func(args ...string) {
 		t.Helper()
@@ -107,6 +110,26 @@ func startNetwork(t testing.TB, loss float64) network {
 			"-m", "statistic", "--mode", "random", "--probability", fmt.Sprint(loss), "-j", "DROP")
 	}
 	return n
+}
+
+// sweepNetworks removes what a test has left that was killed: its namespaces have its process id
+// in their names.
+func sweepNetworks(t testing.TB) {
+	t.Helper()
+	all, err := filepath.Glob("/run/netns/parley-*-[01]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all {
+		var pid, i int
+		name := filepath.Base(path)
+		if _, err := fmt.Sscanf(name, "parley-%d-%d", &pid, &i); err != nil || syscall.Kill(pid, 0) == nil {
+			continue
+		}
+		if text, err := exec.Command("ip", "netns", "delete", name).CombinedOutput(); err != nil {
+			t.Logf("ip netns delete %s: %v: %s", name, err, text)
+		}
+	}
 }
 
 // start starts a bot on one of the hosts.

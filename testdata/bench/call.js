@@ -19,6 +19,89 @@ async function camera(want) {
   return local.getTracks().map((t) => t.getSettings())
 }
 
+// Stamps: the time of capture as 32 black and white cells at the picture's top, 24 bits of
+// milliseconds and their CRC-8, as media/stamp.go draws and reads them.
+const stampCells = 32
+const stampRows = 18
+const stampWrap = 1 << 24
+
+function crc8(v) {
+  let c = 0
+  for (let shift = 16; shift >= 0; shift -= 8) {
+    c ^= (v >> shift) & 0xff
+    for (let i = 0; i < 8; i++) c = c & 0x80 ? ((c << 1) ^ 0x07) & 0xff : c << 1
+  }
+  return ~c & 0xff
+}
+
+function drawStamp(canvas, g, ms) {
+  const bits = [ms, crc8(ms)]
+  const cell = Math.floor(canvas.width / stampCells)
+  for (let i = 0; i < stampCells; i++) {
+    const one = i < 24 ? (bits[0] >> (23 - i)) & 1 : (bits[1] >> (31 - i)) & 1
+    g.fillStyle = one ? '#fff' : '#000'
+    g.fillRect(i * cell, 0, cell, Math.floor(canvas.height / stampRows))
+  }
+}
+
+let stampReader
+
+// readStamp is the stamp in the picture that a video shows, null when there is none.
+function readStamp(video) {
+  const w = video.videoWidth
+  if (!stampReader) {
+    const canvas = document.createElement('canvas')
+    canvas.height = 1
+    stampReader = canvas.getContext('2d', { willReadFrequently: true })
+  }
+  if (stampReader.canvas.width !== w) stampReader.canvas.width = w
+  stampReader.drawImage(video, 0, Math.floor(video.videoHeight / stampRows / 2), w, 1, 0, 0, w, 1)
+  const { data } = stampReader.getImageData(0, 0, w, 1)
+  let ms = 0
+  let crc = 0
+  for (let i = 0; i < stampCells; i++) {
+    const one = data[4 * Math.floor(((2 * i + 1) * w) / (2 * stampCells)) + 1] > 127 ? 1 : 0
+    if (i < 24) ms = ms * 2 + one
+    else crc = crc * 2 + one
+  }
+  return crc === crc8(ms) ? ms : null
+}
+
+// stampCamera gives a photograph that moves under a stamp in the place of a camera.
+async function stampCamera(photo, width, height) {
+  const image = new Image()
+  image.src = photo
+  await image.decode()
+  const canvas = document.createElement('canvas')
+  canvas.width = width
+  canvas.height = height
+  const g = canvas.getContext('2d', { alpha: false, willReadFrequently: true })
+  const stream = canvas.captureStream(0)
+  const [track] = stream.getVideoTracks()
+  setInterval(() => {
+    const a = performance.now() / 2000
+    g.drawImage(image, -100 * (1 - Math.cos(a)), -100 * (1 - Math.sin(a)), width + 200, height + 200)
+    drawStamp(canvas, g, Date.now() % stampWrap)
+    track.requestFrame()
+  }, 1000 / 30)
+  local.addTrack(track)
+  return true
+}
+
+const ages = [] // of pictures when they are presented: [when, age], in milliseconds
+
+// measureAges makes watch note how old every picture is when the display shows it.
+function measureAges() {
+  look = (video, now, meta) => {
+    const ms = readStamp(video)
+    if (ms === null) return
+    const shown = performance.timeOrigin + meta.expectedDisplayTime
+    ages.push([meta.expectedDisplayTime, (((shown - ms) % stampWrap) + stampWrap) % stampWrap])
+  }
+}
+
+let look = null // called with every picture that is shown
+
 // show puts the pictures of the others on the page, in so many columns.
 function show(n) {
   shown = true
@@ -54,7 +137,7 @@ function watch(peer, track) {
   peer.video = video
   const frame = (now, meta) => {
     if (!(meta.width in peer.widths)) peer.widths[meta.width] = now - peer.started
-    if (typeof look === 'function') look(video, now, meta)
+    if (look) look(video, now, meta)
     video.requestVideoFrameCallback(frame)
   }
   video.requestVideoFrameCallback(frame)

@@ -128,6 +128,26 @@ func (s *Server) Mic(name string) (sink string) {
 	return sink
 }
 
+// Desk adds a microphone and a speaker with these IDs whose clock is one, and returns the ID of
+// the sink that speaks into the microphone and that of a source which records both at the same
+// time, in four channels: twice what goes into the microphone, twice what comes out of the speaker.
+func (s *Server) Desk(mic, speaker string) (sink, both string) {
+	s.t.Helper()
+	const channels = "front-left,front-right,rear-left,rear-right"
+	desk := mic + "_" + speaker
+	s.load(desk, "module-null-sink", "sink_name="+desk, "rate=48000", "channels=4", "channel_map="+channels, "format=s16le", "norewinds=1")
+	sink = mic + "_in"
+	part := func(name, master string) {
+		s.load(name, "module-remap-sink", "sink_name="+name, "master="+desk, "channels=2", "channel_map=front-left,front-right",
+			"master_channel_map="+master, "remix=no", "sink_properties=device.description="+name)
+	}
+	part(sink, "front-left,front-right")
+	part(speaker, "rear-left,rear-right")
+	s.load(mic, "module-remap-source", "source_name="+mic, "master="+desk+".monitor", "channels=2", "channel_map=front-left,front-right",
+		"master_channel_map=front-left,front-right", "remix=no", "source_properties=device.description="+mic)
+	return sink, desk + ".monitor"
+}
+
 // load loads a module and remembers it under name.
 func (s *Server) load(name, module string, args ...string) {
 	s.t.Helper()
