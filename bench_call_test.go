@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"image"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -146,11 +148,11 @@ func startMember(t testing.TB, name string, m member, args ...string) *process {
 	if m.mic != "" {
 		flags = append(flags, "--mic", m.mic)
 	}
-	if m.device {
-		flags = append(flags, "--mic", "default")
+	if m.device != "" {
+		flags = append(flags, "--mic", m.device)
 	}
-	if m.shown || m.device {
-		flags = append(flags, "--speaker", "default")
+	if m.sink != "" {
+		flags = append(flags, "--speaker", m.sink)
 	} else {
 		flags = append(flags, "--speaker", "off")
 	}
@@ -185,18 +187,18 @@ func chromiumCall(t testing.TB, a, b member) (ada, ben *chromium) {
 // a display even when its page shows nothing.
 func openPage(t testing.TB, name string, m member) *chromium {
 	t.Helper()
-	if m.env == nil {
-		m.env = startDisplay(t).env()
+	if !slices.ContainsFunc(m.env, func(e string) bool { return strings.HasPrefix(e, "DISPLAY=") }) {
+		m.env = append(startDisplay(t).env(), m.env...)
 	}
 	c := startChromium(t, name, m)
 	if m.shown {
 		c.do(`show(1)`)
 	}
-	want := map[string]any{"audio": m.mic != "" || m.device}
+	want := map[string]any{"audio": m.mic != "" || m.device != ""}
 	if m.camera != "" {
 		want["video"] = map[string]any{"width": m.width, "height": m.height, "frameRate": 30}
 	}
-	if m.camera != "" || m.mic != "" || m.device {
+	if m.camera != "" || m.mic != "" || m.device != "" {
 		c.do(`camera(%s)`, want)
 	}
 	return c
@@ -261,7 +263,7 @@ func windowPair(t testing.TB) (ada, ben member) {
 	file := material(t, "person1-720p.y4m")
 	ada = member{camera: file, width: 1280, height: 720, mic: material(t, "voice1.wav")}
 	ben = ada
-	ben.mic, ben.shown, ben.env = material(t, "voice2.wav"), true, append(startDisplay(t).env(), pulse.Env()...)
+	ben.mic, ben.sink, ben.shown, ben.env = material(t, "voice2.wav"), "speaker", true, append(startDisplay(t).env(), pulse.Env()...)
 	return ada, ben
 }
 
@@ -323,4 +325,28 @@ func chromiumWindow(t testing.TB) sample {
 		"full": full, "cpu": cpu, "pss": pss,
 		"fps": (last.VideoIn.FramesDecoded - first.VideoIn.FramesDecoded) / ((last.Time - first.Time) / 1000),
 	}
+}
+
+// TestE2EBench: both sides of make bench work: each delivers pictures and sound, and its
+// processes cost something.
+func TestE2EBench(t *testing.T) {
+	endToEnd(t)
+	a := member{camera: material(t, "person1.y4m"), width: 640, height: 360, mic: material(t, "voice1.wav")}
+	b := a
+	b.camera, b.mic = material(t, "person2.y4m"), material(t, "voice2.wav")
+	t.Run("ours", func(t *testing.T) {
+		_, ben := ourCall(t, a, b)
+		ben.await("sees and hears Ada", func(l call.Line) bool { return meets(1)(l) && l.Peers[0].VideoIn.Frames > 20 })
+	})
+	t.Run("chromium", func(t *testing.T) {
+		_, ben := chromiumCall(t, a, b)
+		var s pageStats
+		awaitTrue(t, "Ben's page sees and hears Ada", func() bool {
+			s = ben.stats()["ada"]
+			return s.VideoIn.FramesDecoded > 20 && s.AudioIn.TotalSamplesReceived > media.SampleRate
+		}, func() string { return fmt.Sprintf("%+v", s) })
+		if cpu, mb := ben.tree.cpu(), ben.tree.pss(); cpu <= 0 || mb < 50 {
+			t.Errorf("a browser took %v of CPU and %.0f MB", cpu, mb)
+		}
+	})
 }

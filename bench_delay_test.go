@@ -100,10 +100,10 @@ func listen(t testing.TB, begin func(a, b member)) sample {
 	sink, both := pulse.Desk("mouth", "ear")
 	pulse.NullSink("elsewhere")
 	pulse.Mic("nothing")
-	env := func(source, sink string) []string {
-		return append(startDisplay(t).env(), append(pulse.Env(), "PULSE_SOURCE="+source, "PULSE_SINK="+sink)...)
-	}
-	begin(member{device: true, env: env("mouth", "elsewhere")}, member{device: true, env: env("nothing", "ear")})
+	pulse.SetDefault("elsewhere", false) // whoever mistakes the device is not heard
+	pulse.SetDefault("nothing", true)
+	env := pulse.Env()
+	begin(member{device: "mouth", sink: "elsewhere", env: env}, member{device: "nothing", sink: "ear", env: env})
 	run := func(cmd *exec.Cmd) *exec.Cmd {
 		cmd.Env = append(os.Environ(), pulse.Env()...)
 		if err := startChild(cmd); err != nil {
