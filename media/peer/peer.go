@@ -368,17 +368,6 @@ func (p *Peer) close() {
 	p.unsubscribe(screen)
 }
 
-// isSound says whether a track is one of sound.
-func isSound(i int) bool { return i == mic || i == sound }
-
-// hearing is the receiver of a track of sound.
-func (p *Peer) hearing(i int) *pipe.AudioReceiver {
-	if i == sound {
-		return p.sound
-	}
-	return p.audio
-}
-
 func (p *Peer) sender(i int) *pipe.VideoSender {
 	if i == screen {
 		return p.cfg.Screen

@@ -9,6 +9,17 @@ import (
 	"parley/media/pipe"
 )
 
+// isSound says whether a track is one of sound.
+func isSound(i int) bool { return i == mic || i == sound }
+
+// hearing is the receiver of a track of sound.
+func (p *Peer) hearing(i int) *pipe.AudioReceiver {
+	if i == sound {
+		return p.sound
+	}
+	return p.audio
+}
+
 // readRTP carries packets of one remote track to its receiver until the track ends.
 func (p *Peer) readRTP(i int, remote *webrtc.TrackRemote) {
 	for {

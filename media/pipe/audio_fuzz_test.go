@@ -18,8 +18,16 @@ func FuzzAudioReceiver(f *testing.F) {
 	f.Add([]byte{3, 0x80, 0x6f, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0x78, 1, 2, 3})
 	f.Add([]byte{0, 0xff, 0xff, 5, 2, 255, 0, 0x7f, 0xff, 5, 2, 1, 5, 1, 5, 0, 0, 0, 0, 2, 2})
 	f.Add([]byte{4, 0x7f, 0xff, 0xff, 0xff, 4, 0x80, 0, 0, 0, 0, 0, 1, 9, 1, 1, 1})
+	// A packet, one lost, and one that repeats the lost one.
+	f.Add([]byte{0, 0, 1, 2, 0, 0, 1, 2, 53, 0xef, 0x0f, 0x00, 0x02, 0x6f, 0x78, 1, 0x78, 2, 1, 7})
 	f.Fuzz(func(t *testing.T, script []byte) {
-		r := opusReceiver(t)
+		r := redReceiver(t)
+		r.Nack = func(seqs []uint16) {
+			if len(seqs) == 0 || len(seqs) > 64 {
+				t.Errorf("asks for %d packets", len(seqs))
+			}
+		}
+		r.SetRTT(20 * ms)
 		at := simStart
 		p := rtp.Packet{Header: rtp.Header{SequenceNumber: 65535, Timestamp: 1<<32 - 960}, Payload: []byte{0x78, 1, 2, 3, 4, 5}}
 		block := make([]int16, media.BlockSamples)
@@ -54,6 +62,10 @@ func FuzzAudioReceiver(f *testing.F) {
 				r.SenderReport(at, p.Timestamp)
 			case 5: // the stream goes on, with another payload
 				p.Payload = take(int(op) / 6)
+				p.PayloadType = opusType
+				if op&1 == 1 {
+					p.PayloadType = redType
+				}
 				p.SequenceNumber++
 				p.Timestamp += media.PacketSamples
 				r.Push(&p, at)
