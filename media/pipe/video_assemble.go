@@ -252,8 +252,14 @@ func (a *assembler) keyframeAhead() bool {
 	return false
 }
 
-// nackLimit is how often one packet is asked for.
-const nackLimit = 8
+const (
+	// nackLimit is how often one packet is asked for.
+	nackLimit = 8
+	// farAway is the round trip from which a packet is asked for twice in a row, nackPair apart:
+	// when the question or its answer is lost too, asking again would come too late.
+	farAway  = 60 * time.Millisecond
+	nackPair = 20 * time.Millisecond
+)
 
 // nacks lists the packets to ask for now: each as soon as it is missed and again whenever
 // an answer is overdue by the round-trip time.
@@ -261,7 +267,11 @@ func (a *assembler) nacks(now time.Time, rtt time.Duration) []uint16 {
 	var out []uint16
 	again := max(rtt*5/4, 20*time.Millisecond)
 	for seq, m := range a.missing {
-		if m.count >= nackLimit || m.count > 0 && now.Sub(m.asked) < again {
+		wait := again
+		if m.count%2 == 1 && rtt >= farAway {
+			wait = nackPair
+		}
+		if m.count >= nackLimit || m.count > 0 && now.Sub(m.asked) < wait {
 			continue
 		}
 		m.asked = now

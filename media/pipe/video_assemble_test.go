@@ -132,7 +132,7 @@ func TestAssembleAsksOnceARoundTrip(t *testing.T) {
 			a.push(p, now)
 		}
 	}
-	rtt := 100 * time.Millisecond
+	rtt := farAway - 20*time.Millisecond
 	got := a.nacks(now, rtt)
 	slices.Sort(got)
 	if want := []uint16{1, 3}; !slices.Equal(got, want) {
@@ -147,6 +147,29 @@ func TestAssembleAsksOnceARoundTrip(t *testing.T) {
 	a.push(vp8(1, 0, false, true, true), now)
 	if a.stats.repaired != 1 {
 		t.Errorf("%d repaired, want 1", a.stats.repaired)
+	}
+}
+
+// TestAssembleAsksTwiceFarAway: over a long way a packet is asked for twice in a row, and again so
+// only when no answer can come any more.
+func TestAssembleAsksTwiceFarAway(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var a assembler
+	for i, p := range stream(65534, 2, 4) {
+		if i != 3 {
+			a.push(p, now)
+		}
+	}
+	const rtt = 160 * time.Millisecond
+	var asked []time.Duration
+	for at := time.Duration(0); at < 2*rtt; at += 5 * time.Millisecond {
+		if len(a.nacks(now.Add(at), rtt)) > 0 {
+			asked = append(asked, at)
+		}
+	}
+	again := nackPair + rtt*5/4
+	if want := []time.Duration{0, nackPair, again, again + nackPair}; !slices.Equal(asked, want) {
+		t.Errorf("asked after %v, want %v", asked, want)
 	}
 }
 
