@@ -7,7 +7,7 @@ tools := build/tools
 gofiles = $(wildcard $(shell git ls-files -co --exclude-standard '*.go'))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run build install demo test check lint bench bench-quick bench-go figures soak fuzz clean
+.PHONY: help setup run build install demo test check lint bench bench-quick bench-go figures compare soak fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -97,6 +97,10 @@ bench-quick: ## its main rows, 1 run; below 5 minutes
 	@$(MAKE) --no-print-directory build
 	@scripts/material
 	@$(call against,quick)
+
+compare: ## VP8 against VP9, layers, libvpx's settings: CPU, rate, PSNR, SSIM; 5 minutes
+	@scripts/setup --test
+	go test -trimpath -count 1 -timeout 0 -run '^$$' -bench '^BenchmarkFigures' -benchtime 1x ./media/codec/compare
 
 TIME ?= 10m
 soak: ## three bots together for 10 minutes: no growth, no gap in the sound; TIME=1h for longer

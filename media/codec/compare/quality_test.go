@@ -1,0 +1,42 @@
+package compare
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"parley/media"
+)
+
+// TestQuality holds PSNR and SSIM to what their definitions say of pictures one can calculate by hand.
+func TestQuality(t *testing.T) {
+	a, b := media.NewFrame(64, 48), media.NewFrame(64, 48)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range a.Y {
+		a.Y[i] = byte(100 + rng.IntN(40))
+	}
+	copy(b.Y, a.Y)
+	if p, s := PSNR(a, b), SSIM(a, b); p != 99 || math.Abs(s-1) > 1e-9 {
+		t.Errorf("equal pictures: PSNR %v, SSIM %v", p, s)
+	}
+	// A step in brightness leaves the structure: 10 of 255 are 28.13 dB.
+	for i := range b.Y {
+		b.Y[i] = a.Y[i] + 10
+	}
+	if p, s := PSNR(a, b), SSIM(a, b); math.Abs(p-28.13) > 0.01 || s < 0.98 || s >= 1 {
+		t.Errorf("brighter: PSNR %v, SSIM %v", p, s)
+	}
+	// A flat picture has no structure: only the constant of SSIM is left of the second factor.
+	for i := range b.Y {
+		b.Y[i] = 120
+	}
+	if s := SSIM(a, b); s < 0.1 || s > 0.4 {
+		t.Errorf("flat: SSIM %v", s)
+	}
+	for i := range b.Y {
+		b.Y[i] = byte(100 + rng.IntN(40))
+	}
+	if s := SSIM(a, b); math.Abs(s) > 0.3 {
+		t.Errorf("unrelated: SSIM %v", s)
+	}
+}
