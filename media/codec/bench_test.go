@@ -55,7 +55,7 @@ func clip(t testing.TB, w, h int) []*media.Frame {
 
 func BenchmarkPaint(b *testing.B) {
 	f := camera{photo(b, "Dune.jpg"), 1280, 720, 30}.at(0)
-	for _, size := range []image.Point{{1280, 720}, {640, 360}, {426, 240}} {
+	for _, size := range []image.Point{{1280, 720}, {640, 360}, {500, 281}, {426, 240}, {320, 180}, {200, 112}} {
 		for _, mirror := range []bool{false, true} {
 			b.Run(fmt.Sprintf("%dx%d/mirror=%t", size.X, size.Y, mirror), func(b *testing.B) {
 				dst := image.NewRGBA(image.Rectangle{Max: size})
