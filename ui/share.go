@@ -38,8 +38,9 @@ type share struct {
 
 	before fyne.Focusable // had the focus before
 	shown  []media.Shareable
-	chosen string // an ID, or regionCard; "" before anything is
-	draw   bool   // the part of the screen is being drawn
+	still  media.Shareable // the first screen as it was before this panel lay on it
+	chosen string          // an ID, or regionCard; "" before anything is
+	draw   bool            // the part of the screen is being drawn
 }
 
 // switches are how it is shared.
@@ -115,6 +116,9 @@ func (s *share) update(st call.State) {
 		s.rebuild(list)
 	}
 	s.shown = list
+	if len(list) > 0 && (s.still.ID != list[0].ID || s.still.Size != list[0].Size) {
+		s.still = list[0]
+	}
 	if s.chosen == "" || s.chosen != regionCard && s.find(s.chosen) == nil {
 		s.chosen = ""
 		if len(list) > 0 {
@@ -230,7 +234,7 @@ func (s *share) refresh() {
 	}
 	title := "Share your screen"
 	if s.draw && len(s.shown) > 0 {
-		s.region.Set(s.shown[0].Preview, s.shown[0].Size)
+		s.region.Set(s.still.Preview, s.still.Size)
 		p := s.region.Part()
 		title = fmt.Sprintf("Draw the part to share · %d×%d", p.Dx(), p.Dy())
 	}
@@ -259,7 +263,7 @@ func (s *share) share() {
 	}
 	id := s.chosen
 	if id == regionCard {
-		p := s.region.Part().Add(s.shown[0].Origin)
+		p := s.region.Part().Add(s.still.Origin)
 		id = fmt.Sprintf("region:%d,%d,%dx%d", p.Min.X, p.Min.Y, p.Dx(), p.Dy())
 	}
 	s.w.do(call.Choose{

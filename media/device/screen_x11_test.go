@@ -2,10 +2,12 @@ package device_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +81,21 @@ func (p *program) window(r image.Rectangle, colour uint32, title string) xproto.
 	p.must(xproto.ChangePropertyChecked(p.c, xproto.PropModeReplace, w, xproto.AtomWmName, xproto.AtomString, 8, uint32(len(title)), []byte(title)))
 	p.must(xproto.MapWindowChecked(p.c, w))
 	return w
+}
+
+func (p *program) atom(name string) xproto.Atom {
+	p.t.Helper()
+	a, err := xproto.InternAtom(p.c, false, uint16(len(name)), name).Reply()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return a.Atom
+}
+
+// numbers sets a property of a window.
+func (p *program) numbers(w xproto.Window, name string, kind xproto.Atom, v uint32) {
+	p.t.Helper()
+	p.must(xproto.ChangePropertyChecked(p.c, xproto.PropModeReplace, w, p.atom(name), kind, 32, 1, binary.LittleEndian.AppendUint32(nil, v)))
 }
 
 func (p *program) fill(w xproto.Window, r image.Rectangle, colour uint32) {
@@ -368,6 +385,10 @@ func TestShareables(t *testing.T) {
 	below := p.window(image.Rect(0, 0, 300, 200), red, "Below")
 	top := p.window(image.Rect(200, 100, 500, 400), green, "On top")
 	p.window(image.Rect(600, 400, 620, 420), blue, "Tiny")
+	own := p.window(image.Rect(520, 0, 620, 100), blue, "Ours")
+	p.numbers(own, "_NET_WM_PID", xproto.AtomCardinal, uint32(os.Getpid()))
+	dock := p.window(image.Rect(0, 410, 200, 470), blue, "Dock")
+	p.numbers(dock, "_NET_WM_WINDOW_TYPE", xproto.AtomAtom, uint32(p.atom("_NET_WM_WINDOW_TYPE_DOCK")))
 	m := device.New(device.Config{Convert: codec.New()})
 	t.Cleanup(func() { m.Close() })
 	list, err := m.Shareables(image.Pt(100, 75))
