@@ -19,6 +19,9 @@ const (
 	refineAfter = 150 * time.Millisecond
 	// refinePause is the least time between two steps.
 	refinePause = 50 * time.Millisecond
+	// tails are how long after everything else a still picture is coded once more. It costs
+	// next to nothing, and tells a receiver what it has lost: of a last packet, nothing else does.
+	firstTail, secondTail = 500 * time.Millisecond, 2 * time.Second
 	// stillAfter is how old the newest picture must be before it is coded again as a
 	// keyframe that somebody waits for; a source that runs brings a newer one before.
 	stillAfter = 100 * time.Millisecond
@@ -94,6 +97,9 @@ type still struct {
 	last   *media.Frame
 	since  time.Time
 	tried  time.Time // when it was coded again last; an encoder may refuse
+	owed   bool      // it was not coded yet: rate control or the pacer left it out
+	done   time.Time // when it was coded last, but for its tails
+	tails  int       // of it that were coded
 	refine refiner
 	timer  *time.Timer
 }
@@ -109,7 +115,56 @@ func (s *still) keep(f *media.Frame, now time.Time) {
 	if s.last != nil {
 		s.last.Release()
 	}
-	s.last, s.since = f, now
+	s.last, s.since, s.owed = f, now, true
+}
+
+// coded takes note of what the sender's counters say before and after it was coded.
+func (s *still) coded(now time.Time, before, after VideoStats, rate int, a again) {
+	switch {
+	case a.tail:
+		s.tails++
+	default:
+		s.refine.note(now, before, after, rate, a.ceiling)
+		if after.Frames > before.Frames {
+			s.owed, s.done, s.tails = false, now, 0
+		}
+	}
+}
+
+// next is what is to be done with the newest picture, and when; ok is false for nothing.
+func (s *still) next(key bool, keyAt time.Time, refine bool) (at time.Time, a again, ok bool) {
+	soon := latest3(s.since.Add(stillAfter), s.tried.Add(refinePause), keyAt)
+	step, ceiling, more := s.refine.next()
+	switch {
+	case key && refine:
+		return soon, again{on: true, ceiling: refineSteps[0]}, true // nobody moves: readable at once is worth the bits
+	case key:
+		return soon, again{on: true}, true
+	case s.owed:
+		return soon, again{on: true}, true
+	case more && refine:
+		return step, again{on: true, ceiling: ceiling}, true
+	case s.done.IsZero() || s.tails == 2:
+		return time.Time{}, again{}, false
+	}
+	a = again{on: true, tail: true}
+	if refine {
+		a.ceiling = refineSteps[len(refineSteps)-1]
+	}
+	if s.tails == 0 {
+		return s.done.Add(firstTail), a, true
+	}
+	return s.done.Add(secondTail), a, true
+}
+
+// latest3 is the latest of three times.
+func latest3(a, b, c time.Time) time.Time {
+	for _, t := range []time.Time{b, c} {
+		if a.Before(t) {
+			a = t
+		}
+	}
+	return a
 }
 
 func (s *still) close() {
@@ -134,6 +189,7 @@ func (s *still) again(now time.Time) *media.Frame {
 type again struct {
 	on      bool
 	ceiling int // of the quantizer, 0 for the usual one
+	tail    bool
 }
 
 // apply bounds the quantizer of a layer. Who gets every second frame only gets this one too.
@@ -150,26 +206,14 @@ func (s *still) due(now time.Time, key bool, keyAt time.Time, refine bool) again
 	if s.last == nil {
 		return again{}
 	}
-	for _, at := range []time.Time{s.since.Add(stillAfter), s.tried.Add(refinePause)} {
-		if keyAt.Before(at) {
-			keyAt = at
-		}
-	}
-	at, step, more := s.refine.next()
-	more = more && refine
+	at, a, ok := s.next(key, keyAt, refine)
 	switch {
-	case key && !now.Before(keyAt) && refine:
-		return again{true, refineSteps[0]} // nobody moves: readable at once is worth the bits
-	case key && !now.Before(keyAt):
-		return again{on: true}
-	case more && !now.Before(at):
-		return again{true, step}
-	case key && (!more || keyAt.Before(at)):
-		s.timer.Reset(keyAt.Sub(now))
-	case more:
-		s.timer.Reset(at.Sub(now))
-	default:
+	case !ok:
 		s.timer.Stop()
+	case !now.Before(at):
+		return a
+	default:
+		s.timer.Reset(at.Sub(now))
 	}
 	return again{}
 }

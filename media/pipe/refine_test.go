@@ -3,6 +3,8 @@ package pipe
 import (
 	"testing"
 	"time"
+
+	"parley/media"
 )
 
 func TestRefine(t *testing.T) {
@@ -70,5 +72,39 @@ func TestRefine(t *testing.T) {
 	r.coded(start, coding{bytes: 1})
 	if _, _, ok := r.next(); !ok {
 		t.Error("nothing to refine without a rate")
+	}
+}
+
+// TestStillIsNeverLeftBehind: a picture that rate control left out is coded again although
+// none follows it, and at its end a receiver is told twice more what it should have.
+func TestStillIsNeverLeftBehind(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	s := newStill()
+	defer s.close()
+	s.keep(media.NewFrame(64, 64), now)
+	none, one := VideoStats{}, VideoStats{Frames: 1, Bytes: 100}
+	s.coded(now, none, none, 1_000_000, again{})
+	for range 3 {
+		at, a, ok := s.next(false, time.Time{}, false)
+		if !ok || !a.on || a.ceiling != 0 || at.Before(now) || at.Sub(now) > stillAfter {
+			t.Fatalf("left out: %+v at %v, %v", a, at.Sub(now), ok)
+		}
+		now = at
+		s.again(now)
+		s.coded(now, none, none, 1_000_000, a)
+	}
+	s.coded(now, none, one, 1_000_000, again{on: true})
+	for _, want := range []time.Duration{firstTail, secondTail} {
+		at, a, ok := s.next(false, time.Time{}, false)
+		if !ok || !a.tail || at.Sub(now) != want {
+			t.Fatalf("tail %+v after %v, %v; want it after %v", a, at.Sub(now), ok, want)
+		}
+		s.coded(at, none, one, 1_000_000, a)
+	}
+	if _, a, ok := s.next(false, time.Time{}, false); ok {
+		t.Errorf("and then %+v", a)
+	}
+	if at, a, ok := s.next(true, now.Add(time.Hour), true); !ok || a.ceiling != refineSteps[0] || at != now.Add(time.Hour) {
+		t.Errorf("a keyframe: %+v at %v, %v", a, at, ok)
 	}
 }

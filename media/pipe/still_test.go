@@ -161,7 +161,7 @@ func TestStillScreenGetsSharp(t *testing.T) {
 			t.Errorf("after a second it is at %.1f dB", dB)
 		}
 		// Then it costs nothing.
-		pause(time.Second)
+		pause(3 * time.Second)
 		n, _ := v.seen()
 		pause(time.Minute)
 		if now, _ := v.seen(); now != n {

@@ -156,7 +156,7 @@ func (s *VideoSender) encodeLoop(ctx context.Context) error {
 		if err := s.encode(f, layers, &encoders); err != nil {
 			return err
 		}
-		still.refine.note(begin, before, s.Stats(), layers[0].cfg.BitRate, again.ceiling)
+		still.coded(begin, before, s.Stats(), layers[0].cfg.BitRate, again)
 		s.poke() // what is to be done with this frame later?
 		if !again.on {
 			s.measure(time.Since(begin), rate)
