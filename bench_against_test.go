@@ -30,7 +30,8 @@ type scenario struct {
 }
 
 var scenarios = []scenario{
-	engine360, engine720, wholeApp, captureToPaint, mouthToEar, loss5, loss10, loss20, loss30, fallScenario,
+	engine360, engine720, meshSlope, encodeOnce, wholeApp, memorySix, captureToPaint, mouthToEar,
+	loss5, loss10, loss20, loss30, fallScenario,
 }
 
 // benchRuns is how often each scenario runs; PARLEY_BENCH=quick means once, and fewer of them.
