@@ -121,7 +121,6 @@ func simulate(l *simLink, from, to time.Duration, watch func(now time.Duration),
 type call struct {
 	control *Controller
 	pace    pacer
-	seq     uint16
 	most    float64 // what the camera sends at the most, bit/s
 	every   time.Duration
 	noPad   bool
@@ -252,7 +251,7 @@ func (c *call) target() float64 { return float64(c.control.Target()) }
 type download struct {
 	window, threshold float64
 	flying            int
-	nextSeq, high     int64
+	nextSeq           int64
 	acks              []tcpAck
 	rtt               time.Duration
 	recover           int64
