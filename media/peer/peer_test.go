@@ -229,7 +229,7 @@ func connect(t *testing.T, l *lab, check func(a, b *end)) {
 }
 
 // lips watches for a while how much older what is heard is than what is seen: the least and the
-// most, leaving out a twentieth at either end, for a picture that freezes says nothing of lips.
+// most, leaving out a tenth at either end, for a picture that freezes says nothing of lips.
 func (e *end) lips(span time.Duration) (least, most time.Duration) {
 	var lags []time.Duration
 	for end := time.Now().Add(span); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
@@ -243,7 +243,7 @@ func (e *end) lips(span time.Duration) (least, most time.Duration) {
 		return -time.Hour, time.Hour
 	}
 	slices.Sort(lags)
-	return lags[len(lags)/20], lags[len(lags)-1-len(lags)/20]
+	return lags[len(lags)/10], lags[len(lags)-1-len(lags)/10]
 }
 
 // TestLossAndDelay is the network of issue and promise: 5 % loss each way and 80 ms of delay.

@@ -3,11 +3,12 @@ package pipe
 import "time"
 
 // Lip-sync tolerances. Sound may lead by 45 ms or lag by 125 ms before people notice
-// (ITU-R BT.1359-1); we begin to act well inside.
+// (ITU-R BT.1359-1). We begin to act well inside, nearer to the middle at the early end: under
+// loss single frames are shown late, and the sound must not be ahead of those either.
 const (
-	soundLead = 25 * time.Millisecond
-	soundLag  = 80 * time.Millisecond
-	syncStep  = 20 * time.Millisecond // the most that one update moves either
+	soundLeast = 10 * time.Millisecond // of lag
+	soundLag   = 80 * time.Millisecond
+	syncStep   = 20 * time.Millisecond // the most that one update moves either
 )
 
 // SyncInterval is how often Update is to be called: a tenth of the time is what stretched sound
@@ -33,8 +34,8 @@ func (s *LipSync) Update(audio, video time.Duration) {
 	switch lag := audio - video; {
 	case lag > soundLag:
 		s.hold += min(lag-soundLag, syncStep)
-	case lag < -soundLead:
-		s.hold += max(lag+soundLead, -syncStep)
+	case lag < soundLeast:
+		s.hold += max(lag-soundLeast, -syncStep)
 	case s.hold > 0 && lag < soundLag/2:
 		s.hold -= min(s.hold, syncStep/4)
 	case s.hold < 0 && lag > soundLag/2:
