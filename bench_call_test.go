@@ -198,6 +198,9 @@ func openPage(t testing.TB, name string, m member) *chromium {
 	if m.camera != "" {
 		want["video"] = map[string]any{"width": m.width, "height": m.height, "frameRate": 30}
 	}
+	if m.device != "" {
+		want["mic"], want["speaker"] = m.device, m.sink
+	}
 	if m.camera != "" || m.mic != "" || m.device != "" {
 		c.do(`camera(%s)`, want)
 	}

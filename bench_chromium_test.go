@@ -30,7 +30,7 @@ type member struct {
 	height int      // of the camera
 	mic    string   // a .wav file
 	device string   // a microphone of a sound server, in the place of mic
-	sink   string   // a speaker of a sound server
+	sink   string   // a speaker of a sound server; a page takes the default one unless it has device
 	host   string   // network namespace; "" for the test's own
 	env    []string // display and sound server; without a sound server nothing is played
 	shown  bool     // the window shows the others; else nothing is painted
@@ -77,12 +77,6 @@ func startChromium(t testing.TB, name string, m member) *chromium {
 		path = "ip"
 	}
 	env := append([]string{"HOME=" + dir, "XDG_CONFIG_HOME=" + dir, "XDG_CACHE_HOME=" + dir, "PULSE_SERVER=unix:/nonexistent"}, m.env...)
-	if m.device != "" {
-		env = append(env, "PULSE_SOURCE="+m.device)
-	}
-	if m.sink != "" {
-		env = append(env, "PULSE_SINK="+m.sink)
-	}
 	c := &chromium{t: t, name: name}
 	t.Cleanup(func() { removeAll(t, dir) })
 	pipe, theirs := newDebugPipe(t)

@@ -65,28 +65,59 @@ var meshSlope = scenario{
 	figures: []benchFigure{
 		{"slope", fmt.Sprintf("engine CPU of each further peer (from %d to %d), 640x360", meshFew, meshMany), "%", atMost, 0.5},
 		{"many", fmt.Sprintf("  engine CPU with %d others", meshMany), "%", shown, 0},
+		{"fps", "  frames decoded of each of them", "fps", shown, 0},
+		{"width", "  at the width of", "px", shown, 0},
 	},
-	ours: slope(func(t testing.TB, n int) tree {
+	ours: slope(func(t testing.TB, n int) (tree, func() seen) {
 		a, others := meshMembers(t)
-		return tree{t, ourMesh(t, a, others, n).cmd.Process.Pid}
+		ada := ourMesh(t, a, others, n)
+		return tree{t, ada.cmd.Process.Pid}, func() seen {
+			l := ada.last()
+			s := seen{seconds: float64(l.TMillis) / 1000}
+			for _, p := range l.Peers {
+				s.frames, s.width = s.frames+float64(p.VideoIn.Decoded), s.width+float64(p.VideoIn.W)/float64(n)
+			}
+			return s
+		}
 	}),
-	theirs: slope(func(t testing.TB, n int) tree {
+	theirs: slope(func(t testing.TB, n int) (tree, func() seen) {
 		a, others := meshMembers(t)
-		return chromiumMesh(t, a, others, n).tree
+		ada := chromiumMesh(t, a, others, n)
+		return ada.tree, func() seen {
+			var s seen
+			for _, p := range ada.stats() {
+				s.seconds = p.Time / 1000
+				s.frames, s.width = s.frames+p.VideoIn.FramesDecoded, s.width+p.VideoIn.FrameWidth/float64(n)
+			}
+			return s
+		}
 	}),
 }
 
-func slope(meet func(t testing.TB, n int) tree) func(testing.TB) sample {
+// seen is what Ada has received of all others: a cost without it would flatter who shows less.
+type seen struct {
+	seconds float64 // by the clock of whoever counts
+	frames  float64
+	width   float64 // the mean of the others' pictures
+}
+
+func slope(meet func(t testing.TB, n int) (tree, func() seen)) func(testing.TB) sample {
 	return func(t testing.TB) sample {
 		var cost [2]float64
+		var first, last seen
 		for i, n := range []int{meshFew, meshMany} {
 			inside(t, func(t testing.TB) {
-				app := meet(t, n)
+				app, look := meet(t, n)
 				time.Sleep(benchSettle)
+				first = look()
 				cost[i] = costOf(benchMeasure, app)
+				last = look()
 			})
 		}
-		return sample{"slope": (cost[1] - cost[0]) / (meshMany - meshFew), "many": cost[1]}
+		return sample{
+			"slope": (cost[1] - cost[0]) / (meshMany - meshFew), "many": cost[1], "width": last.width,
+			"fps": (last.frames - first.frames) / (last.seconds - first.seconds) / meshMany,
+		}
 	}
 }
 

@@ -8,8 +8,23 @@ let local = new MediaStream()
 let shown = false // remote pictures are on the page
 let columns = 1
 
-// camera opens what this member gives: {video: {width, height, frameRate} or null, audio: true}.
+let speaker = '' // the id of the speaker that plays the others; '' for the default
+
+// camera opens what this member gives: {video: {width, height, frameRate} or null, audio: true},
+// and uses the microphone and speaker of which the names begin so: {mic, speaker}.
 async function camera(want) {
+  if (want.mic || want.speaker) {
+    const first = await navigator.mediaDevices.getUserMedia({ audio: true }) // or there are no names
+    const devices = await navigator.mediaDevices.enumerateDevices()
+    const id = (kind, name) => {
+      const found = devices.find((d) => d.kind === kind && d.label.startsWith(name))
+      if (!found) throw new Error(`no ${kind} ${name} among ${devices.map((d) => `${d.kind} ${d.label}`)}`)
+      return found.deviceId
+    }
+    speaker = id('audiooutput', want.speaker)
+    want.audio = { deviceId: { exact: id('audioinput', want.mic) } }
+    for (const t of first.getTracks()) t.stop()
+  }
   const video = want.video && {
     width: { exact: want.video.width },
     height: { exact: want.video.height },
@@ -118,6 +133,7 @@ function connect(name) {
     if (track.kind === 'audio') {
       const audio = new Audio()
       audio.srcObject = new MediaStream([track])
+      if (speaker) audio.setSinkId(speaker)
       audio.play()
       peer.audio = audio
     } else if (shown) {
