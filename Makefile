@@ -29,8 +29,10 @@ quiet := -X runtime.godebugDefault=schedtrace=2147483647
 
 # Go knows best what is out of date, so these are always handed to it.
 .PHONY: build/parley build/parley-rendezvous
+# Without the toolkit's own emoji, a font that is parsed again for each style of text and takes 25 MB:
+# emoji come from the system's fonts, as they do in what the toolkit does not draw itself.
 build/parley:
-	go build -trimpath -ldflags '$(quiet)' -o $@ .
+	go build -trimpath -tags no_emoji -ldflags '$(quiet)' -o $@ .
 
 build/parley-rendezvous:
 	CGO_ENABLED=0 go build -trimpath -o $@ ./signal/rendezvous

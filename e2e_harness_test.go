@@ -27,18 +27,12 @@ import (
 // patience is how long a test waits for something that has to come.
 const patience = 90 * time.Second
 
-// buildOnce builds both programs, which costs nothing when make has done so.
+// buildOnce builds both programs as they are built for people, which costs nothing when make has
+// done so.
 var buildOnce = sync.OnceValue(func() error {
-	for out, args := range map[string][]string{
-		"build/parley": {"."}, "build/parley-rendezvous": {"./signal/rendezvous"},
-	} {
-		cmd := exec.Command("go", append([]string{"build", "-trimpath", "-o", out}, args...)...)
-		if strings.HasSuffix(out, "rendezvous") {
-			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		}
-		if text, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("build %s: %w\n%s", out, err, text)
-		}
+	text, err := exec.Command("make", "--no-print-directory", "build/parley", "build/parley-rendezvous").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build the programs: %w\n%s", err, text)
 	}
 	return nil
 })

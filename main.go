@@ -29,7 +29,15 @@ import (
 // appID is the app's name to the desktop, as in FyneApp.toml.
 const appID = "io.parley.app"
 
+// gcPercent is how much garbage may gather beside what is in use, in percent (runtime/debug,
+// SetGCPercent). The media path makes little: half of the usual costs a collection every half a
+// minute and saves a fifth of the memory.
+const gcPercent = 50
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "parley:", err)
 		if errors.As(err, new(failure)) {
