@@ -76,6 +76,7 @@ func (p *program) checkCall(ctx context.Context, g *errgroup.Group) error {
 		cfg := p.callConfig()
 		cfg.Name, cfg.Server = name, where
 		cfg.Camera, cfg.Microphone, cfg.Speaker = media.SpecTest, media.SpecTone, media.SpecOff
+		cfg.Sound = call.Sound{Original: true} // a tone is what noise suppression takes out
 		cfg.Changed = func(call.State) {}
 		c, err := call.New(cfg)
 		if err != nil {

@@ -130,6 +130,7 @@ func (p *program) window() error {
 	remembered("speaker", media.Speaker, &cfg.Speaker)
 	cfg.CameraOn = p.given["camera"] || prefs.On(media.Camera)
 	cfg.MicrophoneOn = p.given["mic"] || prefs.On(media.Microphone)
+	cfg.Sound = prefs.Sound()
 
 	var w *ui.Window
 	announce := p.announcer()
@@ -197,6 +198,7 @@ func (p *program) callConfig() call.Config {
 	return call.Config{
 		Name: p.name, Server: p.server, Host: p.host.URL, Devices: p.devices, Codecs: codec.New(),
 		Camera: p.camera, Microphone: p.mic, Speaker: p.speaker, CameraOn: true, MicrophoneOn: true,
+		Sound:    call.Sound{Noise: true},
 		Settings: iceSettings(), Log: p.log,
 	}
 }

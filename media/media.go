@@ -201,6 +201,7 @@ type Codecs interface {
 	VideoDecoder(Codec) (VideoDecoder, error)
 	AudioEncoder(AudioConfig) (AudioEncoder, error)
 	AudioDecoder(channels int) (AudioDecoder, error)
+	AudioProcessor(AudioProcessing) (AudioProcessor, error)
 	// Paint converts the part crop of f to RGBA and scales it to fill dst; mirror flips
 	// it left to right. crop lies within f.
 	Paint(dst *image.RGBA, f *Frame, crop image.Rectangle, mirror bool) error

@@ -101,6 +101,27 @@ func TestLobby(t *testing.T) {
 		t.Errorf("remembered camera %q", got)
 	}
 
+	for _, tt := range []struct {
+		now  call.Sound
+		pick string
+		then call.Sound
+	}{
+		{call.Sound{Noise: true}, "Reduce background noise", call.Sound{}},
+		{call.Sound{}, "Reduce background noise", call.Sound{Noise: true}},
+		{call.Sound{Noise: true}, "Original sound, for music", call.Sound{Noise: true, Original: true}},
+		{call.Sound{Noise: true, Original: true}, "Original sound, for music", call.Sound{Noise: true}},
+		{call.Sound{Original: true}, "Reduce background noise", call.Sound{Noise: true}},
+	} {
+		s.Sound = tt.now
+		show(w, s)
+		test.Tap(l.cards[0])
+		pick(t, w, tt.pick)
+		wants(t, c, call.SetSound{Sound: tt.then})
+		if got := w.prefs.Sound(); got != tt.then {
+			t.Errorf("%q at %+v: remembered %+v", tt.pick, tt.now, got)
+		}
+	}
+
 	test.Tap(l.copy.Button)
 	if got := w.app.Clipboard().Content(); got != s.Link {
 		t.Errorf("copied %q", got)

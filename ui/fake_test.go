@@ -190,7 +190,7 @@ var names = []string{
 func base(phase call.Phase) call.State {
 	return call.State{
 		Phase: phase, Link: "https://meet.example.org/#7k3m-q9xt-2w8p", Code: "7k3m-q9xt-2w8p",
-		Name: "Nia Koroma",
+		Name: "Nia Koroma", Sound: call.Sound{Noise: true},
 		Room: room.State{Link: room.Connected},
 		Mic: call.Local{
 			On: true, Live: true, Choice: "builtin",

@@ -55,7 +55,7 @@ func newLobby(w *Window) *lobby {
 		}
 		icon := map[media.Kind]string{media.Microphone: "mic", media.Speaker: "speaker", media.Camera: "camera"}[kind]
 		l.cards[i] = widget.NewDeviceCard("Choose a "+kind.String(), icon, meter, func() {
-			w.openMenu(l.cards[i], false, func() []widget.Item { return w.deviceItems(kind) })
+			w.openMenu(l.cards[i], false, func() []widget.Item { return w.cardItems(kind) })
 		})
 	}
 	l.title = widget.NewLabel("Ready to join?", widget.Heading, widget.Text1)

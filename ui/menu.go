@@ -94,6 +94,28 @@ func (w *Window) deviceItems(kind media.Kind) []widget.Item {
 	return items
 }
 
+// soundItems are the switches of what is done to the microphone.
+func (w *Window) soundItems() []widget.Item {
+	s := w.state.Sound
+	set := func(s call.Sound) func() {
+		return func() { w.do(call.SetSound{Sound: s}) }
+	}
+	return []widget.Item{
+		{Label: "Microphone sound"},
+		{Label: "Reduce background noise", Checked: s.Noise && !s.Original, OnTap: set(call.Sound{Noise: s.Original || !s.Noise})},
+		{Label: "Original sound, for music", Checked: s.Original, OnTap: set(call.Sound{Noise: s.Noise, Original: !s.Original})},
+	}
+}
+
+// cardItems is what a device's card in the lobby opens.
+func (w *Window) cardItems(kind media.Kind) []widget.Item {
+	items := w.deviceItems(kind)
+	if kind == media.Microphone {
+		items = append(items, w.soundItems()...)
+	}
+	return items
+}
+
 // settingItems is what "more" opens in a meeting.
 func (w *Window) settingItems() []widget.Item {
 	var items []widget.Item
@@ -105,7 +127,7 @@ func (w *Window) settingItems() []widget.Item {
 		name string
 	}{{media.Microphone, "Microphone"}, {media.Camera, "Camera"}, {media.Speaker, "Speaker"}} {
 		items = append(items, widget.Item{Label: k.name})
-		items = append(items, w.deviceItems(k.kind)...)
+		items = append(items, w.cardItems(k.kind)...)
 	}
 	items = append(items, widget.Item{Label: "Colours"})
 	for _, m := range []struct {

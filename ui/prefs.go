@@ -8,6 +8,7 @@ import (
 	"fyne.io/fyne/v2"
 
 	"parley/media"
+	"parley/media/call"
 	"parley/ui/widget"
 )
 
@@ -58,6 +59,20 @@ func (p Preferences) SetOn(kind media.Kind, on bool) {
 	if kind != media.Screen {
 		p.store.SetBool("on."+kind.String(), on)
 	}
+}
+
+// Sound is what is done to the microphone; at first, noise is taken out.
+func (p Preferences) Sound() call.Sound {
+	return call.Sound{
+		Noise:    p.store.BoolWithFallback("sound.noise", true),
+		Original: p.store.Bool("sound.original"),
+	}
+}
+
+// SetSound remembers that.
+func (p Preferences) SetSound(s call.Sound) {
+	p.store.SetBool("sound.noise", s.Noise)
+	p.store.SetBool("sound.original", s.Original)
 }
 
 var modes = map[widget.Mode]string{widget.System: "system", widget.Dark: "dark", widget.Light: "light"}

@@ -154,7 +154,8 @@ func TestRecorder(t *testing.T) {
 func TestPreferences(t *testing.T) {
 	store := test.NewTempApp(t).Preferences()
 	p := NewPreferences(store)
-	if p.Choice(media.Camera) != media.SpecDefault || !p.On(media.Microphone) || p.Theme() != widget.System || p.Recents() != nil {
+	if p.Choice(media.Camera) != media.SpecDefault || !p.On(media.Microphone) || p.Theme() != widget.System || p.Recents() != nil ||
+		p.Sound() != (call.Sound{Noise: true}) {
 		t.Error("the first run does not start with defaults")
 	}
 	p.SetChoice(media.Screen, "screen:0")

@@ -168,6 +168,8 @@ func (w *Window) do(c call.Command) {
 		w.prefs.SetOn(c.Kind, c.On)
 	case call.Choose:
 		w.prefs.SetChoice(c.Kind, c.ID)
+	case call.SetSound:
+		w.prefs.SetSound(c.Sound)
 	}
 	w.call.Do(c)
 }

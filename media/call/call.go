@@ -34,6 +34,7 @@ type Config struct {
 	// first two begin switched on.
 	Camera, Microphone, Speaker string
 	CameraOn, MicrophoneOn      bool
+	Sound                       Sound // of the microphone
 
 	Settings     webrtc.SettingEngine // of every connection
 	ICEServers   []webrtc.ICEServer
@@ -55,14 +56,16 @@ type Call struct {
 	queue chan event
 	own   *loop.Mailbox[event]
 
-	rooms   latestRoom
-	audio   *pipe.AudioSender
-	camera  *pipe.VideoSender
-	screen  *pipe.VideoSender
-	sound   *pipe.AudioSender // of the screen
-	mixer   *pipe.Mixer
-	closers []io.Closer // of the encoders
-	silent  atomic.Bool // the speaker is switched off
+	rooms     latestRoom
+	audio     *pipe.AudioSender
+	camera    *pipe.VideoSender
+	screen    *pipe.VideoSender
+	sound     *pipe.AudioSender // of the screen
+	mixer     *pipe.Mixer
+	closers   []io.Closer // of the encoders and the processor
+	processor media.AudioProcessor
+	refused   loop.Sparing // sound that the processor refuses
+	silent    atomic.Bool  // the speaker is switched off
 
 	mu    sync.Mutex
 	state State
@@ -90,7 +93,7 @@ var music = media.AudioConfig{Channels: 2, BitRate: 96_000, Music: true}
 
 // New returns a call that does nothing until Run.
 func New(cfg Config) (*Call, error) {
-	enc, err := cfg.Codecs.AudioEncoder(voice)
+	enc, err := cfg.Codecs.AudioEncoder(cfg.Sound.coding(voice.Loss))
 	if err != nil {
 		return nil, fmt.Errorf("set up audio encoder: %w", err)
 	}
@@ -108,7 +111,7 @@ func New(cfg Config) (*Call, error) {
 		peers:   make(map[signal.ID]*running),
 	}
 	c.audio = pipe.NewAudioSender(enc, cfg.Log)
-	c.audio.Configure(voice)
+	c.audio.Configure(cfg.Sound.coding(voice.Loss))
 	c.sound = pipe.NewStereoSender(stereo, cfg.Log)
 	c.sound.Configure(music)
 	c.camera = pipe.NewVideoSender(cfg.Codecs, c.view(Self, media.Camera), cfg.Log)
@@ -119,6 +122,11 @@ func New(cfg Config) (*Call, error) {
 		Mic:     Local{On: cfg.MicrophoneOn && cfg.Microphone != media.SpecOff, Choice: cfg.Microphone},
 		Camera:  Local{On: cfg.CameraOn && cfg.Camera != media.SpecOff, Choice: cfg.Camera},
 		Speaker: Local{On: true, Choice: cfg.Speaker},
+		Sound:   cfg.Sound,
+	}
+	if err := c.openProcessor(); err != nil {
+		c.closeCodecs()
+		return nil, err
 	}
 	return c, nil
 }
@@ -165,7 +173,7 @@ const tickInterval = 100 * time.Millisecond
 // Run is the loop of the call: it feeds next and carries out what that decides, until ctx
 // ends; then everything it started has ended too.
 func (c *Call) Run(ctx context.Context) error {
-	defer c.closeEncoders()
+	defer c.closeCodecs()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
@@ -180,7 +188,7 @@ func (c *Call) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-func (c *Call) closeEncoders() {
+func (c *Call) closeCodecs() {
 	for _, e := range c.closers {
 		e.Close()
 	}

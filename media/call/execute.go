@@ -112,6 +112,8 @@ func (x *executor) do(m *model, e effect) {
 		x.audio.SetMuted(e.muted)
 	case silence:
 		x.silent.Store(e.silent)
+	case setSound:
+		x.setSound(e.sound)
 	case spare:
 		x.spare(e.shed)
 	case later:
@@ -323,9 +325,7 @@ func (x *executor) observe(m *model) []event {
 	}
 	if loss != x.loss {
 		x.loss = loss
-		cfg := voice
-		cfg.Loss = loss
-		x.audio.Configure(cfg)
+		x.audio.Configure(m.Sound.coding(loss))
 	}
 	if second {
 		events = append(events, x.gauge.measure(x.camera.Load(), cameras))

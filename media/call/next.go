@@ -266,6 +266,9 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 		return m.choose(c)
 	case Browse:
 		return m.browse(c)
+	case SetSound:
+		m.Sound = c.Sound
+		return m, []effect{setSound{c.Sound}}
 	case StopScreen:
 		m.Screen.On, m.Screen.Problem = false, ""
 		return m.settle()

@@ -36,6 +36,7 @@ func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 			return err
 		}
 		report(src.Info().Device, "")
+		x.processor.Reset()
 		defer x.audio.Stopped()
 		return src.Run(ctx, x.audio.Write)
 	}
@@ -48,11 +49,10 @@ func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 		return err
 	}
 	report(sink.Info().Device, "")
+	x.processor.Reset()
 	return sink.Run(ctx, func(pcm []int16) {
 		x.mixer.Fill(pcm)
-		if x.silent.Load() {
-			clear(pcm)
-		}
+		x.played(pcm)
 	})
 }
 

@@ -55,6 +55,7 @@ type State struct {
 	Camera  Local
 	Screen  Local
 	Speaker Local
+	Sound   Sound
 	Devices map[media.Kind][]media.Device
 
 	Shareables Shareables // while the user looks what to share

@@ -40,8 +40,9 @@ func (v *voiceMeter) init() {
 	v.shown.Store(math.Float64bits(media.LevelFloor))
 }
 
-// update takes the level of the next 10 ms in dBFS.
-func (v *voiceMeter) update(level float64) {
+// update takes the level of the next 10 ms in dBFS, and whether that is a voice, if anybody
+// knows: noise that is none does not begin a speech, however loud.
+func (v *voiceMeter) update(level float64, voice media.Voice) {
 	v.current = max(level, v.current-meterFall, media.LevelFloor)
 	v.shown.Store(math.Float64bits(v.current))
 	if level < v.floor {
@@ -54,7 +55,7 @@ func (v *voiceMeter) update(level float64) {
 	threshold := max(speakOn, v.floor+speakAboveFloor)
 	speaking := v.on.Load()
 	switch {
-	case level > threshold, speaking && level > threshold-speakHysteresis:
+	case level > threshold && voice != media.VoiceAbsent, speaking && level > threshold-speakHysteresis:
 		v.hang = speakHang
 	case v.hang > 0:
 		v.hang--

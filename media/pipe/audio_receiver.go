@@ -214,10 +214,10 @@ func (r *AudioReceiver) Read(pcm []int16, at time.Time) bool {
 	}
 	if !heard {
 		clear(pcm)
-		r.meter.update(media.LevelFloor)
+		r.meter.update(media.LevelFloor, media.VoiceUnknown)
 		return false
 	}
-	r.meter.update(media.Level(pcm))
+	r.meter.update(media.Level(pcm), media.VoiceUnknown)
 	return true
 }
 

@@ -39,9 +39,11 @@ type AudioPacket struct {
 // AudioSender turns one microphone, or what a machine plays, into Opus packets of 20 ms,
 // encoding once for all subscribed peers.
 type AudioSender struct {
-	// Process, if set before the first Write, works on every block of 10 ms (the sender's
-	// channels, its memory may be written to) before it is measured and encoded.
-	Process func(a *media.Audio)
+	// Process, if set before the first Write, works in place on every block of 10 ms (the
+	// sender's channels) before it is measured and encoded, and says whether it heard a voice. A
+	// block that is muted is measured as it came, and Skip is called in its place.
+	Process func(pcm []int16) media.Voice
+	Skip    func()
 
 	channels int
 	enc      media.AudioEncoder
@@ -198,15 +200,12 @@ func (s *AudioSender) pause() {
 
 // writeBlock adds the full block to the packet, and sends that when it is full.
 func (s *AudioSender) writeBlock() {
-	if s.Process != nil {
-		s.Process(&s.block)
-	}
-	level := media.Level(s.block.PCM)
-	s.meter.update(level)
+	level := media.Level(s.block.PCM) // as it came: what is processed is never quite silent
 	gain := float32(1)
 	if s.muted.Load() || s.dead(level) {
 		gain = 0
 	}
+	s.process(level, gain > 0 || s.gain > 0)
 	if len(s.frame) == 0 {
 		s.captured, s.live = s.block.Captured, false
 	}
@@ -245,6 +244,19 @@ func (s *AudioSender) dead(level float64) bool {
 	}
 	s.zeros++
 	return s.zeros > deadBlocks
+}
+
+// process improves the block, if any of it is to be heard, and measures it.
+func (s *AudioSender) process(level float64, heard bool) {
+	voice := media.VoiceUnknown
+	switch {
+	case s.Process != nil && heard:
+		voice = s.Process(s.block.PCM)
+		level = media.Level(s.block.PCM)
+	case s.Skip != nil && !heard:
+		s.Skip()
+	}
+	s.meter.update(level, voice)
 }
 
 // Opus takes whatever is not speech for background noise, and with DTX replaces it: a held

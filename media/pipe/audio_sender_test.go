@@ -217,13 +217,21 @@ func TestAudioSenderConfigures(t *testing.T) {
 		t.Errorf("%d failures, %d packets", s.Failed(), len(*got))
 	}
 	called := 0
-	s.Process = func(a *media.Audio) {
+	s.Process = func(pcm []int16) media.Voice {
 		called++
-		clear(a.PCM)
+		clear(pcm)
+		return media.VoiceAbsent
 	}
-	write(s, speech[:media.SampleRate], at)
+	at = write(s, speech[:media.SampleRate], at)
 	if called != 100 || (*got)[10].Level > media.LevelFloor {
 		t.Errorf("processed %d blocks, then %.0f dBFS", called, (*got)[10].Level)
+	}
+	skipped := 0
+	s.Skip = func() { skipped++ }
+	s.SetMuted(true)
+	write(s, speech[:media.SampleRate], at)
+	if called != 101 || skipped != 99 || s.Level() < -40 { // one block fades
+		t.Errorf("muted: processed %d blocks, skipped %d, level %.0f dBFS", called-100, skipped, s.Level())
 	}
 }
 
