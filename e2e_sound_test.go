@@ -230,8 +230,9 @@ func TestE2ESoundFiles(t *testing.T) {
 		record := readVoice(t, out, media.SpeakerChannels)
 		other, self := heard(voice(t, files[1-i]), record), whole(voice(t, files[i]), record)
 		t.Logf("the other's voice %.3f, the own %.3f", other, self)
-		if other < 0.8 || self > 0.2 {
-			t.Errorf("the other's voice %.3f, the own %.3f; want above 0.8 and below 0.2", other, self)
+		// High-pass and gain control change the form of a voice, though not its sound.
+		if other < 0.7 || self > 0.2 {
+			t.Errorf("the other's voice %.3f, the own %.3f; want above 0.7 and below 0.2", other, self)
 		}
 	}
 }

@@ -527,3 +527,21 @@ func TestNoSpeakerIsKnownInTheLobby(t *testing.T) {
 		t.Errorf("a speaker came, and the lobby says %q", m.Speaker.Problem)
 	}
 }
+
+// TestSoundIsSetAtOnce: the coding and the processing of the microphone follow the switch.
+func TestSoundIsSetAtOnce(t *testing.T) {
+	original := Sound{Noise: true, Original: true}
+	m, effects := next(fresh(), SetSound{original}, time.Time{})
+	if m.Sound != original || len(effects) != 1 || effects[0] != (setSound{original}) {
+		t.Errorf("%+v, %+v", m.Sound, effects)
+	}
+	if p := original.processing(); p != (media.AudioProcessing{}) {
+		t.Errorf("original sound is processed: %+v", p)
+	}
+	if c := original.coding(0.3); !c.Music || c.DTX || c.BitRate < 96_000 || c.Loss != 0.3 {
+		t.Errorf("original sound is coded as %+v", c)
+	}
+	if p, c := (Sound{Noise: true}).processing(), (Sound{}).coding(0); !p.Echo || !p.Noise || !p.Gain || c.Music || !c.DTX {
+		t.Errorf("a voice: %+v, %+v", p, c)
+	}
+}

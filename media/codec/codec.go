@@ -1,5 +1,5 @@
-// Package codec codes and decodes video (libvpx) and sound (Opus), and converts, scales and
-// mirrors pictures (libyuv).
+// Package codec codes and decodes video (libvpx) and sound (Opus), takes echo and noise out of
+// sound (WebRTC), and converts, scales and mirrors pictures (libyuv).
 package codec
 
 import (

@@ -16,7 +16,7 @@ type processor struct {
 	cfg    media.AudioProcessing
 	echo   *echo
 	apm    *apm
-	played [media.BlockSamples]int16
+	played [maxPlayed]int16
 	closed bool
 }
 
@@ -84,14 +84,16 @@ func (p *processor) Process(pcm []int16) (media.Voice, error) {
 
 // follow brings the canceller what was played.
 func (p *processor) follow() {
-	shift, heard := p.far.take(p.played[:])
 	if !p.cfg.Echo {
+		p.far.take(p.played[:media.BlockSamples])
 		return
 	}
+	played := p.played[:p.echo.wants()]
+	shift, heard := p.far.take(played)
 	if shift != 0 {
 		p.echo.shift(shift)
 	}
-	p.echo.far(p.played[:], heard)
+	p.echo.far(played, heard)
 }
 
 func (p *processor) Skip() error {
