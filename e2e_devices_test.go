@@ -39,6 +39,7 @@ func startDeviceChanges(t testing.TB) *deviceChanges {
 	d.ada = callInside(t, "Ada", "http://"+addr, func(c *call.Config) {
 		c.Camera, c.Microphone = media.SpecTest, "desk"
 	})
+	d.ada.Do(call.SetSound{Sound: call.Sound{Original: true}}) // a hum is noise to take out
 	d.ada.Do(call.NewMeeting{Join: true})
 	awaitTrue(t, "live", func() bool { return d.ada.State().Phase == call.Live }, func() string { return d.ada.State().Problem })
 	ben := callInside(t, "Ben", "http://"+addr, func(c *call.Config) { c.Speaker = d.sound })

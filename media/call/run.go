@@ -36,6 +36,7 @@ func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 			return err
 		}
 		report(src.Info().Device, "")
+		x.generated.Store(src.Info().Device.ID == media.SpecTone)
 		x.processor.Reset()
 		defer x.audio.Stopped()
 		return src.Run(ctx, x.audio.Write)

@@ -54,6 +54,9 @@ func (c *Call) openProcessor() error {
 	c.processor = p
 	c.closers = append(c.closers, p)
 	c.audio.Process = func(pcm []int16) media.Voice {
+		if c.generated.Load() {
+			return media.VoiceUnknown
+		}
 		v, err := p.Process(pcm)
 		if err != nil {
 			c.refused.Warn(c.cfg.Log, "sound not processed", "err", err)
