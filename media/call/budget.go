@@ -95,7 +95,7 @@ func (m model) strained(s strain) (model, []effect) {
 	if m.budget.shed == was {
 		return m, nil
 	}
-	m.Busy = busyLine(m.budget.shed)
+	m.Shed, m.Busy = m.budget.shed, busyLine(m.budget.shed)
 	return m, []effect{spare{m.budget.shed}}
 }
 

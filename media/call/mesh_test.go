@@ -174,7 +174,7 @@ func TestMeter(t *testing.T) {
 	})
 	x := l.Peers[0]
 	if l.Phase != "live" || l.Me.Name != "Ada" || l.RSS <= 0 || l.CPU <= 0 || x.Name != "Bo" || x.State != "connected" ||
-		x.Path == "relay" || x.VideoIn.W != 320 || x.VideoIn.H != 180 || x.VideoIn.Frames == 0 {
+		x.Path == "relay" || x.VideoIn.W != 320 || x.VideoIn.H != 180 || x.VideoIn.Frames == 0 || l.Shed == "" || x.Pace.Delivered <= 0 {
 		t.Errorf("%+v", l)
 	}
 }

@@ -23,6 +23,7 @@ type Line struct {
 	RSS        float64    `json:"rss_mb"`
 	Goroutines int        `json:"goroutines"`
 	Refused    uint64     `json:"refused_messages"`
+	Shed       string     `json:"shed"` // because this machine cannot keep up, see Shed
 	Peers      []LinePeer `json:"peers"`
 }
 
@@ -39,6 +40,7 @@ type LinePeer struct {
 	RTT       *float64  `json:"rtt_ms"`
 	Path      string    `json:"path"`
 	Estimate  float64   `json:"estimate_kbps"`
+	Pace      LinePace  `json:"pace"`
 	VideoIn   LineIn    `json:"video_in"`
 	VideoOut  LineOut   `json:"video_out"`
 	ScreenIn  LineIn    `json:"screen_in"`
@@ -47,6 +49,15 @@ type LinePeer struct {
 	AudioOut  LineSpeak `json:"audio_out"`
 	SoundIn   LineHear  `json:"screen_audio_in"`
 	SoundOut  LineSpeak `json:"screen_audio_out"`
+}
+
+// LinePace is how sending does on the path, all tracks together.
+type LinePace struct {
+	Delivered float64 `json:"delivered_kbps"` // what arrived lately
+	Loss      float64 `json:"loss_pct"`
+	WaitMs    float64 `json:"wait_ms"` // of packets before they leave
+	Dropped   uint64  `json:"dropped"` // packets that found the queue full
+	Probes    uint64  `json:"probes"`  // bursts sent to learn what the path carries
 }
 
 // LineIn is a remote picture. Frames counts those painted; fps is their rate.
@@ -123,7 +134,7 @@ func (m *Meter) Line(now time.Time) Line {
 		TMillis: now.Sub(m.start).Milliseconds(), Phase: s.Phase.String(),
 		Me:  LineMember{s.Room.Me.ID, s.Name},
 		CPU: cpuSeconds(), RSS: residentMB(), Goroutines: runtime.NumGoroutine(),
-		Refused: s.Room.Refused, Peers: []LinePeer{},
+		Refused: s.Room.Refused, Shed: s.Shed.String(), Peers: []LinePeer{},
 	}
 	dt := now.Sub(m.last).Seconds()
 	m.last = now
@@ -149,6 +160,10 @@ func (l *LinePeer) fill(s, b peer.Stats, dt float64) {
 		l.RTT = millis(s.RTT)
 	}
 	l.Path, l.Estimate = s.Path, float64(s.Estimate)/1000
+	l.Pace = LinePace{
+		Delivered: float64(s.Pace.Delivered) / 1000, Loss: 100 * s.Pace.Loss, WaitMs: *millis(s.Pace.Wait),
+		Dropped: s.Pace.Dropped, Probes: s.Pace.Probes,
+	}
 	l.VideoIn, l.ScreenIn = lineIn(s.Camera, b.Camera, dt), lineIn(s.Screen, b.Screen, dt)
 	l.VideoOut, l.ScreenOut = lineOut(s.CameraOut, b.CameraOut, dt), lineOut(s.ScreenOut, b.ScreenOut, dt)
 	l.AudioIn, l.AudioOut = lineHear(s.Audio, b.Audio, s.Level, dt), lineSpeak(s.AudioOut, b.AudioOut, dt)

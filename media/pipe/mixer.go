@@ -28,10 +28,6 @@ const (
 // Mixer adds up all remote voices and the window's short sounds into what the speaker
 // plays. Our own voice is never added. Its methods may be called from any goroutine.
 type Mixer struct {
-	// Played, if set before the first Fill, sees every block of 10 ms just before it is
-	// played: what an echo canceller has to take out again. It must not keep pcm.
-	Played func(pcm []int16)
-
 	changeMu sync.Mutex
 	sources  atomic.Pointer[[]*mixerSource] // copied on change
 	replaced atomic.Uint64
@@ -127,9 +123,6 @@ func (m *Mixer) fillBlock(pcm []int16, at time.Time) {
 	}
 	m.addSounds()
 	m.limitTo(pcm)
-	if m.Played != nil {
-		m.Played(pcm)
-	}
 }
 
 // addVoice adds a source's next block to the sum, the volume gliding to what was asked for.

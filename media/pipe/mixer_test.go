@@ -128,12 +128,6 @@ func TestMixerMutesWithoutClick(t *testing.T) {
 func TestMixerSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := pipe.NewMixer()
-		heard := 0
-		m.Played = func(pcm []int16) {
-			if media.Level(pcm) > media.LevelFloor {
-				heard++
-			}
-		}
 		out := left(play(m, 1, time.Second, func(at time.Duration) {
 			if at == 500*ms {
 				m.Remove("0")
@@ -142,9 +136,6 @@ func TestMixerSources(t *testing.T) {
 		}))
 		if l := media.Level(out[len(out)/2:]); l > media.LevelFloor {
 			t.Errorf("a removed source is heard with %.0f dBFS", l)
-		}
-		if heard < 40 || heard > 50 {
-			t.Errorf("%d blocks of sound went by the hook", heard)
 		}
 		// Adding under the same name replaces.
 		r, _ := loud(1)
