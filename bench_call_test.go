@@ -36,7 +36,7 @@ func engineScenario(w, h int, ada, ben string) scenario {
 			member{camera: material(t, ben), width: w, height: h, mic: material(t, "voice2.wav")}
 	}
 	return scenario{
-		name: "engine 1:1 " + size, quick: true,
+		name: "engine 1:1 " + size, quick: h == 720,
 		figures: []benchFigure{
 			{"cpu" + size, "engine CPU, 1:1 at " + size + "x30, share of a core", "%", atMost, 0.8},
 			{"fps" + size, "  frames decoded there", "fps", shown, 0},

@@ -140,7 +140,7 @@ func widthRow(percent int, w want) benchFigure {
 
 var (
 	loss5  = lossScenario(5, false, concealedRow(5, 0.1), fpsRow(5, shown))
-	loss10 = lossScenario(10, true, concealedRow(10, 0.1), frozenRow(10, 1), fpsRow(10, shown), widthRow(10, shown))
+	loss10 = lossScenario(10, false, concealedRow(10, 0.1), frozenRow(10, 1), fpsRow(10, shown), widthRow(10, shown))
 	loss20 = lossScenario(20, false, concealedRow(20, 0.1), frozenRow(20, 1), fpsRow(20, above), widthRow(20, above))
 	loss30 = lossScenario(30, true, concealedRow(30, 0.3), frozenRow(30, 0.3), fpsRow(30, above), widthRow(30, above))
 )
