@@ -20,19 +20,12 @@ run: setup build/parley ## build Parley and open its window; ARGS="--new --camer
 
 build: setup build/parley build/parley-rendezvous ## build build/parley and build/parley-rendezvous
 
-# The monitor thread of Go's runtime sleeps while nothing runs. The next system call wakes it, and
-# then it looks around every 20 us for the next 50 times. A call does little, but often: 1200 looks
-# a second, 5% of a core. With a schedule trace asked for the thread does not sleep, and looks every
-# 10 ms at most. The trace itself, a line on standard error, comes only where the machine has been
-# up for longer than its period: 2^31 ms, 25 days, which is the longest.
-quiet := -X runtime.godebugDefault=schedtrace=2147483647
-
 # Go knows best what is out of date, so these are always handed to it.
 .PHONY: build/parley build/parley-rendezvous
 # Without the toolkit's own emoji, a font that is parsed again for each style of text and takes 25 MB:
 # emoji come from the system's fonts, as they do in what the toolkit does not draw itself.
 build/parley:
-	go build -trimpath -tags no_emoji -ldflags '$(quiet)' -o $@ .
+	go build -trimpath -tags no_emoji -o $@ .
 
 build/parley-rendezvous:
 	CGO_ENABLED=0 go build -trimpath -o $@ ./signal/rendezvous

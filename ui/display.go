@@ -7,6 +7,7 @@ import (
 	"fyne.io/fyne/v2"
 
 	"parley/media"
+	"parley/media/call"
 	"parley/signal"
 	"parley/ui/widget"
 )
@@ -60,7 +61,8 @@ type display struct {
 	onWay  []painted
 	paint  chan struct{} // holds 1: pictures wait in onWay until somebody looks
 	pulsed time.Time
-	unseen bool // the window is minimised or covered: no picture is of use
+	drawn  time.Time // when pictures were drawn last
+	unseen bool      // the window is minimised or covered: no picture is of use
 }
 
 func (d *display) init() { d.paint = make(chan struct{}, 1) }
@@ -91,7 +93,8 @@ func (w *Window) Run(ctx context.Context) error {
 // tick is one frame: the newest picture of each tile, and what else moves.
 func (w *Window) tick(now time.Time) {
 	d := &w.display
-	if tiles := w.screen.tiles(); d.due(tiles) {
+	if tiles := w.screen.tiles(); d.due(tiles) && !d.spares(tiles, w.state.Shed, now) {
+		d.drawn = now
 		for _, t := range tiles {
 			if p := t.view.Take(); p != nil {
 				t.SetPicture(p.Image)
@@ -130,6 +133,27 @@ func (d *display) due(tiles []*videoTile) bool {
 		}
 	}
 	return due
+}
+
+// What a busy machine is spared: drawing costs more than decoding what is drawn. Where no picture is
+// higher than smallTile, in pixels, there is a pause of sparedPause between two drawings: 15 a second,
+// which is what the small pictures of a call.ShedTiles come in.
+const (
+	smallTile   = 400
+	sparedPause = time.Second/15 - time.Second/120
+)
+
+// spares says whether this frame is left out.
+func (d *display) spares(tiles []*videoTile, shed call.Shed, now time.Time) bool {
+	if shed < call.ShedTiles || now.Sub(d.drawn) >= sparedPause {
+		return false
+	}
+	for _, t := range tiles {
+		if t.h > smallTile {
+			return false
+		}
+	}
+	return true
 }
 
 func (w *Window) reportPainted() {

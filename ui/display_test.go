@@ -194,6 +194,38 @@ func TestPicturesGoTogether(t *testing.T) {
 	}
 }
 
+// TestABusyMachineDrawsLess: where all pictures are small; a large one keeps its rate.
+func TestABusyMachineDrawsLess(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		others      int
+		shed        call.Shed
+		least, most int
+	}{
+		{"six, at ease", 5, call.ShedNothing, 55, 60},
+		{"six, busy", 5, call.ShedTiles, 13, 16},
+		{"two, busy", 1, call.ShedRate, 55, 60},
+	} {
+		w, calls := open(t, start)
+		s := with(base(call.Live), c.others)
+		s.Shed = c.shed
+		show(w, s)
+		lead := view(calls, names[0], media.Camera)
+		drawn, at := 0, time.Now()
+		for range 60 {
+			lead.taken = false
+			at = at.Add(time.Second / 60)
+			w.tick(at)
+			if lead.taken {
+				drawn++
+			}
+		}
+		if drawn < c.least || drawn > c.most {
+			t.Errorf("%s: drawn %d times in a second, want %d to %d", c.name, drawn, c.least, c.most)
+		}
+	}
+}
+
 // TestOwnScreenIsNotShown: it would show this window showing itself.
 func TestOwnScreenIsNotShown(t *testing.T) {
 	w, c := open(t, start)
