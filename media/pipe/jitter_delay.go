@@ -126,7 +126,9 @@ func (d *delayEstimator) choose() int64 {
 	} else if d.loss < lossLow {
 		d.repair = false
 	}
-	delay := int64(best+1) * delayStep
+	// One step to the end of the bucket, and one for what the histogram has not seen yet: without it
+	// three bots on a machine of two cores ran dry every few seconds.
+	delay := int64(best+2) * delayStep
 	if d.repair {
 		delay += media.PacketSamples
 	}
