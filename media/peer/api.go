@@ -12,6 +12,7 @@ import (
 	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/interceptor/pkg/report"
 	"github.com/pion/interceptor/pkg/twcc"
+	"github.com/pion/logging"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 
@@ -56,37 +57,18 @@ const mimeTypeRED = "audio/red"
 const opusFmtp = "minptime=10;useinbandfec=1;usedtx=1"
 
 // newConnection builds the PeerConnection, all of whose packets leave through out.
-// Retransmission is answered by Pion; what to ask for is decided in package pipe.
 func newConnection(cfg Config, out *congestion.Sender) (*webrtc.PeerConnection, error) {
 	engine := &webrtc.MediaEngine{}
 	if err := registerCodecs(engine); err != nil {
 		return nil, fmt.Errorf("register codecs: %w", err)
 	}
-	registry := &interceptor.Registry{}
-	// A second of video at its fastest, and of sound.
-	responder, err := nack.NewResponderInterceptor(nack.ResponderSize(2048), nack.ResponderStreamsFilter(wantsRepair("video/")))
+	logs := quiet{cfg.Log}
+	registry, err := interceptors(out, logs)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("set up interceptors: %w", err)
 	}
-	audioResponder, err := nack.NewResponderInterceptor(nack.ResponderSize(64), nack.ResponderStreamsFilter(wantsRepair("audio/")))
-	if err != nil {
-		return nil, err
-	}
-	reports, err := report.NewReceiverInterceptor(report.ReceiverInterval(reportInterval))
-	if err != nil {
-		return nil, err
-	}
-	feedback, err := twcc.NewSenderInterceptor(twcc.SendInterval(feedbackInterval))
-	if err != nil {
-		return nil, err
-	}
-	registry.Add(out) // nearest to the network: retransmissions are numbered and paced too
-	registry.Add(responder)
-	registry.Add(audioResponder)
-	registry.Add(reports)
-	registry.Add(feedback)
-
 	settings := cfg.Settings
+	settings.LoggerFactory = logs
 	settings.SetICETimeouts(iceDisconnected, iceFailed, iceKeepalive)
 	settings.SetICEMaxBindingRequests(iceChecks)
 	settings.SetFireOnTrackBeforeFirstRTP(true)
@@ -96,6 +78,37 @@ func newConnection(cfg Config, out *congestion.Sender) (*webrtc.PeerConnection, 
 		ICEServers: cfg.ICEServers, Certificates: cfg.Certificates,
 		BundlePolicy: webrtc.BundlePolicyMaxBundle, RTCPMuxPolicy: webrtc.RTCPMuxPolicyRequire,
 	})
+}
+
+// interceptors are what packets pass through on their way to and from the network.
+// Retransmission is answered by Pion; what to ask for is decided in package pipe.
+func interceptors(out *congestion.Sender, logs logging.LoggerFactory) (*interceptor.Registry, error) {
+	registry := &interceptor.Registry{}
+	// A second of video at its fastest, and of sound.
+	responder, err := nack.NewResponderInterceptor(nack.ResponderSize(2048),
+		nack.ResponderStreamsFilter(wantsRepair("video/")), nack.WithResponderLoggerFactory(logs))
+	if err != nil {
+		return nil, err
+	}
+	audioResponder, err := nack.NewResponderInterceptor(nack.ResponderSize(64),
+		nack.ResponderStreamsFilter(wantsRepair("audio/")), nack.WithResponderLoggerFactory(logs))
+	if err != nil {
+		return nil, err
+	}
+	reports, err := report.NewReceiverInterceptor(report.ReceiverInterval(reportInterval), report.WithReceiverLoggerFactory(logs))
+	if err != nil {
+		return nil, err
+	}
+	feedback, err := twcc.NewSenderInterceptor(twcc.SendInterval(feedbackInterval), twcc.WithLoggerFactory(logs))
+	if err != nil {
+		return nil, err
+	}
+	registry.Add(out) // nearest to the network: retransmissions are numbered and paced too
+	registry.Add(responder)
+	registry.Add(audioResponder)
+	registry.Add(reports)
+	registry.Add(feedback)
+	return registry, nil
 }
 
 // reportInterval is how often we tell what was lost of what we are sent: the redundancy of

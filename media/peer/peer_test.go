@@ -103,7 +103,6 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 	}
 	var settings webrtc.SettingEngine
 	settings.SetNet(n)
-	settings.LoggerFactory = &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}
 	c := codec.New()
 	enc, err := c.AudioEncoder(media.AudioConfig{Channels: 1, BitRate: 40_000, Loss: 0.1})
 	if err != nil {
