@@ -14,7 +14,7 @@ import (
 // maxPlayed bounds what far takes, in samples.
 const maxPlayed = C.ECHO_FAR
 
-// echo is the echo canceller of echo.c.
+// echo is the echo canceller of echo.h.
 type echo struct{ c *C.echo }
 
 func newEcho() (*echo, error) {
