@@ -54,6 +54,7 @@ var folders = map[string]row{
 	"media/pipe":       {[]string{"media"}, "pipes carry frames from any source to any sink, behind the interfaces of media"},
 	"media/device":     {[]string{"media"}, "devices deliver and take frames and know nothing of calls"},
 	"media/codec":      {[]string{"media"}, "codecs code frames and know nothing of calls"},
+	"media/mediatest":  {[]string{"media"}, "pictures are measured apart from what made them"},
 	"media/device/pulsetest": {
 		[]string{"media"},
 		"a sound server for tests needs nothing of the program",
@@ -119,6 +120,10 @@ var reserves = []reserve{
 		why: "it is a sound server for tests, no part of the program",
 	},
 	{
+		path: module + "/media/mediatest", tested: true,
+		why: "it measures pictures for tests, no part of the program",
+	},
+	{
 		path: module + "/ui", only: []string{".", "ui"},
 		why: "the window is the outermost layer: only main opens it",
 	},
@@ -140,7 +145,7 @@ const maxLines = 450
 var sleeps = map[string]string{}
 
 // testHelpers are folders of ordinary code that exists for tests.
-var testHelpers = []string{"media/device/pulsetest"}
+var testHelpers = []string{"media/device/pulsetest", "media/mediatest"}
 
 // source is one Go file of the module.
 type source struct {
@@ -306,6 +311,8 @@ func TestArchitectureImportsBite(t *testing.T) {
 		{"media/device/linux/v4l.go", "C", 0},
 		{"media/device/sound.go", "parley/media/device/pulsetest", 2},
 		{"media/device/sound_test.go", "parley/media/device/pulsetest", 0},
+		{"media/codec/encoder.go", "parley/media/mediatest", 2},
+		{"media/codec/encoder_test.go", "parley/media/mediatest", 0},
 		{"media/call/loop.go", "parley/signal/client", 1},
 		{"media/new/new.go", "image", 1},
 		{"signal/code.go", "github.com/gorilla/websocket", 1},

@@ -7,7 +7,6 @@ import (
 	"image/png"
 	"io"
 	"log/slog"
-	"math"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 	"parley/media/call"
 	"parley/media/codec"
 	"parley/media/device"
+	"parley/media/mediatest"
 )
 
 // readY4M reads every picture of a file that scripts/material made.
@@ -57,38 +57,17 @@ func paint(t testing.TB, f *media.Frame, w, h int) *image.RGBA {
 	return dst
 }
 
-// psnr compares red, green and blue of two pictures of one size, every step-th row and column,
-// in dB.
-func psnr(a, b *image.RGBA, step int) float64 {
-	var sum, n float64
-	r := a.Bounds()
-	for y := 0; y < r.Dy(); y += step {
-		p, q := a.Pix[y*a.Stride:], b.Pix[y*b.Stride:]
-		for x := 0; x < r.Dx()*4; x += 4 * step {
-			for c := range 3 {
-				d := float64(p[x+c]) - float64(q[x+c])
-				sum += d * d
-			}
-			n += 3
-		}
-	}
-	if sum == 0 {
-		return 99
-	}
-	return 10 * math.Log10(255*255*n/sum)
-}
-
 // best finds the picture of the set that is most like p: a rough look at all of them, then an
 // exact one at the best.
 func best(p *image.RGBA, set []*image.RGBA) (index int, dB float64) {
 	rough := -1.0
 	for i, q := range set {
-		if v := psnr(p, q, 8); v > rough {
+		if v := mediatest.PSNRImage(p, q, 8); v > rough {
 			index, rough = i, v
 		}
 	}
 	for i := max(index-2, 0); i < min(index+3, len(set)); i++ {
-		if v := psnr(p, set[i], 1); v > dB {
+		if v := mediatest.PSNRImage(p, set[i], 1); v > dB {
 			index, dB = i, v
 		}
 	}

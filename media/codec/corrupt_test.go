@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"parley/media"
+	"parley/media/mediatest"
 )
 
 // stream codes moving material into n packets, the first one a keyframe.
@@ -53,7 +54,7 @@ func TestCorrupt(t *testing.T) {
 			case f != nil:
 				touch(f)
 			}
-			if db := psnr(decode(t, clean, packets[0]), decode(t, d, packets[0])); db != 99 {
+			if db := mediatest.PSNR(decode(t, clean, packets[0]), decode(t, d, packets[0])); db != mediatest.Equal {
 				t.Fatalf("%s: keyframe after damage decodes differently: %.1f dB", codec, db)
 			}
 		}

@@ -3,7 +3,6 @@ package codec
 import (
 	"image"
 	"image/jpeg"
-	"math"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"parley/media"
+	"parley/media/mediatest"
 )
 
 // photos are from Debian's mate-backgrounds; without them the tests use made-up texture
@@ -85,8 +85,7 @@ func texture(w, h int) *media.Frame {
 	return sum
 }
 
-// camera pans over a photograph like a hand: always moving, 300 pixels a second of the
-// shown picture, back and forth, with a slower sway up and down.
+// camera pans over a photograph.
 type camera struct {
 	photo *media.Frame
 	w, h  int
@@ -95,39 +94,13 @@ type camera struct {
 
 // at is the frame number i.
 func (c camera) at(i int) *media.Frame {
-	const speed = 300.0
-	t := float64(i) / c.fps
-	zoom := min(float64(c.photo.Width)/float64(2*c.w), float64(c.photo.Height)/(1.3*float64(c.h)))
-	cw, ch := int(zoom*float64(c.w)), int(zoom*float64(c.h))
-	spanX, spanY := float64(c.photo.Width-cw), float64(c.photo.Height-ch)
-	x := math.Mod(t*speed*zoom, 2*spanX)
-	if x > spanX {
-		x = 2*spanX - x
-	}
-	y := spanY / 2 * (1 + math.Sin(t))
-	corner := image.Pt(int(x)&^1, int(y)&^1)
+	seconds := float64(i) / c.fps
 	f := media.NewFrame(c.w, c.h)
-	if err := scale(whole(f), cut(c.photo, image.Rectangle{Min: corner, Max: corner.Add(image.Pt(cw, ch))})); err != nil {
+	if err := (Codecs{}).Scale(f, mediatest.Pan(c.photo, c.w, c.h, seconds)); err != nil {
 		panic(err)
 	}
-	f.Captured = epoch.Add(time.Duration(t * float64(time.Second)))
+	f.Captured = epoch.Add(time.Duration(seconds * float64(time.Second)))
 	return f
 }
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// psnr of the luma planes, in dB.
-func psnr(a, b *media.Frame) float64 {
-	var sum float64
-	for y := range a.Height {
-		ra, rb := a.Y[y*a.YStride:][:a.Width], b.Y[y*b.YStride:][:a.Width]
-		for x, v := range ra {
-			d := float64(int(v) - int(rb[x]))
-			sum += d * d
-		}
-	}
-	if sum == 0 {
-		return 99
-	}
-	return 10 * math.Log10(255*255*float64(a.Width*a.Height)/sum)
-}

@@ -11,6 +11,7 @@ import (
 	"github.com/pion/mediadevices/pkg/prop"
 
 	"parley/media"
+	"parley/media/mediatest"
 )
 
 // packetReader gives one packet a Read, as mediadevices' decoders expect.
@@ -78,7 +79,7 @@ func TestMediaDevices(t *testing.T) {
 			}
 			ycc := img.(*image.YCbCr)
 			out := &media.Frame{Width: 320, Height: 180, Y: ycc.Y, YStride: ycc.YStride}
-			if db := psnr(frames[next-1], out); db < 25 {
+			if db := mediatest.PSNR(frames[next-1], out); db < 25 {
 				t.Errorf("%s picture %d: %.1f dB", codec, next-1, db)
 			}
 			release()

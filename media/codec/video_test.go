@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parley/media"
+	"parley/media/mediatest"
 )
 
 // TestRate asks that what comes out within any 5 s, dropped frames included, is within 15%
@@ -124,7 +125,7 @@ func TestPicture(t *testing.T) {
 				if p.Width != 640 || p.Height != 360 || p.Codec != codec || !p.Captured.Equal(f.Captured) || p.Key != (i == 0) {
 					t.Fatalf("packet %d says %+v", i, *p)
 				}
-				db := psnr(f, decode(t, d, p.Data))
+				db := mediatest.PSNR(f, decode(t, d, p.Data))
 				f.Release()
 				sum, lowest = sum+db, min(lowest, db)
 			}
@@ -255,7 +256,7 @@ func TestKeyframe(t *testing.T) {
 				t.Fatalf("%s frame %d: %+v, keyframe wanted: %t", codec, i, p, want)
 			}
 			if i%10 == 7 {
-				if db := psnr(f, decode(t, decoder(t, codec), p.Data)); db < 25 {
+				if db := mediatest.PSNR(f, decode(t, decoder(t, codec), p.Data)); db < 25 {
 					t.Errorf("%s keyframe %d alone: %.1f dB", codec, i, db)
 				}
 			}

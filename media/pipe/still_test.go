@@ -6,7 +6,6 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
-	"math"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -19,6 +18,7 @@ import (
 	"parley/assets"
 	"parley/media"
 	"parley/media/codec"
+	"parley/media/mediatest"
 	"parley/media/pipe"
 )
 
@@ -50,18 +50,6 @@ func page(t testing.TB, w, h, n int) *media.Frame {
 		t.Fatal(err)
 	}
 	return f
-}
-
-// psnr compares the luma of two pictures, in dB.
-func psnr(a, b *media.Frame) float64 {
-	sum := 0.0
-	for y := range a.Height {
-		for x := range a.Width {
-			d := float64(a.Y[y*a.YStride+x]) - float64(b.Y[y*b.YStride+x])
-			sum += d * d
-		}
-	}
-	return 10 * math.Log10(255*255*float64(a.Width*a.Height)/max(sum, 1))
 }
 
 // slides is a screen that shows what comes through the channel, and stands still between.
@@ -126,7 +114,7 @@ func (v *viewer) take(p *media.Packet) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.packets, v.dB = v.packets+1, psnr(f, v.want)
+	v.packets, v.dB = v.packets+1, mediatest.PSNR(f, v.want)
 	v.t.Logf("%4d ms: %6d bytes, key %-5v %.1f dB", time.Since(v.start).Milliseconds(), len(p.Data), p.Key, v.dB)
 }
 

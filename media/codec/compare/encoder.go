@@ -1,3 +1,4 @@
+// Package compare measures codecs and their settings against each other; the product does not use it.
 package compare
 
 // #cgo CFLAGS: -O3

@@ -5,6 +5,7 @@ import (
 
 	"parley/media"
 	"parley/media/codec"
+	"parley/media/mediatest"
 )
 
 // TestEncoder codes and decodes what the tables are about: one layer of each codec, and three.
@@ -41,7 +42,7 @@ func TestEncoder(t *testing.T) {
 			if err != nil || seen == nil || seen.Width != f.Width || seen.Height != f.Height {
 				t.Fatalf("%s: frame %d shows %+v, %v", name, i, seen, err)
 			}
-			if s := SSIM(f, seen); s < 0.9 {
+			if s := mediatest.SSIM(f, seen); s < 0.9 {
 				t.Errorf("%s: frame %d: SSIM %.3f", name, i, s)
 			}
 		}

@@ -3,13 +3,13 @@ package compare
 import (
 	"image"
 	"image/jpeg"
-	"math"
 	"os"
 	"testing"
 	"time"
 
 	"parley/media"
 	"parley/media/codec"
+	"parley/media/mediatest"
 )
 
 // photos are from Debian's mate-backgrounds: a beetle on a leaf, a garden, and sand, in which
@@ -41,27 +41,11 @@ func photo(t testing.TB, name string) *media.Frame {
 	return f
 }
 
-// pan moves a window of w by h pixels over a photograph like a camera in a hand: back and forth at
-// 300 pixels a second, with a slower sway up and down.
+// pan has a camera of w by h pixels move over a photograph.
 func pan(t testing.TB, photo *media.Frame, w, h, frames int) []*media.Frame {
-	const speed = 300.0
-	zoom := min(float64(photo.Width)/float64(2*w), float64(photo.Height)/(1.3*float64(h)))
-	cw, ch := int(zoom*float64(w)), int(zoom*float64(h))
-	spanX, spanY := float64(photo.Width-cw), float64(photo.Height-ch)
 	clip := make([]*media.Frame, frames)
 	for i := range clip {
-		at := float64(i) / 30
-		x := math.Mod(at*speed*zoom, 2*spanX)
-		if x > spanX {
-			x = 2*spanX - x
-		}
-		px, py := int(x)&^1, int(spanY/2*(1+math.Sin(at)))&^1
-		c := py/2*photo.UVStride + px/2
-		part := &media.Frame{
-			Width: cw, Height: ch, YStride: photo.YStride, UVStride: photo.UVStride,
-			Y: photo.Y[py*photo.YStride+px:], U: photo.U[c:], V: photo.V[c:],
-		}
-		clip[i] = resize(t, part, w, h)
+		clip[i] = resize(t, mediatest.Pan(photo, w, h, float64(i)/30), w, h)
 		clip[i].Captured = time.Unix(0, 0).Add(time.Duration(i) * time.Second / 30)
 	}
 	return clip

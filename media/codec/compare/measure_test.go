@@ -8,6 +8,7 @@ import (
 
 	"parley/media"
 	"parley/media/codec"
+	"parley/media/mediatest"
 )
 
 // coder is what the measurement needs of an encoder: nil data is a dropped frame.
@@ -109,7 +110,7 @@ func (tr *trial) run(t testing.TB, source, shown []*media.Frame) {
 			continue
 		}
 		if i%compared == 0 {
-			s.compared, s.psnr, s.ssim = 1, PSNR(shown[i], seen), SSIM(shown[i], seen)
+			s.compared, s.psnr, s.ssim = 1, mediatest.PSNR(shown[i], seen), mediatest.SSIM(shown[i], seen)
 		}
 		tr.add(s)
 	}

@@ -1,13 +1,17 @@
-// Package compare measures codecs and their settings against each other; the product does not use it.
-package compare
+// Package mediatest measures pictures for tests, and moves a camera over a photograph.
+package mediatest
 
 import (
+	"image"
 	"math"
 
 	"parley/media"
 )
 
-// PSNR of the luma planes of two pictures of one size, in dB; 99 for equal ones.
+// Equal is the PSNR of two pictures that do not differ, in dB; who differs has less.
+const Equal = 99
+
+// PSNR of the luma planes of two pictures of one size, in dB.
 func PSNR(a, b *media.Frame) float64 {
 	var sum int64
 	for y := range a.Height {
@@ -17,10 +21,33 @@ func PSNR(a, b *media.Frame) float64 {
 			sum += d * d
 		}
 	}
-	if sum == 0 {
-		return 99
+	return decibels(sum, a.Width*a.Height)
+}
+
+// PSNRImage of red, green and blue of two pictures of one size, of every step-th row and column,
+// in dB.
+func PSNRImage(a, b *image.RGBA, step int) float64 {
+	var sum int64
+	n := 0
+	for y := 0; y < a.Rect.Dy(); y += step {
+		p, q := a.Pix[y*a.Stride:], b.Pix[y*b.Stride:]
+		for x := 0; x < a.Rect.Dx()*4; x += 4 * step {
+			for c := range 3 {
+				d := int64(p[x+c]) - int64(q[x+c])
+				sum += d * d
+			}
+			n += 3
+		}
 	}
-	return 10 * math.Log10(255*255*float64(a.Width*a.Height)/float64(sum))
+	return decibels(sum, n)
+}
+
+// decibels of n samples of 8 bits, whose differences squared have this sum.
+func decibels(sum int64, n int) float64 {
+	if sum == 0 {
+		return Equal
+	}
+	return 10 * math.Log10(255*255*float64(n)/float64(sum))
 }
 
 // Constants of SSIM (Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment", 2004,

@@ -1,6 +1,8 @@
-package compare
+package mediatest
 
 import (
+	"image"
+	"image/color"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -16,7 +18,7 @@ func TestQuality(t *testing.T) {
 		a.Y[i] = byte(100 + rng.IntN(40))
 	}
 	copy(b.Y, a.Y)
-	if p, s := PSNR(a, b), SSIM(a, b); p != 99 || math.Abs(s-1) > 1e-9 {
+	if p, s := PSNR(a, b), SSIM(a, b); p != Equal || math.Abs(s-1) > 1e-9 {
 		t.Errorf("equal pictures: PSNR %v, SSIM %v", p, s)
 	}
 	// A step in brightness leaves the structure: 10 of 255 are 28.13 dB.
@@ -38,5 +40,25 @@ func TestQuality(t *testing.T) {
 	}
 	if s := SSIM(a, b); math.Abs(s) > 0.3 {
 		t.Errorf("unrelated: SSIM %v", s)
+	}
+}
+
+func TestPSNRImage(t *testing.T) {
+	a, b := image.NewRGBA(image.Rect(0, 0, 8, 6)), image.NewRGBA(image.Rect(0, 0, 8, 6))
+	for i := range a.Pix {
+		a.Pix[i], b.Pix[i] = 100, 100
+		if i%4 == 3 {
+			b.Pix[i] = 255 // how opaque a pixel is does not count
+		}
+	}
+	if p := PSNRImage(a, b, 1); p != Equal {
+		t.Errorf("equal pictures: %v", p)
+	}
+	for i := range b.Pix {
+		b.Pix[i] = 110
+	}
+	b.SetRGBA(1, 1, color.RGBA{}) // between the rows and columns that are looked at
+	if p := PSNRImage(a, b, 2); math.Abs(p-28.13) > 0.01 {
+		t.Errorf("brighter: %v", p)
 	}
 }
