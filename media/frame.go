@@ -11,6 +11,11 @@ import (
 // screen, small enough that a lying header cannot ask for gigabytes.
 const MaxDimension = 8192
 
+// SmallTile is the height, in pixels, up to which the picture of somebody else may move at half
+// its rate when this machine is busy: its sender is asked for no more, and the window draws no
+// more. It is more than two rows of tiles on a usual screen.
+const SmallTile = 400
+
 // Frame is a picture in planar YCbCr 4:2:0 (I420), BT.601 limited range, as cameras and
 // VP8 have it. The chroma planes are (Width+1)/2 by (Height+1)/2.
 //

@@ -135,13 +135,10 @@ func (d *display) due(tiles []*videoTile) bool {
 	return due
 }
 
-// What a busy machine is spared: drawing costs more than decoding what is drawn. Where no picture is
-// higher than smallTile, in pixels, there is a pause of sparedPause between two drawings: 15 a second,
+// sparedPause is what a busy machine is spared: drawing costs more than decoding what is drawn. Where
+// no picture is higher than media.SmallTile, there is this pause between two drawings: 15 a second,
 // which is what the small pictures of a call.ShedTiles come in.
-const (
-	smallTile   = 400
-	sparedPause = time.Second/15 - time.Second/120
-)
+const sparedPause = time.Second/15 - time.Second/120
 
 // spares says whether this frame is left out.
 func (d *display) spares(tiles []*videoTile, shed call.Shed, now time.Time) bool {
@@ -149,7 +146,7 @@ func (d *display) spares(tiles []*videoTile, shed call.Shed, now time.Time) bool
 		return false
 	}
 	for _, t := range tiles {
-		if t.h > smallTile {
+		if t.h > media.SmallTile {
 			return false
 		}
 	}

@@ -378,11 +378,8 @@ func (p *Peer) sender(i int) *pipe.VideoSender {
 // watchInterval is how often the one goroutine per peer looks at statistics and wants.
 const watchInterval = pipe.SyncInterval
 
-// smallTile is the height, in pixels, up to which a picture may move less smoothly when this
-// machine is busy: more than two rows of tiles on a usual screen.
-const smallTile = 400
-
-// SpareTiles says whether the other side's picture may move at half its rate where it is small.
+// SpareTiles says whether the other side's picture may move at half its rate where it is no
+// higher than media.SmallTile.
 func (p *Peer) SpareTiles(on bool) { p.spare.Store(on) }
 
 // watch sends sender reports and wants and keeps lips and sound together.
@@ -405,7 +402,7 @@ func (p *Peer) watch(ctx context.Context, pc *webrtc.PeerConnection) error {
 			p.setPath(pc)
 		}
 		w := Want{Camera: dims(p.cfg.CameraView.Size()), Screen: dims(p.cfg.ScreenView.Size())}
-		w.Half = p.spare.Load() && w.Camera[1] <= smallTile
+		w.Half = p.spare.Load() && w.Camera[1] <= media.SmallTile
 		if told && w == sent {
 			continue
 		}
