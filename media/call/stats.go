@@ -24,6 +24,7 @@ type Line struct {
 	Goroutines int        `json:"goroutines"`
 	Refused    uint64     `json:"refused_messages"`
 	Shed       string     `json:"shed"` // because this machine cannot keep up, see Shed
+	Echo       LineEcho   `json:"echo"`
 	Peers      []LinePeer `json:"peers"`
 }
 
@@ -31,6 +32,15 @@ type Line struct {
 type LineMember struct {
 	ID   signal.ID `json:"id"`
 	Name string    `json:"name"`
+}
+
+// LineEcho is what our microphone hears of our speaker, see media.AudioProcessorStats.
+type LineEcho struct {
+	DelayMs float64 `json:"delay_ms"`       // from the speaker; 0 while unknown
+	Drift   float64 `json:"drift_ppm"`      // of the speaker's clock against the microphone's
+	Reduced float64 `json:"reduced_db"`     // how much quieter it is made; 0 while there is none
+	Late    uint64  `json:"late_blocks"`    // of 10 ms, that the speaker had not been given in time
+	Dropped uint64  `json:"dropped_blocks"` // of 10 ms, that the microphone never asked for
 }
 
 // LinePeer is one connection.
@@ -136,6 +146,8 @@ func (m *Meter) Line(now time.Time) Line {
 		CPU: cpuSeconds(), RSS: residentMB(), Goroutines: runtime.NumGoroutine(),
 		Refused: s.Room.Refused, Shed: s.Shed.String(), Peers: []LinePeer{},
 	}
+	e := m.call.processor.Stats()
+	l.Echo = LineEcho{DelayMs: e.Delay, Drift: e.Drift, Reduced: e.Enhanced, Late: e.Late, Dropped: e.Dropped}
 	dt := now.Sub(m.last).Seconds()
 	m.last = now
 	before := make(map[signal.ID]peer.Stats)
