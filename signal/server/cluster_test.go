@@ -30,13 +30,17 @@ func startNATS(t testing.TB) string {
 	return ns.ClientURL()
 }
 
-func TestTwoNodes(t *testing.T) {
+// startTwoNodes runs two nodes that serve the same rooms.
+func startTwoNodes(t testing.TB) (n1, n2 *node) {
+	t.Helper()
 	address := startNATS(t)
-	n1 := startNode(t, server.Config{NATS: address})
-	n2 := startNode(t, server.Config{NATS: address})
+	return startNode(t, server.Config{NATS: address}), startNode(t, server.Config{NATS: address})
+}
+
+func TestTwoNodes(t *testing.T) {
+	n1, n2 := startTwoNodes(t)
 	name := room()
-	a := startMember(t, n1.url(), name, signal.NewID())
-	next[client.Connected](t, a)
+	a := startJoined(t, n1.url(), name)
 	b := startMember(t, n2.url(), name, signal.NewID())
 	if got := next[client.Connected](t, b); !slices.Equal(got.Members, []signal.ID{a.id}) {
 		t.Fatalf("b on the second node sees %v", got.Members)
@@ -62,16 +66,9 @@ func TestTwoNodes(t *testing.T) {
 // A member that comes back to another node brings its session along: whatever waited for it at
 // the first node and whatever it had not got through yet.
 func TestResumeAtAnotherNode(t *testing.T) {
-	address := startNATS(t)
-	n1 := startNode(t, server.Config{NATS: address})
-	n2 := startNode(t, server.Config{NATS: address})
-	name := room()
-	a := startMember(t, n1.url(), name, signal.NewID())
-	next[client.Connected](t, a)
+	n1, n2 := startTwoNodes(t)
 	wire := startCutter(t, n1.addr())
-	b := startMember(t, wire.url(), name, signal.NewID())
-	next[client.Connected](t, b)
-	next[client.Joined](t, a)
+	a, b := startPair(t, room(), n1.url(), wire.url())
 	wire.cut(true)
 	next[client.Disconnected](t, b)
 	for _, text := range []string{"one", "two", "three"} {
@@ -135,16 +132,9 @@ func TestNothingIsLostBetweenNodes(t *testing.T) {
 
 // A node that stops sends its members to the others, and their sessions follow.
 func TestGracefulStopHandsMembersOver(t *testing.T) {
-	address := startNATS(t)
-	n1 := startNode(t, server.Config{NATS: address})
-	n2 := startNode(t, server.Config{NATS: address})
-	name := room()
-	a := startMember(t, n2.url(), name, signal.NewID())
-	next[client.Connected](t, a)
+	n1, n2 := startTwoNodes(t)
 	wire := startCutter(t, n1.addr())
-	b := startMember(t, wire.url(), name, signal.NewID())
-	next[client.Connected](t, b)
-	next[client.Joined](t, a)
+	a, b := startPair(t, room(), n2.url(), wire.url())
 	wire.retarget(n2.addr()) // as a load balancer would
 	n1.stop()
 	if got := next[client.Connected](t, b); !got.Resumed {
@@ -165,12 +155,7 @@ func TestDeadNodeIsNoticed(t *testing.T) {
 	mortal := startNATSProxy(t, address)
 	n1 := startNode(t, server.Config{NATS: address})
 	n2 := startNode(t, server.Config{NATS: "nats://" + mortal.listener.Addr().String()})
-	name := room()
-	a := startMember(t, n1.url(), name, signal.NewID())
-	next[client.Connected](t, a)
-	b := startMember(t, n2.url(), name, signal.NewID())
-	next[client.Connected](t, b)
-	next[client.Joined](t, a)
+	a, b := startPair(t, room(), n1.url(), n2.url())
 	mortal.cut(true)
 	if got := next[client.Left](t, a); got.ID != b.id {
 		t.Fatalf("a was told that %s left", got.ID)

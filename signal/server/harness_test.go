@@ -89,6 +89,22 @@ func startMember(t testing.TB, url, room string, id signal.ID) *member {
 	return m
 }
 
+// startJoined starts a member and waits until it is in the room.
+func startJoined(t testing.TB, url, room string) *member {
+	t.Helper()
+	m := startMember(t, url, room, signal.NewID())
+	next[client.Connected](t, m)
+	return m
+}
+
+// startPair starts two members, one after the other, who have met.
+func startPair(t testing.TB, room, urlA, urlB string) (a, b *member) {
+	t.Helper()
+	a, b = startJoined(t, urlA, room), startJoined(t, urlB, room)
+	next[client.Joined](t, a)
+	return a, b
+}
+
 // next returns the next event of kind E, past Disconnected ones.
 func next[E client.Event](t testing.TB, m *member) E {
 	t.Helper()

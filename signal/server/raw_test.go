@@ -79,12 +79,20 @@ func joinFrame(name string) signal.Join {
 	return signal.Join{Try: 1, Version: signal.Version, Room: name, ID: signal.NewID(), Token: signal.NewToken()}
 }
 
+// joinRaw joins a room, and leaves the rest to the test.
+func joinRaw(t testing.TB, n *node, name string) *raw {
+	t.Helper()
+	r := dialRaw(t, n)
+	r.say(signal.Encode(joinFrame(name)))
+	hear[signal.Welcome](r)
+	return r
+}
+
 // Whoever breaks the protocol is told so, and the others go on.
 func TestBreachesAreRefused(t *testing.T) {
 	n := startNode(t, server.Config{})
 	name := room()
-	witness := startMember(t, n.url(), name, signal.NewID())
-	next[client.Connected](t, witness)
+	witness := startJoined(t, n.url(), name)
 	future := joinFrame(name)
 	future.Version = 2
 	beyond := joinFrame(name)
@@ -183,11 +191,8 @@ func TestTakeover(t *testing.T) {
 func TestOverflowEndsTheSession(t *testing.T) {
 	n := startNode(t, server.Config{Rate: 100_000, Burst: 100_000})
 	name := room()
-	deaf := dialRaw(t, n)
-	deaf.say(signal.Encode(joinFrame(name)))
-	hear[signal.Welcome](deaf)
-	a := startMember(t, n.url(), name, signal.NewID())
-	next[client.Connected](t, a)
+	deaf := joinRaw(t, n, name)
+	a := startJoined(t, n.url(), name)
 	sendAll(t, a, "", 3000)
 	if got := next[client.Left](t, a); got.ID == a.id {
 		t.Fatal("the wrong one left")
@@ -202,12 +207,7 @@ func TestOverflowEndsTheSession(t *testing.T) {
 
 func TestTooFastASenderIsSlowedDownNotRefused(t *testing.T) {
 	n := startNode(t, server.Config{Rate: 100, Burst: 10})
-	name := room()
-	a := startMember(t, n.url(), name, signal.NewID())
-	next[client.Connected](t, a)
-	b := startMember(t, n.url(), name, signal.NewID())
-	next[client.Connected](t, b)
-	next[client.Joined](t, a)
+	a, b := startPair(t, room(), n.url(), n.url())
 	for seq := range uint64(60) {
 		if err := a.Send(b.id, seq+1, []byte("x"), nil); err != nil {
 			t.Fatal(err)
@@ -227,11 +227,8 @@ func TestSilentClientIsNoticed(t *testing.T) {
 	}
 	n := startNode(t, server.Config{})
 	name := room()
-	a := startMember(t, n.url(), name, signal.NewID())
-	next[client.Connected](t, a)
-	mute := dialRaw(t, n)
-	mute.say(signal.Encode(joinFrame(name)))
-	hear[signal.Welcome](mute)
+	a := startJoined(t, n.url(), name)
+	mute := joinRaw(t, n, name)
 	hear[signal.Ping](mute)
 	mute.closes()
 	next[client.Joined](t, a)
@@ -245,9 +242,7 @@ func TestSilentClientIsNoticed(t *testing.T) {
 
 func TestConnectionLimit(t *testing.T) {
 	n := startNode(t, server.Config{MaxConnections: 1})
-	first := dialRaw(t, n)
-	first.say(signal.Encode(joinFrame(room())))
-	hear[signal.Welcome](first)
+	joinRaw(t, n, room())
 	_, resp, err := websocket.DefaultDialer.Dial(n.url(), nil)
 	if err == nil || resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
 		t.Fatalf("second connection: %v, %v", resp, err)
@@ -268,10 +263,8 @@ func TestServerSeesOnlySealedBodies(t *testing.T) {
 	})
 	code := signal.NewCode()
 	keys := signal.Derive(code)
-	a := startMember(t, wire.url(), keys.Room, signal.NewID())
-	next[client.Connected](t, a)
-	b := startMember(t, wire.url(), keys.Room, signal.NewID())
-	next[client.Connected](t, b)
+	a := startJoined(t, wire.url(), keys.Room)
+	b := startJoined(t, wire.url(), keys.Room)
 	const secret = "Grace Hopper says: the nanosecond is 30 cm long"
 	sealer, opener := signal.NewSealer(keys, a.id), signal.NewOpener(keys, b.id)
 	seq, body := sealer.Seal(b.id, []byte(secret))

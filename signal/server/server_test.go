@@ -63,16 +63,14 @@ func TestMembersMeetAndTalk(t *testing.T) {
 
 func TestRoomsAreApart(t *testing.T) {
 	n := startNode(t, server.Config{})
-	a := startMember(t, n.url(), room(), signal.NewID())
-	next[client.Connected](t, a)
+	a := startJoined(t, n.url(), room())
 	b := startMember(t, n.url(), room(), signal.NewID())
 	if got := next[client.Connected](t, b); len(got.Members) != 0 {
 		t.Fatalf("a stranger sees %v", got.Members)
 	}
 	b.say(t, "", "x")
 	b.say(t, a.id, "y")
-	c := startMember(t, n.url(), room(), signal.NewID())
-	next[client.Connected](t, c)
+	startJoined(t, n.url(), room())
 	select {
 	case ev := <-a.events:
 		t.Fatalf("a got %+v from another room", ev)
@@ -96,7 +94,7 @@ func TestFullRoom(t *testing.T) {
 	n := startNode(t, server.Config{})
 	name := room()
 	for range signal.MaxMembers {
-		next[client.Connected](t, startMember(t, n.url(), name, signal.NewID()))
+		startJoined(t, n.url(), name)
 	}
 	late := startMember(t, n.url(), name, signal.NewID())
 	if err := late.ends(t); !errors.Is(err, client.ErrFull) {
@@ -109,11 +107,7 @@ func TestResume(t *testing.T) {
 	n := startNode(t, server.Config{})
 	wire := startCutter(t, n.addr())
 	name := room()
-	a := startMember(t, n.url(), name, signal.NewID())
-	next[client.Connected](t, a)
-	b := startMember(t, wire.url(), name, signal.NewID())
-	next[client.Connected](t, b)
-	next[client.Joined](t, a)
+	a, b := startPair(t, name, n.url(), wire.url())
 	wire.cut(true)
 	next[client.Disconnected](t, b)
 	a.say(t, b.id, "while away")
@@ -220,12 +214,7 @@ func sendAll(t *testing.T, m *member, to signal.ID, count int) {
 func TestServerRestart(t *testing.T) {
 	first := startNode(t, server.Config{})
 	wire, wireB := startCutter(t, first.addr()), startCutter(t, first.addr())
-	name := room()
-	a := startMember(t, wire.url(), name, signal.NewID())
-	next[client.Connected](t, a)
-	b := startMember(t, wireB.url(), name, signal.NewID())
-	next[client.Connected](t, b)
-	next[client.Joined](t, a)
+	a, b := startPair(t, room(), wire.url(), wireB.url())
 	wire.cut(true)
 	wireB.cut(true)
 	next[client.Disconnected](t, a)
@@ -261,12 +250,7 @@ func TestMemberThatStaysAwayLeaves(t *testing.T) {
 	}
 	n := startNode(t, server.Config{})
 	wire := startCutter(t, n.addr())
-	name := room()
-	a := startMember(t, n.url(), name, signal.NewID())
-	next[client.Connected](t, a)
-	b := startMember(t, wire.url(), name, signal.NewID())
-	next[client.Connected](t, b)
-	next[client.Joined](t, a)
+	a, b := startPair(t, room(), n.url(), wire.url())
 	wire.cut(true)
 	deadline := time.After(3 * signal.ResumeWindow)
 	select {
@@ -288,12 +272,7 @@ func TestMemberThatStaysAwayLeaves(t *testing.T) {
 // Kick replaces a connection that still works, as after a change of network, and loses nothing.
 func TestKickResumesAtOnce(t *testing.T) {
 	n := startNode(t, server.Config{})
-	name := room()
-	a := startMember(t, n.url(), name, signal.NewID())
-	next[client.Connected](t, a)
-	b := startMember(t, n.url(), name, signal.NewID())
-	next[client.Connected](t, b)
-	next[client.Joined](t, a)
+	a, b := startPair(t, room(), n.url(), n.url())
 	for round := range 5 {
 		b.Kick()
 		a.say(t, b.id, fmt.Sprint("round ", round))
@@ -326,12 +305,7 @@ func TestKickResumesAtOnce(t *testing.T) {
 
 func TestCloseFlushes(t *testing.T) {
 	n := startNode(t, server.Config{})
-	name := room()
-	a := startMember(t, n.url(), name, signal.NewID())
-	next[client.Connected](t, a)
-	b := startMember(t, n.url(), name, signal.NewID())
-	next[client.Connected](t, b)
-	next[client.Joined](t, a)
+	a, b := startPair(t, room(), n.url(), n.url())
 	const count = 200
 	acked := make(chan error, count)
 	for seq := range uint64(count) {
