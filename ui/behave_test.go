@@ -425,21 +425,27 @@ func TestByKeyboardAlone(t *testing.T) {
 	} {
 		w, c := openScaled(t, start, someRecents)
 		show(w, tt.state)
-		var got []string
-		for range 20 {
-			test.FocusNext(w.win.Canvas())
-			name := focusName(w.win.Canvas().Focused())
-			if len(got) > 0 && name == got[0] {
-				break
-			}
-			got = append(got, name)
-		}
+		got := tabOrder(w)
 		if !reflect.DeepEqual(got, tt.want) {
 			t.Errorf("%v: Tab goes to %q, want %q", tt.state.Phase, got, tt.want)
 		}
 		c.take()
 		w.win.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
 	}
+}
+
+// tabOrder is what Tab goes to until it is back where it began, 20 at most.
+func tabOrder(w *Window) []string {
+	var names []string
+	for range 20 {
+		test.FocusNext(w.win.Canvas())
+		name := focusName(w.win.Canvas().Focused())
+		if len(names) > 0 && name == names[0] {
+			break
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 func focusName(f fyne.Focusable) string {

@@ -137,15 +137,7 @@ func TestShareRegion(t *testing.T) {
 
 func TestShareByKeyboardAlone(t *testing.T) {
 	w, c := openSharing(t, smallest)
-	var got []string
-	for range 20 {
-		test.FocusNext(w.win.Canvas())
-		name := focusName(w.win.Canvas().Focused())
-		if len(got) > 0 && name == got[0] {
-			break
-		}
-		got = append(got, name)
-	}
+	got := tabOrder(w)
 	want := []string{
 		"Close", "Screen DP-1", "Screen HDMI-1", "Part of the screen", "Roadmap, winter — Editor", "Inbox (3) — Mail",
 		"Quarterly figures with a very long title that does not fit — Spreadsheet",

@@ -37,6 +37,13 @@ func (r *renderer) Refresh() {
 	}
 }
 
+// refreshAll draws every part of a widget anew.
+func refreshAll(parts []fyne.CanvasObject) {
+	for _, o := range parts {
+		o.Refresh()
+	}
+}
+
 // Area is a container whose layout is a function, for screens that place their parts by
 // hand. MinSize is the size given, which may be less than the parts want.
 func Area(minimum fyne.Size, place func(fyne.Size), parts ...fyne.CanvasObject) *fyne.Container {

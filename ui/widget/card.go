@@ -93,9 +93,7 @@ func (c *DeviceCard) CreateRenderer() fyne.WidgetRenderer {
 		refresh: func() {
 			paint()
 			placeNote(c.Size()) // another text may have another number of lines
-			for _, o := range objects {
-				o.Refresh()
-			}
+			refreshAll(objects)
 		},
 	}
 }

@@ -72,10 +72,6 @@ func (p *Person) CreateRenderer() fyne.WidgetRenderer {
 	return &renderer{
 		objects: objects,
 		layout:  p.place,
-		refresh: func() {
-			for _, o := range objects {
-				o.Refresh()
-			}
-		},
+		refresh: func() { refreshAll(objects) },
 	}
 }

@@ -171,9 +171,7 @@ func (r *Region) CreateRenderer() fyne.WidgetRenderer {
 		refresh: func() {
 			paint()
 			layout(r.Size())
-			for _, o := range objects {
-				o.Refresh()
-			}
+			refreshAll(objects)
 		},
 	}
 }

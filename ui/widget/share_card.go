@@ -98,9 +98,7 @@ func (c *ShareCard) CreateRenderer() fyne.WidgetRenderer {
 		min: c.MinSize,
 		refresh: func() {
 			paint()
-			for _, o := range objects {
-				o.Refresh()
-			}
+			refreshAll(objects)
 		},
 	}
 }

@@ -79,9 +79,7 @@ func (s *Switch) CreateRenderer() fyne.WidgetRenderer {
 		refresh: func() {
 			paint()
 			layout(s.Size())
-			for _, o := range objects {
-				o.Refresh()
-			}
+			refreshAll(objects)
 		},
 	}
 }
