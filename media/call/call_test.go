@@ -21,8 +21,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rendezvous starts a real service on loopback.
-func rendezvous(t testing.TB) *url.URL {
+// service runs a real service, without an address, until stop.
+func service(t testing.TB) (srv *server.Server, stop func()) {
 	t.Helper()
 	srv, err := server.New(server.Config{})
 	if err != nil {
@@ -31,14 +31,20 @@ func rendezvous(t testing.TB) *url.URL {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- srv.Run(ctx) }()
-	h := httptest.NewServer(srv)
-	t.Cleanup(func() {
+	return srv, func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error("server:", err)
 		}
-		h.Close()
-	})
+	}
+}
+
+// rendezvous starts a real service on loopback.
+func rendezvous(t testing.TB) *url.URL {
+	t.Helper()
+	srv, stop := service(t)
+	h := httptest.NewServer(srv)
+	t.Cleanup(func() { stop(); h.Close() })
 	u, err := url.Parse(h.URL)
 	if err != nil {
 		t.Fatal(err)

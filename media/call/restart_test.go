@@ -1,7 +1,6 @@
 package call
 
 import (
-	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -25,20 +24,9 @@ func (r *restartable) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 }
 
 func (r *restartable) start() {
-	srv, err := server.New(server.Config{})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- srv.Run(ctx) }()
+	srv, stop := service(r.t)
 	r.now.Store(srv)
-	r.stop = func() {
-		cancel()
-		if err := <-done; err != nil {
-			r.t.Error("server:", err)
-		}
-	}
+	r.stop = stop
 }
 
 // A service that restarts and remembers nothing interrupts neither picture nor sound, and
