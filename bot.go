@@ -75,7 +75,9 @@ func (p *program) bot() error {
 	return nil
 }
 
-// watch looks at everybody's picture, at the display's pace, as a window would.
+// watch looks at everybody's picture, at the display's pace, as a window would. A view tells nobody
+// that a picture has come, because a window asks anyway whenever it may draw; and what a bot reports
+// as painted, and when, is to be what a window would report.
 func (p *program) watch(ctx context.Context, c *call.Call) {
 	tick := time.NewTicker(time.Second / 60)
 	defer tick.Stop()
