@@ -85,7 +85,7 @@ func BenchmarkAudioRead(b *testing.B) {
 // BenchmarkAudioReadWithoutDecoding is the share of it that is ours.
 func BenchmarkAudioReadWithoutDecoding(b *testing.B) {
 	e, block := newEndless(b), make([]int16, media.BlockSamples)
-	rs := []*pipe.AudioReceiver{pipe.NewAudioReceiver(newToneDecoder())}
+	rs := []*pipe.AudioReceiver{pipe.NewAudioReceiver(newToneDecoder(1))}
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := 0; i < b.N; i += 2 {
@@ -111,7 +111,7 @@ func BenchmarkMixer(b *testing.B) {
 	m := pipe.NewMixer()
 	var push []func()
 	for i := range 8 {
-		r, f := loud(i)
+		r, f := tone(i, 1)
 		m.Add(fmt.Sprint(i), r)
 		push = append(push, f)
 	}

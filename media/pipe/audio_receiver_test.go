@@ -364,9 +364,7 @@ func TestAudioConcurrently(t *testing.T) {
 		out := make([]int16, stereoBlock)
 		for range 100 {
 			m.Add("a", r)
-			m.Play(out)
-			m.Fill(make([]int16, stereoBlock))
-			m.SetVolume("a", 0.5)
+			m.Fill(out)
 			m.Remove("a")
 		}
 	})

@@ -18,10 +18,11 @@ import (
 // a tone of 200 Hz at full scale, so that the decoding costs nothing.
 type toneDecoder struct{ tone [media.PacketSamples]int16 }
 
-func newToneDecoder() *toneDecoder {
+// newToneDecoder decodes everything to the same tone, with this part of full scale.
+func newToneDecoder(level float64) *toneDecoder {
 	d := new(toneDecoder)
 	for i := range d.tone {
-		d.tone[i] = int16(math.MaxInt16 * math.Sin(2*math.Pi*200*float64(i)/media.SampleRate))
+		d.tone[i] = int16(level * math.MaxInt16 * math.Sin(2*math.Pi*200*float64(i)/media.SampleRate))
 	}
 	return d
 }
@@ -44,7 +45,7 @@ func TestAudioDrift(t *testing.T) {
 	for _, ppm := range []float64{-300, -100, 100, 300} {
 		t.Run(fmt.Sprintf("%+.0f ppm", ppm), func(t *testing.T) {
 			t.Parallel()
-			r := pipe.NewAudioReceiver(newToneDecoder())
+			r := pipe.NewAudioReceiver(newToneDecoder(1))
 			defer r.Close()
 			rng := rand.New(rand.NewPCG(5, 6))
 			period := time.Duration(float64(media.PacketDuration) / (1 + ppm/1e6))

@@ -11,11 +11,6 @@ import (
 )
 
 const (
-	// maxVolume is how much a voice can be amplified: 12 dB.
-	maxVolume = 4
-	// mixerSounds is how many short sounds play at a time; when one more comes, the
-	// oldest ends, and is counted.
-	mixerSounds = 4
 	// limitAbove is the level up to which sound passes unchanged: -1.9 dBFS.
 	limitAbove = 0.8 * math.MaxInt16
 	// limitAttack is how fast, in samples, the limiter gives way to a peak: 1 ms.
@@ -25,15 +20,11 @@ const (
 	limitRelease = 0.05
 )
 
-// Mixer adds up all remote voices and the window's short sounds into what the speaker
-// plays. Our own voice is never added. Its methods may be called from any goroutine.
+// Mixer adds up all remote voices into what the speaker plays. Our own voice is never added.
+// Its methods may be called from any goroutine.
 type Mixer struct {
 	changeMu sync.Mutex
-	sources  atomic.Pointer[[]*mixerSource] // copied on change
-	replaced atomic.Uint64
-
-	soundMu sync.Mutex
-	sounds  [][]int16 // what is left of each
+	sources  atomic.Pointer[[]mixerSource] // copied on change
 
 	fillMu sync.Mutex                                        // while speakers change, two may ask
 	voice  [media.BlockSamples * media.SpeakerChannels]int16 // of one source
@@ -41,66 +32,32 @@ type Mixer struct {
 	limit  float32 // gain of the limiter at the end of the last block
 }
 
-// mixerSource is one voice with its volume.
+// mixerSource is one voice.
 type mixerSource struct {
 	id       string
 	receiver *AudioReceiver
-	volume   atomic.Uint32 // math.Float32bits
-	muted    atomic.Bool
-	gain     float32 // at the end of the last block; belongs to Fill
 }
 
 // NewMixer returns a mixer without sources.
 func NewMixer() *Mixer {
-	m := &Mixer{limit: 1, sounds: make([][]int16, 0, mixerSounds)}
-	m.sources.Store(new([]*mixerSource))
+	m := &Mixer{limit: 1}
+	m.sources.Store(new([]mixerSource))
 	return m
 }
 
-// Add has r heard, at full volume. It replaces a source with the same id.
+// Add has r heard. It replaces a source with the same id.
 func (m *Mixer) Add(id string, r *AudioReceiver) {
-	s := &mixerSource{id: id, receiver: r, gain: 1}
-	s.volume.Store(math.Float32bits(1))
-	m.change(func(all []*mixerSource) []*mixerSource {
-		return append(slices.DeleteFunc(all, func(o *mixerSource) bool { return o.id == id }), s)
+	m.change(func(all []mixerSource) []mixerSource {
+		return append(slices.DeleteFunc(all, func(o mixerSource) bool { return o.id == id }), mixerSource{id, r})
 	})
 }
 
 // Remove ends a source. A Fill that is under way may still read from its receiver.
 func (m *Mixer) Remove(id string) {
-	m.change(func(all []*mixerSource) []*mixerSource {
-		return slices.DeleteFunc(all, func(o *mixerSource) bool { return o.id == id })
+	m.change(func(all []mixerSource) []mixerSource {
+		return slices.DeleteFunc(all, func(o mixerSource) bool { return o.id == id })
 	})
 }
-
-// SetVolume amplifies a source by v, 0 to 4; 1 is as it comes.
-func (m *Mixer) SetVolume(id string, v float64) {
-	if s := m.find(id); s != nil && !math.IsNaN(v) {
-		s.volume.Store(math.Float32bits(float32(min(max(v, 0), maxVolume))))
-	}
-}
-
-// SetMuted silences a source for us alone; it goes on being received.
-func (m *Mixer) SetMuted(id string, muted bool) {
-	if s := m.find(id); s != nil {
-		s.muted.Store(muted)
-	}
-}
-
-// Play mixes in a short sound of SpeakerChannels interleaved channels, which must not be
-// written to any more.
-func (m *Mixer) Play(pcm []int16) {
-	m.soundMu.Lock()
-	defer m.soundMu.Unlock()
-	if len(m.sounds) == mixerSounds {
-		m.sounds = slices.Delete(m.sounds, 0, 1)
-		m.replaced.Add(1)
-	}
-	m.sounds = append(m.sounds, pcm[:len(pcm)/media.SpeakerChannels*media.SpeakerChannels])
-}
-
-// Replaced counts the sounds that ended early because too many played.
-func (m *Mixer) Replaced() uint64 { return m.replaced.Load() }
 
 // Fill writes the next sound for the speaker; it is the callback of media.AudioSink.Run.
 // What of pcm is no whole block of 10 ms is silence.
@@ -121,43 +78,20 @@ func (m *Mixer) fillBlock(pcm []int16, at time.Time) {
 	for _, s := range *m.sources.Load() {
 		m.addVoice(s, at)
 	}
-	m.addSounds()
 	m.limitTo(pcm)
 }
 
-// addVoice adds a source's next block to the sum, the volume gliding to what was asked for.
-func (m *Mixer) addVoice(s *mixerSource, at time.Time) {
-	gain := math.Float32frombits(s.volume.Load())
-	if s.muted.Load() {
-		gain = 0
-	}
-	from := s.gain
-	s.gain = gain
-	// A source that is not heard is read all the same: its queue must move on.
+// addVoice adds a source's next block to the sum.
+func (m *Mixer) addVoice(s mixerSource, at time.Time) {
 	channels := s.receiver.Channels()
 	pcm := m.voice[:media.BlockSamples*channels]
-	if !s.receiver.Read(pcm, at) || from == 0 && gain == 0 {
+	if !s.receiver.Read(pcm, at) {
 		return
 	}
-	step := (gain - from) / media.BlockSamples
 	for i := range media.BlockSamples {
-		from += step
-		m.sum[2*i] += float32(pcm[i*channels]) * from
-		m.sum[2*i+1] += float32(pcm[(i+1)*channels-1]) * from
+		m.sum[2*i] += float32(pcm[i*channels])
+		m.sum[2*i+1] += float32(pcm[(i+1)*channels-1])
 	}
-}
-
-func (m *Mixer) addSounds() {
-	m.soundMu.Lock()
-	defer m.soundMu.Unlock()
-	for i, sound := range m.sounds {
-		n := min(len(sound), len(m.sum))
-		for j, v := range sound[:n] {
-			m.sum[j] += float32(v)
-		}
-		m.sounds[i] = sound[n:]
-	}
-	m.sounds = slices.DeleteFunc(m.sounds, func(s []int16) bool { return len(s) == 0 })
 }
 
 // limitTo writes the sum to pcm. Volume goes down within 1 ms where voices add up to more
@@ -203,18 +137,9 @@ func bend(v float32) int16 {
 	return int16(v)
 }
 
-func (m *Mixer) change(f func([]*mixerSource) []*mixerSource) {
+func (m *Mixer) change(f func([]mixerSource) []mixerSource) {
 	m.changeMu.Lock()
 	defer m.changeMu.Unlock()
 	all := f(slices.Clone(*m.sources.Load()))
 	m.sources.Store(&all)
-}
-
-func (m *Mixer) find(id string) *mixerSource {
-	for _, s := range *m.sources.Load() {
-		if s.id == id {
-			return s
-		}
-	}
-	return nil
 }

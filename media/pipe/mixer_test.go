@@ -2,7 +2,6 @@ package pipe_test
 
 import (
 	"fmt"
-	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,9 +14,9 @@ import (
 
 const stereoBlock = media.BlockSamples * media.SpeakerChannels
 
-// loud is a receiver that plays a tone at full scale as long as push is called.
-func loud(i int) (r *pipe.AudioReceiver, push func()) {
-	r = pipe.NewAudioReceiver(newToneDecoder())
+// tone is a receiver that plays a tone, with this part of full scale, as long as push is called.
+func tone(i int, level float64) (r *pipe.AudioReceiver, push func()) {
+	r = pipe.NewAudioReceiver(newToneDecoder(level))
 	p := &rtp.Packet{Header: rtp.Header{SSRC: uint32(i)}, Payload: []byte{0x80, 1, 2, 3}}
 	return r, func() {
 		r.Push(p, time.Now())
@@ -26,12 +25,12 @@ func loud(i int) (r *pipe.AudioReceiver, push func()) {
 	}
 }
 
-// play runs n sources for d and returns what the speaker gets; each is called before a block.
-func play(m *pipe.Mixer, n int, d time.Duration, each func(at time.Duration)) []int16 {
+// play runs n sources, each with this part of full scale, for d and returns what the speaker gets; each is called before a block.
+func play(m *pipe.Mixer, n int, level float64, d time.Duration, each func(at time.Duration)) []int16 {
 	var out []int16
 	var push []func()
 	for i := range n {
-		r, f := loud(i)
+		r, f := tone(i, level)
 		m.Add(fmt.Sprint(i), r)
 		push = append(push, f)
 	}
@@ -64,7 +63,7 @@ func left(pcm []int16) []int16 {
 func TestMixerDoesNotWrap(t *testing.T) {
 	for _, n := range []int{1, 2, 8, 32} {
 		synctest.Test(t, func(t *testing.T) {
-			out := left(play(pipe.NewMixer(), n, time.Second, nil))
+			out := left(play(pipe.NewMixer(), n, 1, time.Second, nil))
 			// The first block has the limiter's attack.
 			if got := jump(out[len(out)/4:]); got > 900 {
 				t.Errorf("%d sources: step of %d", n, got)
@@ -88,14 +87,8 @@ func TestMixerDoesNotWrap(t *testing.T) {
 
 func TestMixerSums(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := pipe.NewMixer()
-		one := left(play(m, 1, time.Second, func(time.Duration) { m.SetVolume("0", 0.25) }))
-		m = pipe.NewMixer()
-		three := left(play(m, 3, time.Second, func(time.Duration) {
-			for i := range 3 {
-				m.SetVolume(fmt.Sprint(i), 0.25)
-			}
-		}))
+		one := left(play(pipe.NewMixer(), 1, 0.25, time.Second, nil))
+		three := left(play(pipe.NewMixer(), 3, 0.25, time.Second, nil))
 		for i := len(one) / 2; i < len(one); i++ {
 			if d := int(three[i]) - 3*int(one[i]); d > 3 || d < -3 {
 				t.Fatalf("sample %d is %d, three times %d expected", i, three[i], one[i])
@@ -104,31 +97,10 @@ func TestMixerSums(t *testing.T) {
 	})
 }
 
-func TestMixerMutesWithoutClick(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := pipe.NewMixer()
-		out := left(play(m, 1, 2*time.Second, func(at time.Duration) {
-			m.SetVolume("0", 0.5)
-			m.SetMuted("0", at >= time.Second && at < 1500*ms)
-			m.SetMuted("nobody", true)
-			m.SetVolume("0", math.NaN())
-		}))
-		if got := jump(out[len(out)/10:]); got > 600 {
-			t.Errorf("step of %d", got)
-		}
-		if l := media.Level(out[len(out)*55/100 : len(out)*74/100]); l > media.LevelFloor {
-			t.Errorf("muted, but %.0f dBFS", l)
-		}
-		if l := media.Level(out[len(out)*76/100:]); l < -12 {
-			t.Errorf("unmuted, but %.0f dBFS", l)
-		}
-	})
-}
-
 func TestMixerSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := pipe.NewMixer()
-		out := left(play(m, 1, time.Second, func(at time.Duration) {
+		out := left(play(m, 1, 1, time.Second, func(at time.Duration) {
 			if at == 500*ms {
 				m.Remove("0")
 				m.Remove("0")
@@ -138,7 +110,7 @@ func TestMixerSources(t *testing.T) {
 			t.Errorf("a removed source is heard with %.0f dBFS", l)
 		}
 		// Adding under the same name replaces.
-		r, _ := loud(1)
+		r, _ := tone(1, 1)
 		m.Add("x", r)
 		m.Add("x", r)
 		m.Remove("x")
@@ -151,30 +123,11 @@ func TestMixerSources(t *testing.T) {
 	})
 }
 
-func TestMixerPlaysSounds(t *testing.T) {
-	m := pipe.NewMixer()
-	sound := make([]int16, stereoBlock+101) // neither whole blocks nor whole samples
-	for i := range sound {
-		sound[i] = 1000
-	}
-	m.Play(sound)
-	m.Play(nil)
-	out := make([]int16, 3*stereoBlock+7)
-	out[len(out)-1] = 5
-	m.Fill(out)
-	for i, v := range out {
-		if want := int16(1000); i < len(sound)-1 && v != want || i >= len(sound)-1 && v != 0 {
-			t.Fatalf("sample %d is %d", i, v)
-		}
-	}
-	for range 6 {
-		m.Play(sound)
-	}
-	if m.Replaced() != 2 {
-		t.Errorf("%d sounds replaced, want 2", m.Replaced())
-	}
-	m.Fill(out[:stereoBlock])
-	if out[0] != 4000 {
-		t.Errorf("four sounds add up to %d", out[0])
+func TestMixerClearsWhatIsNoWholeBlock(t *testing.T) {
+	out := make([]int16, stereoBlock+7)
+	out[0], out[len(out)-1] = 5, 5
+	pipe.NewMixer().Fill(out)
+	if out[0] != 0 || out[len(out)-1] != 0 {
+		t.Errorf("nobody speaks, and the speaker plays %d and %d", out[0], out[len(out)-1])
 	}
 }
