@@ -17,9 +17,3 @@ type Shareable struct {
 	Origin  image.Point // of a screen, where it is among all screens
 	Preview *image.RGBA // a small picture of it, never written to again; nil where there is none
 }
-
-// The largest screen picture that is sent, in pixels; a larger one is scaled down.
-const (
-	MaxScreenWidth  = 2560
-	MaxScreenHeight = 1440
-)

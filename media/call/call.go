@@ -150,7 +150,7 @@ func (c *Call) view(id signal.ID, kind media.Kind) *pipe.View {
 	defer c.mu.Unlock()
 	k := viewKey{id, kind}
 	if c.views[k] == nil {
-		c.views[k] = pipe.NewView(c.cfg.Codecs, id == Self && kind == media.Camera, nil)
+		c.views[k] = pipe.NewView(c.cfg.Codecs, id == Self && kind == media.Camera)
 	}
 	return c.views[k]
 }

@@ -34,7 +34,9 @@ struct apm {
 apm *apm_new(void) try {
   std::unique_ptr<apm> a(new apm());
   a->p.reset(AudioProcessing::Create());
-  if (!a->p || apm_reset(a.get()) != 0) return nullptr;
+  if (!a->p) return nullptr;
+  const webrtc::StreamConfig mono(AudioProcessing::kSampleRate48kHz, 1);
+  if (a->p->Initialize({{mono, mono, mono, mono}}) != 0) return nullptr;
   prepare(a->near);
   return a.release();
 } catch (...) {
@@ -42,13 +44,6 @@ apm *apm_new(void) try {
 }
 
 void apm_free(apm *a) { delete a; }
-
-int apm_reset(apm *a) try {
-  const webrtc::StreamConfig mono(AudioProcessing::kSampleRate48kHz, 1);
-  return a->p->Initialize({{mono, mono, mono, mono}});
-} catch (...) {
-  return kException;
-}
 
 int apm_configure(apm *a, int flags) try {
   AudioProcessing &p = *a->p;

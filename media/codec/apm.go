@@ -40,8 +40,6 @@ func (a *apm) configure(cfg media.AudioProcessing) error {
 	return apmError("configure", C.apm_configure(a.c, flags))
 }
 
-func (a *apm) reset() error { return apmError("reset", C.apm_reset(a.c)) }
-
 func (a *apm) process(pcm []int16) (media.Voice, error) {
 	if err := apmError("process sound", C.apm_process(a.c, (*C.int16_t)(&pcm[0]), &a.voice)); err != nil {
 		return media.VoiceUnknown, err

@@ -1,5 +1,5 @@
 // What the package uses of WebRTC's audio processing module. No exception leaves it, and
-// only apm_new, apm_configure and apm_reset allocate.
+// only apm_new and apm_configure allocate.
 #ifndef PARLEY_APM_H
 #define PARLEY_APM_H
 
@@ -21,7 +21,6 @@ void apm_free(apm *a);
 // Each returns 0 when it worked, otherwise an error code of the library
 // (AudioProcessing::Error), or -100 for an exception.
 int apm_configure(apm *a, int flags);
-int apm_reset(apm *a);
 
 // apm_process works in place. voice becomes 1 or 0, or -1 without APM_VOICE.
 int apm_process(apm *a, int16_t *pcm, int *voice);

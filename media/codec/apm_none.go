@@ -20,6 +20,5 @@ func (*apm) configure(cfg media.AudioProcessing) error {
 	return nil
 }
 
-func (*apm) reset() error                         { return nil }
 func (*apm) process([]int16) (media.Voice, error) { return media.VoiceUnknown, nil }
 func (*apm) close()                               {}

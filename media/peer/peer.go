@@ -137,9 +137,6 @@ func New(cfg Config) (*Peer, error) {
 // Conn names this attempt at a connection.
 func (p *Peer) Conn() string { return p.conn }
 
-// Offers says whether this side made the offer.
-func (p *Peer) Offers() bool { return p.offers }
-
 // Signal takes a call message from the other member. What belongs to another connection is
 // ignored.
 func (p *Peer) Signal(payload []byte) error {

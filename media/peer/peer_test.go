@@ -111,7 +111,7 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 	t.Cleanup(func() { enc.Close() })
 	e := &end{
 		camera: pipe.NewVideoSender(c, nil, testLog), mic: pipe.NewAudioSender(enc, testLog),
-		view: pipe.NewView(c, false, nil), mixer: pipe.NewMixer(), phases: make(chan Phase, 16),
+		view: pipe.NewView(c, false), mixer: pipe.NewMixer(), phases: make(chan Phase, 16),
 	}
 	e.view.Resize(320, 180, media.FitCover)
 	stereo, err := c.AudioEncoder(media.AudioConfig{Channels: 2, BitRate: 96_000, Music: true})
@@ -123,7 +123,7 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 	e.peer, err = New(Config{
 		Conn: conn, Settings: settings, Codecs: c,
 		Mic: e.mic, Camera: e.camera, Screen: pipe.NewVideoSender(c, nil, testLog), ScreenAudio: e.screenAudio,
-		CameraView: e.view, ScreenView: pipe.NewView(c, false, nil), Mixer: e.mixer, MixerID: "other",
+		CameraView: e.view, ScreenView: pipe.NewView(c, false), Mixer: e.mixer, MixerID: "other",
 		Send: send, Changed: func(p Phase) { e.phases <- p }, Log: testLog,
 	})
 	if err != nil {

@@ -236,7 +236,7 @@ func (s sizes) Run(ctx context.Context, emit func(*media.Frame)) error {
 // and shown to its owner.
 func TestSizesChangeInMidStream(t *testing.T) {
 	c := codec.New()
-	view := pipe.NewView(c, true, nil)
+	view := pipe.NewView(c, true)
 	view.Resize(240, 135, media.FitCover)
 	s := pipe.NewVideoSender(c, view, quiet)
 	src := sizes{start: time.Now(), at: newTaker(t), list: []pipe.Size{

@@ -145,7 +145,7 @@ func path(t *testing.T, src pattern, w *wire, view *pipe.View, d time.Duration) 
 }
 
 func TestVideoPathShowsTheSendersFrames(t *testing.T) {
-	view := pipe.NewView(codec.New(), false, nil)
+	view := pipe.NewView(codec.New(), false)
 	view.Resize(320, 180, media.FitCover)
 	w := &wire{repaired: true}
 	sent, seen := path(t, pattern{w: 640, h: 360, gap: time.Second / 30}, w, view, 2*time.Second)
@@ -164,7 +164,7 @@ func TestVideoPathShowsTheSendersFrames(t *testing.T) {
 }
 
 func TestVideoPathRepairsLoss(t *testing.T) {
-	view := pipe.NewView(codec.New(), false, nil)
+	view := pipe.NewView(codec.New(), false)
 	view.Resize(320, 180, media.FitCover)
 	w := &wire{repaired: true, loss: 0.1}
 	sent, seen := path(t, pattern{w: 640, h: 360, gap: time.Second / 30}, w, view, 3*time.Second)
@@ -177,7 +177,7 @@ func TestVideoPathRepairsLoss(t *testing.T) {
 }
 
 func TestVideoPathAsksForAKeyframeWhenRepairFails(t *testing.T) {
-	view := pipe.NewView(codec.New(), false, nil)
+	view := pipe.NewView(codec.New(), false)
 	view.Resize(320, 180, media.FitCover)
 	w := &wire{repaired: false, loss: 0.05}
 	sent, seen := path(t, pattern{w: 640, h: 360, gap: time.Second / 30}, w, view, 4*time.Second)
@@ -190,7 +190,7 @@ func TestVideoPathAsksForAKeyframeWhenRepairFails(t *testing.T) {
 }
 
 func TestVideoSenderWithoutSubscribersEncodesNothing(t *testing.T) {
-	view := pipe.NewView(codec.New(), true, nil)
+	view := pipe.NewView(codec.New(), true)
 	view.Resize(240, 135, media.FitCover)
 	s := pipe.NewVideoSender(codec.New(), view, quiet)
 	err := s.Run(context.Background(), pattern{w: 640, h: 360, frames: 5, gap: time.Millisecond})
@@ -204,7 +204,7 @@ func TestVideoSenderWithoutSubscribersEncodesNothing(t *testing.T) {
 
 func TestViewTakesTheNewestAndKeepsWhatIsShown(t *testing.T) {
 	c := codec.New()
-	s := pipe.NewView(c, false, nil)
+	s := pipe.NewView(c, false)
 	s.Resize(64, 36, media.FitContain)
 	sender := pipe.NewVideoSender(c, s, quiet)
 	show := func() { _ = sender.Run(context.Background(), pattern{w: 64, h: 64, frames: 1, gap: time.Microsecond}) }
@@ -273,7 +273,7 @@ func FuzzVideoReceiver(f *testing.F) {
 	f.Add(uint16(65535), uint32(1<<31), false, []byte{0x90, 0x80, 0xff, 0xff}, byte(3))
 	f.Add(uint16(0), uint32(0), true, []byte{}, byte(255))
 	f.Fuzz(func(t *testing.T, seq uint16, ts uint32, marker bool, payload []byte, step byte) {
-		view := pipe.NewView(codec.New(), false, nil)
+		view := pipe.NewView(codec.New(), false)
 		view.Resize(32, 32, media.FitCover)
 		r := pipe.NewVideoReceiver(codec.New(), view, silent{}, quiet)
 		ctx, cancel := context.WithCancel(context.Background())

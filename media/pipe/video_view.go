@@ -15,9 +15,8 @@ type Size struct{ W, H int }
 // takes the newest. It keeps three pictures: the one on the screen, the one on its way out
 // of the window's hands, and one to write to.
 type View struct {
-	codecs  media.Codecs
-	mirror  bool
-	resized func() // told after every change of size; may be nil
+	codecs media.Codecs
+	mirror bool
 
 	mu      sync.Mutex
 	size    Size
@@ -30,9 +29,9 @@ type View struct {
 }
 
 // NewView returns a hidden view. mirror flips pictures left to right, as people expect of
-// themselves. resized is called, without locks held, when the tile's size changes.
-func NewView(codecs media.Codecs, mirror bool, resized func()) *View {
-	return &View{codecs: codecs, mirror: mirror, resized: resized}
+// themselves.
+func NewView(codecs media.Codecs, mirror bool) *View {
+	return &View{codecs: codecs, mirror: mirror}
 }
 
 // Resize implements media.View.
@@ -42,16 +41,12 @@ func (v *View) Resize(w, h int, fit media.Fit) {
 		w, h = 0, 0
 	}
 	v.mu.Lock()
-	changed := v.size != Size{w, h} || v.fit != fit
+	defer v.mu.Unlock()
 	v.size, v.fit = Size{w, h}, fit
 	if w == 0 {
 		// A hidden tile keeps no memory; the window may still draw what it has taken.
 		v.newest, v.free, v.taken = nil, nil, [2]*media.Picture{}
 		v.painted.pause()
-	}
-	v.mu.Unlock()
-	if changed && v.resized != nil {
-		v.resized()
 	}
 }
 

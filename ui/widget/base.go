@@ -99,17 +99,6 @@ func NewBox(fill, stroke fyne.ThemeColorName, radius float32) *Box {
 	return b
 }
 
-// SetColors changes the colours.
-func (b *Box) SetColors(fill, stroke fyne.ThemeColorName, width float32) {
-	if b.fill == fill && b.stroke == stroke && b.rect.StrokeWidth == width {
-		return
-	}
-	b.fill, b.stroke = fill, stroke
-	b.paint()
-	b.rect.StrokeWidth = width
-	b.rect.Refresh()
-}
-
 func (b *Box) paint() {
 	b.rect.FillColor, b.rect.StrokeColor = colorOf(b.fill), colorOf(b.stroke)
 	if b.stroke == None {
