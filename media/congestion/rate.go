@@ -12,7 +12,7 @@ const (
 	growth     = 1.08 // a second, far from what the path is known to carry
 	headroom   = 1.5  // the estimate grows no further above what arrives
 	headroomBy = 10_000
-	// cutPause is the least and most time between two cuts; in between, the round-trip time:
+	// cutPauseMin and cutPauseMax are the least and most time between two cuts; in between, the round-trip time:
 	// before that the last one cannot show (libwebrtc's AimdRateControl).
 	cutPauseMin, cutPauseMax = 10 * time.Millisecond, 200 * time.Millisecond
 )

@@ -21,7 +21,7 @@ func samplesDuration(n int64) time.Duration {
 }
 
 const (
-	// transitWindow is how far back the fastest packet is remembered. The shorter, the
+	// So many buckets back the fastest packet is remembered, of so long each. The shorter, the
 	// closer the estimate follows a sender whose clock is slow (300 ppm in 5 s: 1.5 ms);
 	// the longer, the surer there was a packet that met no queue.
 	transitBuckets = 5
