@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
+	"github.com/go-gl/glfw/v3.3/glfw"
 
 	"parley/media/call"
 	"parley/ui"
@@ -73,5 +74,17 @@ func openWindow(a fyne.App, c *call.Call) (w *ui.Window, err error) {
 			err = fmt.Errorf("no window can be opened on display %q: %v", os.Getenv("DISPLAY"), r)
 		}
 	}()
+	drawFlat()
 	return ui.New(a, c), nil
+}
+
+// drawFlat has windows made without depth and stencil buffers, which the toolkit clears on every
+// frame and never reads: where the processor draws, that is a quarter of drawing. Hints last from
+// GLFW's initialisation on, which the toolkit's own then finds done; its errors are the toolkit's
+// to tell.
+func drawFlat() {
+	if glfw.Init() == nil {
+		glfw.WindowHint(glfw.DepthBits, 0)
+		glfw.WindowHint(glfw.StencilBits, 0)
+	}
 }

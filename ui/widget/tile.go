@@ -31,6 +31,7 @@ type VideoTile struct {
 	rim    *Box
 	back   *Box
 	img    *canvas.Image
+	round  *Corners // of the picture
 	avatar *Avatar
 	status *Label
 	alert  *Chip
@@ -45,12 +46,13 @@ func NewVideoTile() *VideoTile {
 	t := &VideoTile{
 		rim:    NewBox(Background, None, RadiusTile+rim),
 		back:   NewBox(Surface2, None, RadiusTile),
-		img:    &canvas.Image{ScaleMode: canvas.ImageScaleFastest, CornerRadius: RadiusTile},
+		img:    &canvas.Image{ScaleMode: canvas.ImageScaleFastest},
+		round:  NewCorners(RadiusTile),
 		avatar: NewAvatar("", 0),
 		status: NewLabel("", Caption, Text2).Align(fyne.TextAlignCenter),
 		alert:  NewChip(), chip: NewChip(), bars: NewBars(), ring: NewRing(RadiusTile),
 	}
-	for _, o := range []fyne.CanvasObject{t.rim, t.img, t.status, t.alert, t.chip, t.bars, t.ring} {
+	for _, o := range []fyne.CanvasObject{t.rim, t.img, t.round, t.status, t.alert, t.chip, t.bars, t.ring} {
 		o.Hide()
 	}
 	t.ExtendBaseWidget(t)
@@ -67,9 +69,8 @@ func (t *VideoTile) SetState(s TileState) {
 	}
 	old := t.state
 	t.state = s
-	if !s.Picture && t.img.Image != nil {
+	if !s.Picture {
 		t.img.Image = nil // its memory belongs to the view
-		t.img.Hide()
 	}
 	t.avatar.SetName(s.Name)
 	t.chip.Set(s.Label, s.Icon, chipInk(s.Icon))
@@ -127,9 +128,6 @@ func (t *VideoTile) PixelSize() (w, h int) {
 	return int(s.Width), int(s.Height)
 }
 
-// ShowsPicture says whether a picture is seen, and not the avatar.
-func (t *VideoTile) ShowsPicture() bool { return t.img.Image != nil }
-
 // MinSize is nothing: tiles take what the grid gives.
 func (t *VideoTile) MinSize() fyne.Size { return fyne.NewSize(1, 1) }
 
@@ -141,10 +139,17 @@ func (t *VideoTile) arrange() {
 	Place(t.rim, -rim, -rim, size.Width+2*rim, size.Height+2*rim)
 	Show(t.back, !picture)
 	t.back.Resize(size)
-	Show(t.img, picture)
 	t.inner = t.within(size)
-	t.img.Move(t.inner.pos)
-	t.img.Resize(t.inner.size)
+	for _, o := range []fyne.CanvasObject{t.img, t.round} {
+		Show(o, picture)
+		o.Move(t.inner.pos)
+		o.Resize(t.inner.size)
+	}
+	t.img.CornerRadius = 0
+	if s.Rim { // what is outside of the corners is another picture
+		t.round.Hide()
+		t.img.CornerRadius = RadiusTile
+	}
 	t.ring.Resize(size)
 
 	d := min(88, size.Height*0.38, size.Width*0.38)
@@ -207,11 +212,11 @@ func (t *VideoTile) corner(c *Chip, y float32) {
 // CreateRenderer is for Fyne.
 func (t *VideoTile) CreateRenderer() fyne.WidgetRenderer {
 	return &renderer{
-		objects: []fyne.CanvasObject{t.rim, t.back, t.img, t.avatar, t.status, t.ring, t.bars, t.alert, t.chip},
+		objects: []fyne.CanvasObject{t.rim, t.back, t.img, t.round, t.avatar, t.status, t.ring, t.bars, t.alert, t.chip},
 		layout:  func(fyne.Size) { t.arrange() },
 		refresh: func() {
 			t.arrange()
-			for _, o := range []fyne.CanvasObject{t.rim, t.back, t.avatar, t.status, t.ring, t.bars, t.alert, t.chip} {
+			for _, o := range []fyne.CanvasObject{t.rim, t.back, t.round, t.avatar, t.status, t.ring, t.bars, t.alert, t.chip} {
 				o.Refresh()
 			}
 			if t.img.Image != nil {
