@@ -24,7 +24,7 @@ type Avatar struct {
 // sets overlapping avatars apart.
 func NewAvatar(name string, border float32) *Avatar {
 	a := &Avatar{disc: &canvas.Circle{}, text: canvas.NewText("", color.White), border: border}
-	a.text.TextStyle = semiboldStyle
+	a.text.FontSource = interSemiBold
 	a.text.Alignment = fyne.TextAlignCenter
 	a.ExtendBaseWidget(a)
 	a.name = name

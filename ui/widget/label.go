@@ -20,8 +20,7 @@ type Label struct {
 // NewLabel makes a label.
 func NewLabel(text string, style Style, color fyne.ThemeColorName) *Label {
 	l := &Label{text: canvas.NewText("", nil), full: text, style: style, color: color}
-	l.text.TextSize, l.text.Color = style.Size, colorOf(color)
-	l.text.TextStyle, l.text.FontSource = style.Font, style.Source
+	l.text.TextSize, l.text.FontSource, l.text.Color = style.Size, style.Font, colorOf(color)
 	l.ExtendBaseWidget(l)
 	return l
 }
@@ -79,7 +78,7 @@ func textWidth(text string, style Style) float32 {
 	if text == "" {
 		return 0
 	}
-	size, _ := fyne.CurrentApp().Driver().RenderedTextSize(text, style.Size, style.Font, style.Source)
+	size, _ := fyne.CurrentApp().Driver().RenderedTextSize(text, style.Size, fyne.TextStyle{}, style.Font)
 	return size.Width
 }
 

@@ -89,7 +89,7 @@ func (p *Paragraph) build() {
 				part = newLink(s, p.style, p.OnLink)
 			} else {
 				t := canvas.NewText(s.text, colorOf(p.color))
-				t.TextSize, t.TextStyle, t.FontSource = p.style.Size, p.style.Font, p.style.Source
+				t.TextSize, t.FontSource = p.style.Size, p.style.Font
 				part = t
 			}
 			Place(part, x, y, w, p.style.Line)

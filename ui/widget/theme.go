@@ -148,17 +148,13 @@ func (t Theme) Color(name fyne.ThemeColorName, variant fyne.ThemeVariant) color.
 	return theme.DefaultTheme().Color(name, theme.VariantDark)
 }
 
-// Font gives Inter, and the toolkit's own for code. Fyne knows two weights and italics
-// and falls back to other scripts only for fonts of the theme, so the two weights that
-// the look needs besides go by styles that it has no other use for.
+// Font gives Inter to what the toolkit sets itself, which is what people type.
 func (t Theme) Font(style fyne.TextStyle) fyne.Resource {
 	switch {
 	case style.Monospace || style.Symbol:
 		return theme.DefaultTheme().Font(style)
 	case style.Bold:
 		return interSemiBold
-	case style == mediumStyle:
-		return interMedium
 	}
 	return interRegular
 }
@@ -194,38 +190,9 @@ func (t Theme) Size(name fyne.ThemeSizeName) float32 {
 // Style is a way to set text: its size, the height of its line, its font.
 type Style struct {
 	Size, Line float32
-	Font       fyne.TextStyle
-	// Source is a font of its own instead of the theme's. Every style of the theme costs
-	// its own copy of the toolkit's emoji font, some 7 MB, which codes have no use for.
-	Source fyne.Resource
-}
-
-var (
-	mediumStyle   = fyne.TextStyle{Italic: true}
-	semiboldStyle = fyne.TextStyle{Bold: true}
-)
-
-// The styles of the look.
-var (
-	Tiny       = Style{Size: 11, Line: 16, Font: semiboldStyle} // badges
-	Caption    = Style{Size: 12, Line: 16, Font: fyne.TextStyle{}}
-	CaptionOn  = Style{Size: 12, Line: 16, Font: semiboldStyle}
-	OnPictures = Style{Size: 13, Line: 18, Font: mediumStyle}
-	Body       = Style{Size: 14, Line: 20, Font: fyne.TextStyle{}}
-	BodyMedium = Style{Size: 14, Line: 20, Font: mediumStyle}
-	Strong     = Style{Size: 14, Line: 20, Font: semiboldStyle}
-	Lead       = Style{Size: 16, Line: 24, Font: fyne.TextStyle{}}
-	LeadStrong = Style{Size: 16, Line: 24, Font: semiboldStyle}
-	Title      = Style{Size: 18, Line: 24, Font: semiboldStyle}
-	Heading    = Style{Size: 28, Line: 36, Font: semiboldStyle}
-	Display    = Style{Size: 40, Line: 48, Font: semiboldStyle}
-	CodeSmall  = code(12, 16)
-	Code       = code(14, 20)
-	CodeLarge  = code(16, 24)
-)
-
-func code(size, line float32) Style {
-	return Style{size, line, fyne.TextStyle{Monospace: true}, theme.DefaultTextMonospaceFont()}
+	// Font is the font itself: the toolkit then looks for others only when a letter is not in it.
+	// For every style of the theme it would load its own font and the system's beside it.
+	Font fyne.Resource
 }
 
 var (
@@ -233,6 +200,29 @@ var (
 	interMedium   = font("Inter-Medium.otf")
 	interSemiBold = font("Inter-SemiBold.otf")
 )
+
+// The styles of the look.
+var (
+	Tiny       = Style{Size: 11, Line: 16, Font: interSemiBold} // badges
+	Caption    = Style{Size: 12, Line: 16, Font: interRegular}
+	CaptionOn  = Style{Size: 12, Line: 16, Font: interSemiBold}
+	OnPictures = Style{Size: 13, Line: 18, Font: interMedium}
+	Body       = Style{Size: 14, Line: 20, Font: interRegular}
+	BodyMedium = Style{Size: 14, Line: 20, Font: interMedium}
+	Strong     = Style{Size: 14, Line: 20, Font: interSemiBold}
+	Lead       = Style{Size: 16, Line: 24, Font: interRegular}
+	LeadStrong = Style{Size: 16, Line: 24, Font: interSemiBold}
+	Title      = Style{Size: 18, Line: 24, Font: interSemiBold}
+	Heading    = Style{Size: 28, Line: 36, Font: interSemiBold}
+	Display    = Style{Size: 40, Line: 48, Font: interSemiBold}
+	CodeSmall  = code(12, 16)
+	Code       = code(14, 20)
+	CodeLarge  = code(16, 24)
+)
+
+func code(size, line float32) Style {
+	return Style{size, line, theme.DefaultTextMonospaceFont()}
+}
 
 func font(name string) fyne.Resource {
 	data, err := assets.Fonts.ReadFile("fonts/" + name)
