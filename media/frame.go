@@ -100,14 +100,23 @@ type Packet struct {
 	Captured      time.Time
 }
 
-// Cover is the largest part of a w by h picture, around its middle, that has the aspect
-// ratio of dw by dh: what fills a tile without bars.
+// nearly is how much larger than a tile a picture may be, as a share of it, to be shown pixel for
+// pixel: what is lost at its edges is less than what scaling would blur, and scaling costs as much
+// as converting the colours.
+const nearly = 0.05
+
+// Cover is the part of a w by h picture, around its middle, that fills a tile of dw by dh without
+// bars: the largest that has the tile's aspect ratio, or one of the tile's own size where that is
+// nearly as large.
 func Cover(w, h, dw, dh int) image.Rectangle {
 	cw, ch := w, h
 	if w*dh > dw*h {
 		cw = max(h*dw/dh, 1)
 	} else {
 		ch = max(w*dh/dw, 1)
+	}
+	if dw <= cw && dh <= ch && float64(cw) <= (1+nearly)*float64(dw) {
+		cw, ch = dw, dh
 	}
 	x, y := (w-cw)/2&^1, (h-ch)/2&^1
 	return image.Rect(x, y, x+cw, y+ch)

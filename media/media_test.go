@@ -61,6 +61,9 @@ func TestFit(t *testing.T) {
 		{1280, 720, 640, 360, image.Rect(0, 0, 1280, 720), image.Pt(640, 360)},
 		{1280, 720, 100, 100, image.Rect(280, 0, 1000, 720), image.Pt(100, 56)},
 		{720, 1280, 160, 90, image.Rect(0, 436, 720, 841), image.Pt(50, 90)},
+		{1280, 720, 1256, 624, image.Rect(12, 48, 1268, 672), image.Pt(1109, 624)}, // nearly as large
+		{1280, 720, 1200, 640, image.Rect(0, 18, 1280, 700), image.Pt(1137, 640)},
+		{1280, 720, 1300, 720, image.Rect(0, 6, 1280, 714), image.Pt(1280, 720)},
 		{1, 1, 16, 9, image.Rect(0, 0, 1, 1), image.Pt(9, 9)},
 	} {
 		got := Cover(c.w, c.h, c.dw, c.dh)
