@@ -129,6 +129,33 @@ func TestAudioBursts(t *testing.T) {
 	})
 }
 
+// TestAudioStalls: a machine that is busy for a moment every few seconds is heard twice, and then
+// no longer, nor does it delay the sound for ever.
+func TestAudioStalls(t *testing.T) {
+	packets := encode(t, voice(90), media.AudioConfig{BitRate: 32000})
+	const every, over = 7 * 50, 30 * 50 // packets
+	stalls := func(i int) (time.Duration, bool) {
+		if late := i%every - every/2; i < over && late >= 0 && late < 3 {
+			return time.Duration(3-late) * 20 * ms, true
+		}
+		return 0, true
+	}
+	var ran [2]uint64
+	r := opusReceiver(t)
+	h := simulate(r, packets, stalls, func(at time.Duration) {
+		if at < 14*time.Second {
+			ran[0] = r.Stats().Underruns
+		}
+		ran[1] = r.Stats().Underruns
+	})
+	if ran[0] == 0 || ran[0] > 2 || ran[1] > ran[0] {
+		t.Errorf("sound ran dry %d times in two stalls, %d in all", ran[0], ran[1])
+	}
+	if last := h.delays[len(h.delays)-1].Seconds() * 1000; last > 45 {
+		t.Errorf("the delay is still %.0f ms a minute after", last)
+	}
+}
+
 func TestAudioDuplicatesAndLate(t *testing.T) {
 	packets := encode(t, voice(2), media.AudioConfig{BitRate: 32000})
 	r := opusReceiver(t)

@@ -36,6 +36,14 @@ const (
 	// packet after a lost one, which carries its FEC, is here in time; below the second
 	// no longer.
 	lossHigh, lossLow = 0.02, 0.01
+	// A stall is packets, close together, that come later than all others: a machine or a network
+	// that was busy with something else. stallEnough of them within stallMemory packets, half a
+	// minute, and the delay bears the worst as long as it is remembered, if that is no more than
+	// stallMost above what the others need. Packets less than stallApart from each other are of one.
+	stallEnough = 2
+	stallMemory = 1500
+	stallApart  = 25
+	stallMost   = 60 * samplesPerMs
 	// lossForget makes the loss rate's memory 250 packets, 5 s.
 	lossForget = 1.0 / 250
 )
@@ -49,7 +57,15 @@ type delayEstimator struct {
 	loss    float64 // share of packets not there when due
 	fec     float64 // share of packets that carry FEC
 	repair  bool    // leave room for FEC
+	stalls  [8]stall
+	last    int // of stalls, the newest
 	desired int64
+}
+
+// stall is when packets came late, in packets since the stream began, and by how much.
+type stall struct {
+	at    int
+	delay int64
 }
 
 func (d *delayEstimator) reset() { *d = delayEstimator{desired: startDelay} }
@@ -96,9 +112,40 @@ func (d *delayEstimator) observe(delay int64, how arrival, fec bool) {
 	if fec {
 		d.fec += lossForget
 	}
-	if d.n >= delayWarmUp {
-		d.desired = min(max(d.choose()+readSlack, minDelay), maxDelay)
+	if d.n < delayWarmUp {
+		return
 	}
+	usual := d.choose()
+	if needs := delay + delayStep; how == inOrder && needs+readSlack > d.desired && needs <= usual+stallMost {
+		d.stalled(needs)
+	}
+	d.desired = min(max(d.bear(usual)+readSlack, minDelay), maxDelay)
+}
+
+// stalled remembers that a packet needed more than the present delay.
+func (d *delayEstimator) stalled(needs int64) {
+	s := &d.stalls[d.last]
+	if s.delay > 0 && d.n-s.at < stallApart {
+		s.at, s.delay = d.n, max(s.delay, needs)
+		return
+	}
+	d.last = (d.last + 1) % len(d.stalls)
+	d.stalls[d.last] = stall{d.n, needs}
+}
+
+// bear is the usual delay, or what recent stalls need if that is more.
+func (d *delayEstimator) bear(usual int64) int64 {
+	recent, worst := 0, int64(0)
+	for _, s := range d.stalls {
+		if s.delay > 0 && d.n-s.at < stallMemory {
+			recent++
+			worst = max(worst, s.delay)
+		}
+	}
+	if recent < stallEnough {
+		return usual
+	}
+	return max(usual, min(worst, usual+stallMost))
 }
 
 // choose is the delay that packets need.
