@@ -82,6 +82,56 @@ func TestAudioDrift(t *testing.T) {
 	}
 }
 
+// TestAudioDriftOfCopies: the same hours with a tenth of the packets lost and copies of three in
+// each (RED): what is made up stays rare to the end, and the delay what it was.
+func TestAudioDriftOfCopies(t *testing.T) {
+	t.Parallel()
+	const loss, depth = 0.1, 3
+	ppm := 100.0
+	r := pipe.NewAudioReceiver(newToneDecoder(1))
+	r.RedType = redType
+	defer r.Close()
+	rng := rand.New(rand.NewPCG(7, 8))
+	period := time.Duration(float64(media.PacketDuration) / (1 + ppm/1e6))
+	block := make([]int16, media.BlockSamples)
+	p := &rtp.Packet{Header: rtp.Header{SequenceNumber: 65000, Timestamp: math.MaxUint32 - 1000}}
+	var copies pipe.RedEncoder
+	sound := []byte{0x80, 1, 2, 3}
+	next := time.Duration(0)
+	var early, late time.Duration // the longest delay of the second minute, and of the last
+	for at := 3 * ms; at < driftFor; at += media.BlockDuration {
+		for ; next <= at; next += period {
+			binary.BigEndian.PutUint32(sound, uint32(p.SequenceNumber))
+			var blocks int
+			p.Payload, blocks = copies.Encode(opusType, p.Timestamp, sound, depth, 1160)
+			p.PayloadType = redType
+			if blocks == 0 {
+				p.PayloadType = opusType
+			}
+			if rng.Float64() >= loss {
+				r.Push(p, simStart.Add(next+time.Duration(rng.Float64()*3*float64(ms))))
+			}
+			p.SequenceNumber++
+			p.Timestamp += media.PacketSamples
+		}
+		r.Read(block, simStart.Add(at))
+		switch d := r.Stats().Delay; {
+		case at > driftFor-time.Minute:
+			late = max(late, d)
+		case at > time.Minute && at < 2*time.Minute:
+			early = max(early, d)
+		}
+	}
+	s := r.Stats()
+	t.Logf("delay at most %v, in the last minute %v; %.3f%% made up; %+v", early, late, s.ConcealedPercent(), s)
+	if late > early+10*ms || late > 120*ms {
+		t.Errorf("the delay grew from %v to %v", early, late)
+	}
+	if c := s.ConcealedPercent(); c > 0.3 {
+		t.Errorf("%.2f%% made up", c)
+	}
+}
+
 // TestAudioDriftOfSpeech: what a tone allows at any time, speech allows only here and there.
 // Clocks this bad still leave no gap and no growing delay.
 func TestAudioDriftOfSpeech(t *testing.T) {
