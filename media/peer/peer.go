@@ -379,13 +379,13 @@ const watchInterval = pipe.SyncInterval
 // higher than media.SmallTile.
 func (p *Peer) SpareTiles(on bool) { p.spare.Store(on) }
 
-// watch sends sender reports and wants and keeps lips and sound together.
+// watch sends sender reports and wants and keeps sound and pictures together.
 func (p *Peer) watch(ctx context.Context, pc *webrtc.PeerConnection) error {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
 	var sent Want
 	var told bool
-	var lips pipe.LipSync
+	var face, shared pipe.LipSync
 	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
@@ -393,7 +393,8 @@ func (p *Peer) watch(ctx context.Context, pc *webrtc.PeerConnection) error {
 		case <-tick.C:
 		}
 		now := time.Now()
-		p.syncLips(&lips, now)
+		syncLips(&face, p.audio, p.video[camera], now)
+		syncLips(&shared, p.sound, p.video[screen], now)
 		if n < 5 || n%5 == 0 {
 			p.sendReports(pc, now)
 			p.setPath(pc)

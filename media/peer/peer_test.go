@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -85,8 +86,10 @@ type end struct {
 	view   *pipe.View
 	mixer  *pipe.Mixer
 	phases chan Phase
+	screen *pipe.VideoSender
 	// screenAudio is for two channels.
 	screenAudio *pipe.AudioSender
+	screenView  *pipe.View
 	// loudest is the greatest sample that the speaker played.
 	loudest atomic.Int64
 }
@@ -120,10 +123,11 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 	}
 	t.Cleanup(func() { stereo.Close() })
 	e.screenAudio = pipe.NewStereoSender(stereo, testLog)
+	e.screen, e.screenView = pipe.NewVideoSender(c, nil, testLog), pipe.NewView(c, false)
 	e.peer, err = New(Config{
 		Conn: conn, Settings: settings, Codecs: c,
-		Mic: e.mic, Camera: e.camera, Screen: pipe.NewVideoSender(c, nil, testLog), ScreenAudio: e.screenAudio,
-		CameraView: e.view, ScreenView: pipe.NewView(c, false), Mixer: e.mixer, MixerID: "other",
+		Mic: e.mic, Camera: e.camera, Screen: e.screen, ScreenAudio: e.screenAudio,
+		CameraView: e.view, ScreenView: e.screenView, Mixer: e.mixer, MixerID: "other",
 		Send: send, Changed: func(p Phase) { e.phases <- p }, Log: testLog,
 	})
 	if err != nil {
@@ -178,8 +182,10 @@ func (e *end) run(ctx context.Context, t *testing.T, wg *sync.WaitGroup, devices
 			case <-ctx.Done():
 				return
 			case now := <-tick.C:
-				if p := e.view.Take(); p != nil {
-					e.view.Painted(p, now)
+				for _, v := range []*pipe.View{e.view, e.screenView} {
+					if p := v.Take(); p != nil {
+						v.Painted(p, now)
+					}
 				}
 			}
 		}
@@ -229,11 +235,11 @@ func connect(t *testing.T, l *lab, check func(a, b *end)) {
 
 // lips watches for a while how much older what is heard is than what is seen: the least and the
 // most, leaving out a tenth at either end, for a picture that freezes says nothing of lips.
-func (e *end) lips(span time.Duration) (least, most time.Duration) {
+func lips(span time.Duration, sound *pipe.AudioReceiver, picture *pipe.VideoReceiver) (least, most time.Duration) {
 	var lags []time.Duration
 	for end := time.Now().Add(span); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		heard, ok := e.peer.audio.Playing()
-		at, seen, shown := e.peer.video[camera].Shown()
+		heard, ok := sound.Playing()
+		at, seen, shown := picture.Shown()
 		if ok && shown {
 			lags = append(lags, time.Since(heard)-at.Sub(seen))
 		}
@@ -265,7 +271,7 @@ func TestLossAndDelay(t *testing.T) {
 					const settle, span = 8 * time.Second, 20 * time.Second
 					time.Sleep(settle) // simulated
 					before := [2]Stats{a.peer.Stats(), b.peer.Stats()}
-					least, most := a.lips(span)
+					least, most := lips(span, a.peer.audio, a.peer.video[camera])
 					t.Logf("sound lags the picture by %v to %v", least, most)
 					// What people do not notice, ITU-R BT.1359-1.
 					if least < -45*time.Millisecond || most > 125*time.Millisecond {
@@ -298,6 +304,49 @@ func TestLossAndDelay(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestScreenLips: what a machine plays is heard when its screen shows it.
+func TestScreenLips(t *testing.T) {
+	speak(t)
+	synctest.Test(t, func(t *testing.T) {
+		connect(t, newLab(t, 60*time.Millisecond, 0.05), func(a, b *end) {
+			devices := device.New(device.Config{Convert: codec.New()})
+			defer devices.Close()
+			film, err := devices.OpenCamera("test:640x360@30")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			var wg sync.WaitGroup
+			defer wg.Wait()
+			defer cancel()
+			b.screenView.Resize(640, 360, media.FitContain)
+			a.peer.Allow(600_000, 600_000)
+			wg.Go(func() {
+				if err := a.screen.Run(ctx, film); err != nil {
+					t.Error(err)
+				}
+			})
+			wg.Go(func() {
+				block := media.Audio{PCM: make([]int16, media.BlockSamples*2), Channels: 2}
+				for n := 0; ctx.Err() == nil; n++ {
+					for i := range block.PCM {
+						block.PCM[i] = int16(8000 * math.Sin(2*math.Pi*440*float64(n*media.BlockSamples+i/2)/media.SampleRate))
+					}
+					block.Captured = time.Now()
+					a.screenAudio.Write(block)
+					time.Sleep(media.BlockDuration)
+				}
+			})
+			time.Sleep(8 * time.Second) // simulated
+			least, most := lips(10*time.Second, b.peer.sound, b.peer.video[screen])
+			t.Logf("sound lags the screen by %v to %v", least, most)
+			if least < -45*time.Millisecond || most > 125*time.Millisecond {
+				t.Errorf("sound lags the screen by %v to %v, want -45 to 125 ms", least, most)
+			}
+		})
+	})
 }
 
 // TestOutage cuts the network for a while: the connection is doubted, restarted, and comes back.

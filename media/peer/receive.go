@@ -162,17 +162,18 @@ func (p *Peer) sendReports(pc *webrtc.PeerConnection, now time.Time) {
 	}
 }
 
-// syncLips compares how old sound and picture are as they reach the user.
-func (p *Peer) syncLips(l *pipe.LipSync, now time.Time) {
-	heard, ok := p.audio.Playing()
+// syncLips compares how old sound and picture are as they reach the user. A picture that stands
+// still says nothing.
+func syncLips(l *pipe.LipSync, heard *pipe.AudioReceiver, shown *pipe.VideoReceiver, now time.Time) {
+	captured, ok := heard.Playing()
 	if !ok {
 		return
 	}
-	at, seen, ok := p.video[camera].Shown()
+	at, seen, ok := shown.Shown()
 	if !ok || now.Sub(at) > time.Second {
 		return
 	}
-	l.Update(now.Sub(heard), at.Sub(seen))
-	p.audio.SetExtraDelay(l.Audio())
-	p.video[camera].SetExtraDelay(l.Video())
+	l.Update(now.Sub(captured), at.Sub(seen))
+	heard.SetExtraDelay(l.Audio())
+	shown.SetExtraDelay(l.Video())
 }
