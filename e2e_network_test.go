@@ -106,10 +106,44 @@ func startNetwork(t testing.TB, loss float64) network {
 		run("ip", "-n", h, "address", "add", n.addrs[i]+"/24", "dev", "cable")
 		run("ip", "-n", h, "link", "set", "cable", "up")
 		run("ip", "-n", h, "link", "set", "lo", "up")
-		run("ip", "netns", "exec", h, "iptables", "-A", "INPUT", "-i", "cable", "-p", "udp",
-			"-m", "statistic", "--mode", "random", "--probability", fmt.Sprint(loss), "-j", "DROP")
 	}
+	n.lose(loss, 1)
 	return n
+}
+
+// lose drops this share of the packets from now on, on either side: at random, or with a burst
+// above 1 so many in a row in the mean, by the model of Gilbert (1960): of two states, one of
+// which loses everything, and a chance to change between them at every packet.
+func (n network) lose(loss, burst float64) {
+	n.t.Helper()
+	chance := func(p float64) []string {
+		return []string{"-m", "statistic", "--mode", "random", "--probability", fmt.Sprintf("%.6f", p)}
+	}
+	// The kernels at hand have no netem. The state is whether the sender is in a list.
+	state := func(what string) []string { return []string{"-m", "recent", "--name", "burst", what} }
+	rules := [][]string{slices.Concat(chance(loss), []string{"-j", "DROP"})}
+	if burst > 1 {
+		end := 1 / burst
+		begin := end * loss / (1 - loss) // so that the share of the lossy state is that of the loss
+		rules = [][]string{
+			slices.Concat(chance(end), state("--remove"), []string{"-j", "ACCEPT"}),
+			slices.Concat(state("--rcheck"), []string{"-j", "DROP"}),
+			slices.Concat(chance(begin), state("--set"), []string{"-j", "DROP"}),
+		}
+	}
+	for _, h := range n.hosts {
+		n.iptables(h, "-F", "INPUT")
+		for _, r := range rules {
+			n.iptables(h, append([]string{"-A", "INPUT", "-i", "cable", "-p", "udp"}, r...)...)
+		}
+	}
+}
+
+func (n network) iptables(host string, args ...string) {
+	n.t.Helper()
+	if text, err := exec.Command("ip", append([]string{"netns", "exec", host, "iptables"}, args...)...).CombinedOutput(); err != nil {
+		n.t.Fatalf("iptables %v: %v: %s", args, err, text)
+	}
 }
 
 // sweepNetworks removes what a test has left that was killed: its namespaces have its process id
@@ -200,9 +234,7 @@ func (n network) cut(on bool) {
 		what = "-D"
 	}
 	for _, h := range n.hosts {
-		if text, err := exec.Command("ip", "netns", "exec", h, "iptables", what, "INPUT", "-i", "cable", "-j", "DROP").CombinedOutput(); err != nil {
-			n.t.Fatalf("iptables: %v: %s", err, text)
-		}
+		n.iptables(h, what, "INPUT", "-i", "cable", "-j", "DROP")
 	}
 }
 
