@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,14 +25,27 @@ type sample map[string]float64
 type scenario struct {
 	name    string
 	quick   bool // in make bench-quick too
+	loss    loss // of a scenario that shares its call, see oneCall
 	figures []benchFigure
 	ours    func(t testing.TB) sample
 	theirs  func(t testing.TB) sample
 }
 
-var scenarios = []scenario{
-	engine360, engine720, meshSlope, encodeOnce, wholeApp, memorySix, captureToPaint, mouthToEar,
-	loss5, loss10, loss20, loss30, fallScenario,
+var scenarios = slices.Concat([]scenario{
+	engine360, engine720, meshSlope, encodeOnce, wholeApp, memorySix, captureToPaint, mouthToEar, fallScenario,
+}, losses)
+
+// chosen are the scenarios to make: all, those of the quick run, or those that ROWS wants.
+func chosen(t testing.TB, quick bool) []scenario {
+	t.Helper()
+	rows := os.Getenv("ROWS")
+	wanted, err := regexp.Compile("(?i)" + rows)
+	if err != nil {
+		t.Fatalf("ROWS: %v", err)
+	}
+	return oneCall(slices.DeleteFunc(slices.Clone(scenarios), func(s scenario) bool {
+		return !s.matches(wanted) || quick && !s.quick && rows == ""
+	}))
 }
 
 // benchRuns is how often each scenario runs; PARLEY_BENCH=quick means once, and fewer of them.
@@ -44,19 +58,12 @@ func BenchmarkAgainstChromium(b *testing.B) {
 	if _, err := exec.LookPath("chromium"); err != nil {
 		b.Fatalf("%v: run scripts/setup --test", err)
 	}
-	rows, err := regexp.Compile("(?i)" + os.Getenv("ROWS"))
-	if err != nil {
-		b.Fatalf("ROWS: %v", err)
-	}
 	quick, runs := os.Getenv("PARLEY_BENCH") == "quick", benchRuns
 	if quick {
 		runs = 1
 	}
 	report := benchReport{Began: time.Now().UTC().Truncate(time.Second), Runs: runs, Chromium: chromiumVersion(b)}
-	for _, s := range scenarios {
-		if (quick && !s.quick && os.Getenv("ROWS") == "") || !s.matches(rows) {
-			continue
-		}
+	for _, s := range chosen(b, quick) {
 		var ours, theirs []sample
 		for i := range runs {
 			ours = append(ours, measure(b, s.name, "ours", i+1, s.ours))

@@ -33,6 +33,7 @@ type member struct {
 	sink   string   // a speaker of a sound server; a page takes the default one unless it has device
 	host   string   // network namespace; "" for the test's own
 	env    []string // display and sound server; without a sound server nothing is played
+	start  int      // kbit/s at which a page begins to send, so that a call settles sooner; 0 for its own way
 	shown  bool     // the window shows the others; else nothing is painted
 }
 

@@ -15,13 +15,13 @@ import (
 // and speaks, and has no camera, so that the machine's two cores are enough for both.
 
 const (
-	pathSettle  = 8 * time.Second
-	pathMeasure = 20 * time.Second
+	pathSettle  = 4 * time.Second
+	pathMeasure = 12 * time.Second
 )
 
 // point is what Ben had received at some moment; counts and times are since the call began.
 type point struct {
-	at        time.Time
+	at        time.Time // of the look at Ben
 	frames    float64
 	frozen    float64 // seconds, as W3C webrtc-stats counts them
 	width     float64
@@ -29,14 +29,21 @@ type point struct {
 	heard     float64 // samples
 	received  float64 // video, kbit
 	sent      float64 // by Ada: video, kbit
+	sentAt    time.Time
 }
+
+// rate is what Ben receives between two points, in kbit/s.
+func rate(a, b point) float64 { return (b.received - a.received) / b.at.Sub(a.at).Seconds() }
+
+// sendRate is what Ada sends.
+func sendRate(a, b point) float64 { return (b.sent - a.sent) / b.sentAt.Sub(a.sentAt).Seconds() }
 
 // pathCall is a call over a path: it ends with the test.
 type pathCall func() point
 
 // pathMembers are Ada and Ben on the two hosts of the network.
 func pathMembers(t testing.TB, n network) (ada, ben member) {
-	ada = member{camera: material(t, "person1-720p.y4m"), width: 1280, height: 720, mic: material(t, "voice1.wav"), host: n.hosts[0]}
+	ada = member{camera: material(t, "person1-720p.y4m"), width: 1280, height: 720, mic: material(t, "voice1.wav"), host: n.hosts[0], start: wideKbps}
 	ben = member{width: 1280, height: 720, mic: material(t, "voice2.wav"), host: n.hosts[1]}
 	return ada, ben
 }
@@ -44,62 +51,138 @@ func pathMembers(t testing.TB, n network) (ada, ben member) {
 func ourPath(t testing.TB, n network) pathCall {
 	a, b := pathMembers(t, n)
 	ada, ben := ourCall(t, a, b)
-	return func() point {
-		p := point{at: time.Now()}
-		// Rates are over the time since the line before.
-		last := int64(0)
-		for _, l := range ada.lines() {
-			if len(l.Peers) == 1 {
-				p.sent += l.Peers[0].VideoOut.Kbps * float64(l.TMillis-last) / 1000
-			}
-			last = l.TMillis
+	return func() point { return ourPoint(ada, ben) }
+}
+
+func ourPoint(ada, ben *process) point {
+	var p point
+	// Rates are over the time since the line before.
+	last := int64(0)
+	for _, l := range ada.lines() {
+		if len(l.Peers) == 1 {
+			p.sent += l.Peers[0].VideoOut.Kbps * float64(l.TMillis-last) / 1000
 		}
-		last = 0
-		for _, l := range ben.lines() {
-			if len(l.Peers) == 1 {
-				q := l.Peers[0]
-				p.received += q.VideoIn.Kbps * float64(l.TMillis-last) / 1000
-				p.frames, p.frozen, p.width = float64(q.VideoIn.Frames), q.VideoIn.FreezeMs/1000, float64(q.VideoIn.W)
-				// The speaker takes sound at a steady pace from the first packet on.
-				if q.AudioIn.Kbps > 0 || p.heard > 0 {
-					p.heard += float64(l.TMillis-last) / 1000 * media.SampleRate
-				}
-				p.concealed = q.AudioIn.Concealed / 100 * p.heard
-			}
-			last = l.TMillis
-		}
-		return p
+		last = l.TMillis
 	}
+	lastSent := last
+	last = 0
+	for _, l := range ben.lines() {
+		if len(l.Peers) == 1 {
+			q := l.Peers[0]
+			p.received += q.VideoIn.Kbps * float64(l.TMillis-last) / 1000
+			p.frames, p.frozen, p.width = float64(q.VideoIn.Frames), q.VideoIn.FreezeMs/1000, float64(q.VideoIn.W)
+			// The speaker takes sound at a steady pace from the first packet on.
+			if q.AudioIn.Kbps > 0 || p.heard > 0 {
+				p.heard += float64(l.TMillis-last) / 1000 * media.SampleRate
+			}
+			p.concealed = q.AudioIn.Concealed / 100 * p.heard
+		}
+		last = l.TMillis
+	}
+	// Statistics are a second old at most: the time is theirs.
+	p.at, p.sentAt = time.UnixMilli(last), time.UnixMilli(lastSent)
+	return p
 }
 
 func chromiumPath(t testing.TB, n network) pathCall {
 	a, b := pathMembers(t, n)
 	ada, ben := chromiumCall(t, a, b)
-	return func() point {
-		in, out := ben.stats()["ada"], ada.stats()["ben"]
-		return point{
-			at: time.Now(), frames: in.VideoIn.FramesDecoded, frozen: in.VideoIn.TotalFreezesDuration, width: in.VideoIn.FrameWidth,
-			concealed: in.AudioIn.ConcealedSamples, heard: in.AudioIn.TotalSamplesReceived,
-			received: in.VideoIn.BytesReceived * 8 / 1000, sent: out.VideoOut.BytesSent * 8 / 1000,
-		}
+	return func() point { return chromiumPoint(ada, ben) }
+}
+
+func chromiumPoint(ada, ben *chromium) point {
+	in, out := ben.stats()["ada"], ada.stats()["ben"]
+	now := time.Now()
+	return point{
+		at: now, sentAt: now, frames: in.VideoIn.FramesDecoded, frozen: in.VideoIn.TotalFreezesDuration, width: in.VideoIn.FrameWidth,
+		concealed: in.AudioIn.ConcealedSamples, heard: in.AudioIn.TotalSamplesReceived,
+		received: in.VideoIn.BytesReceived * 8 / 1000, sent: out.VideoOut.BytesSent * 8 / 1000,
 	}
 }
 
-// lossScenario is a call over a path that loses this share of the packets, at random.
-func lossScenario(percent int, quick bool, figures ...benchFigure) scenario {
-	side := func(call func(testing.TB, network) pathCall) func(testing.TB) sample {
-		return func(t testing.TB) sample {
-			look := call(t, startNetwork(t, float64(percent)/100))
-			time.Sleep(pathSettle)
-			points := []point{look()}
-			for range int(pathMeasure / time.Second) {
-				time.Sleep(time.Second) // the measurement itself
-				points = append(points, look())
-			}
-			return kept(points)
+// loss is how a path loses packets.
+type loss struct {
+	percent float64
+	burst   float64 // packets in a row, in the mean; 1 for loss at random
+}
+
+func (l loss) String() string {
+	if l.burst > 1 {
+		return fmt.Sprintf("%g%% loss in bursts of %g", l.percent, l.burst)
+	}
+	return fmt.Sprintf("%g%% random loss", l.percent)
+}
+
+// lossTargets are what the ratios of one loss have to be; nil for a row that explains another.
+type lossTargets struct {
+	concealed, frozen float64
+	more              want // of frame rate and width
+}
+
+// lossScenario is a call over a path that loses this share of the packets. All that are wanted
+// are one call, see oneCall.
+func lossScenario(l loss, quick bool, want lossTargets) scenario {
+	name := l.String()
+	return scenario{name: name, quick: quick, loss: l, figures: []benchFigure{
+		{name + " concealed", "audio concealed at " + name, "%", atMost, want.concealed},
+		{name + " frozen", fmt.Sprintf("frozen of %.0f s at %s", pathMeasure.Seconds(), name), "s", atMost, want.frozen},
+		{name + " fps", "frame rate kept at " + name, "fps", want.more, 1},
+		{name + " width", "resolution kept at " + name + ": width", "px", want.more, 1},
+	}}
+}
+
+var losses = []scenario{
+	lossScenario(loss{5, 1}, false, lossTargets{0.1, 1, shown}),
+	lossScenario(loss{5, 5}, false, lossTargets{0.3, 1, shown}),
+	lossScenario(loss{10, 1}, false, lossTargets{0.1, 1, shown}),
+	lossScenario(loss{10, 5}, false, lossTargets{0.3, 1, shown}),
+	lossScenario(loss{20, 1}, false, lossTargets{0.1, 1, above}),
+	lossScenario(loss{30, 1}, true, lossTargets{0.3, 0.3, above}),
+}
+
+// oneCall makes one scenario of all those that differ in the loss alone: a call whose path gets
+// worse, which spares beginning it anew for each.
+func oneCall(all []scenario) []scenario {
+	var others, lossy []scenario
+	joined := scenario{name: "loss"}
+	for _, s := range all {
+		if s.loss == (loss{}) {
+			others = append(others, s)
+			continue
+		}
+		lossy, joined.figures = append(lossy, s), append(joined.figures, s.figures...)
+	}
+	if len(lossy) == 0 {
+		return others
+	}
+	joined.ours = func(t testing.TB) sample { return worsening(t, ourPath, lossy) }
+	joined.theirs = func(t testing.TB) sample { return worsening(t, chromiumPath, lossy) }
+	return append(others, joined)
+}
+
+func worsening(t testing.TB, call func(testing.TB, network) pathCall, lossy []scenario) sample {
+	n := startNetwork(t, 0)
+	look := call(t, n)
+	pollFor(fullLimit, func() bool { return look().width == 1280 })
+	all := make(sample)
+	for _, s := range lossy {
+		n.lose(s.loss.percent/100, s.loss.burst)
+		time.Sleep(pathSettle)
+		for id, v := range kept(watchPath(look, pathMeasure)) {
+			all[s.name+" "+id] = v
 		}
 	}
-	return scenario{name: fmt.Sprintf("loss %d%%", percent), quick: quick, figures: figures, ours: side(ourPath), theirs: side(chromiumPath)}
+	return all
+}
+
+// watchPath looks at a call every second for so long.
+func watchPath(look pathCall, d time.Duration) []point {
+	points := []point{look()}
+	for range int(d / time.Second) {
+		time.Sleep(time.Second) // the measurement itself
+		points = append(points, look())
+	}
+	return points
 }
 
 // kept is what was left of picture and sound between the first point and the last.
@@ -122,29 +205,6 @@ func kept(points []point) sample {
 	return s
 }
 
-func concealedRow(percent int, target float64) benchFigure {
-	return benchFigure{"concealed", fmt.Sprintf("audio concealed at %d%% random loss", percent), "%", atMost, target}
-}
-
-func frozenRow(percent int, target float64) benchFigure {
-	return benchFigure{"frozen", fmt.Sprintf("frozen time of 20 s at %d%% loss", percent), "s", atMost, target}
-}
-
-func fpsRow(percent int, w want) benchFigure {
-	return benchFigure{"fps", fmt.Sprintf("frame rate kept at %d%% loss", percent), "fps", w, 1}
-}
-
-func widthRow(percent int, w want) benchFigure {
-	return benchFigure{"width", fmt.Sprintf("resolution kept at %d%% loss: width", percent), "px", w, 1}
-}
-
-var (
-	loss5  = lossScenario(5, false, concealedRow(5, 0.1), fpsRow(5, shown))
-	loss10 = lossScenario(10, false, concealedRow(10, 0.1), frozenRow(10, 1), fpsRow(10, shown), widthRow(10, shown))
-	loss20 = lossScenario(20, false, concealedRow(20, 0.1), frozenRow(20, 1), fpsRow(20, above), widthRow(20, above))
-	loss30 = lossScenario(30, true, concealedRow(30, 0.3), frozenRow(30, 0.3), fpsRow(30, above), widthRow(30, above))
-)
-
 // throttle caps what Ada's host can send, with a queue of 300 ms, as an access router has.
 func (n network) throttle(kbps int) {
 	n.t.Helper()
@@ -157,16 +217,33 @@ func (n network) throttle(kbps int) {
 // The path of fallScenario, in kbit/s, and how long each side has for either way.
 const (
 	wideKbps, narrowKbps = 2500, 400
-	fallLimit            = 20 * time.Second
+	fallLimit            = 12 * time.Second
 	riseLimit            = 30 * time.Second
+	steadyLimit          = 15 * time.Second
 )
+
+// steady waits until a call has found its rate, for at most steadyLimit: until three seconds are
+// like the three before. It tells the rate of these.
+func steady(look pathCall) float64 {
+	const half = 3
+	points := watchPath(look, 2*half*time.Second)
+	for begin := time.Now(); ; {
+		n := len(points) - 1
+		before, now := rate(points[n-2*half], points[n-half]), rate(points[n-half], points[n])
+		if (now > 0.9*before && now < 1.1*before) || time.Since(begin) > steadyLimit {
+			return rate(points[n-2*half], points[n])
+		}
+		time.Sleep(time.Second)
+		points = append(points, look())
+	}
+}
 
 // fallScenario is a path that narrows and widens again.
 var fallScenario = scenario{
 	name: "fall and recovery",
 	figures: []benchFigure{
-		{"fall", "2.5 -> 0.4 Mbit/s: until no more is sent (20 s: never)", "s", below, 1},
-		{"frozen", "  frozen in the first 20 s of it", "s", shown, 0},
+		{"fall", "2.5 -> 0.4 Mbit/s: until no more is sent (12 s: never)", "s", below, 1},
+		{"frozen", "  frozen in the first 12 s of it", "s", shown, 0},
 		{"rise", "0.4 -> 2.5 Mbit/s: back at 90% of the rate (30 s: never)", "s", below, 1},
 		{"before", "  rate before", "kbit/s", shown, 0},
 	},
@@ -178,19 +255,14 @@ func fallAndRise(t testing.TB, call func(testing.TB, network) pathCall) sample {
 	n := startNetwork(t, 0)
 	n.throttle(wideKbps)
 	look := call(t, n)
-	time.Sleep(20 * time.Second) // both have found the rate that they will find
-	rate := func(a, b point) float64 { return (b.received - a.received) / b.at.Sub(a.at).Seconds() }
-	first := look()
-	time.Sleep(5 * time.Second)
-	before := look()
-	s := sample{"before": rate(first, before), "fall": fallLimit.Seconds(), "rise": riseLimit.Seconds()}
+	s := sample{"before": steady(look), "fall": fallLimit.Seconds(), "rise": riseLimit.Seconds()}
 
 	n.throttle(narrowKbps)
-	begin := time.Now()
+	begin, before := time.Now(), look()
 	for a := before; time.Since(begin) < fallLimit; {
 		time.Sleep(time.Second) // the measurement itself
 		b := look()
-		if sent := (b.sent - a.sent) / b.at.Sub(a.at).Seconds(); sent <= narrowKbps && s["fall"] == fallLimit.Seconds() {
+		if sendRate(a, b) <= narrowKbps && s["fall"] == fallLimit.Seconds() {
 			s["fall"] = time.Since(begin).Seconds()
 		}
 		a = b

@@ -159,6 +159,18 @@ function watch(peer, track) {
   video.requestVideoFrameCallback(frame)
 }
 
+let startKbps = 0 // at which this page begins to send pictures; 0 for what the browser chooses
+
+function startAt(kbps) {
+  startKbps = kbps
+}
+
+// hurried is the other's description with the rate at which to begin sending to it.
+function hurried(sdp) {
+  if (!startKbps) return sdp
+  return sdp.replace(/a=rtpmap:(\d+) VP8\/90000\r\n/, (line, type) => `${line}a=fmtp:${type} x-google-start-bitrate=${startKbps}\r\n`)
+}
+
 // gathered waits until the description has all candidates: there is no trickling here.
 function gathered(pc) {
   return new Promise((resolve) => {
@@ -180,14 +192,14 @@ async function offer(name) {
 
 async function answer(name, sdp) {
   const { pc } = connect(name)
-  await pc.setRemoteDescription({ type: 'offer', sdp })
+  await pc.setRemoteDescription({ type: 'offer', sdp: hurried(sdp) })
   for (const track of local.getTracks()) pc.addTrack(track, local)
   await pc.setLocalDescription()
   return gathered(pc)
 }
 
 async function accept(name, sdp) {
-  await peers.get(name).pc.setRemoteDescription({ type: 'answer', sdp })
+  await peers.get(name).pc.setRemoteDescription({ type: 'answer', sdp: hurried(sdp) })
   return true
 }
 
