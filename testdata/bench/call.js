@@ -217,3 +217,47 @@ async function stats() {
   }
   return all
 }
+
+let reel = [] // pictures that were filmed: {width, height, luma}
+let developed = []
+
+// film keeps the luma of a received picture every so many milliseconds, as it was decoded: a
+// processor of the track sees frames that nobody paints.
+async function film(name, every) {
+  const { track } = peers.get(name).pc.getReceivers().find((r) => r.track.kind === 'video')
+  const reader = new MediaStreamTrackProcessor({ track }).readable.getReader()
+  const run = async () => {
+    for (let next = 0; ;) {
+      const { value: frame, done } = await reader.read()
+      if (done) return
+      if (performance.now() >= next) {
+        next = performance.now() + every
+        reel.push(await lumaOf(frame))
+      }
+      frame.close()
+    }
+  }
+  run()
+}
+
+async function lumaOf(frame) {
+  if (!/^(I420|NV12)/.test(frame.format)) throw new Error(`a frame in ${frame.format}`)
+  const { width, height } = frame.visibleRect
+  const all = new Uint8Array(frame.allocationSize())
+  const [{ offset, stride }] = await frame.copyTo(all)
+  const luma = new Uint8Array(width * height)
+  for (let y = 0; y < height; y++) luma.set(all.subarray(offset + y * stride, offset + y * stride + width), y * width)
+  return { width, height, luma }
+}
+
+// cut says how many pictures there are since the last cut; nextPicture gives one after another.
+function cut() {
+  developed = reel
+  reel = []
+  return developed.length
+}
+
+function nextPicture() {
+  const { width, height, luma } = developed.shift()
+  return { width, height, luma: luma.toBase64() }
+}

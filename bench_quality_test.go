@@ -1,0 +1,222 @@
+package main
+
+import (
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"parley/media"
+	"parley/media/call"
+	"parley/media/codec"
+	"parley/media/mediatest"
+)
+
+// The quality of a picture is its likeness to what the camera gave: SSIM of luma as decoded,
+// with no colours converted, at the camera's size. A smaller picture is scaled up to that, by the
+// same scaler for both products. The camera loops a file, so that the picture of the file that is
+// most like the one received is the one that was sent.
+
+const (
+	qualityEvery = 500 * time.Millisecond // from one picture to the next
+	qualityTime  = 12 * time.Second
+)
+
+// original is the file that a camera loops.
+type original struct {
+	t     testing.TB
+	full  []*media.Frame
+	small []*media.Frame
+}
+
+const smallW, smallH = 160, 90
+
+func readOriginal(t testing.TB, path string) original {
+	t.Helper()
+	o := original{t: t, full: readY4M(t, path)}
+	for _, f := range o.full {
+		o.small = append(o.small, o.scaled(f, smallW, smallH))
+	}
+	return o
+}
+
+func (o original) scaled(f *media.Frame, w, h int) *media.Frame {
+	o.t.Helper()
+	if f.Width == w && f.Height == h {
+		return f
+	}
+	dst := media.NewFrame(w, h)
+	if err := codec.New().Scale(dst, f); err != nil {
+		o.t.Fatal(err)
+	}
+	return dst
+}
+
+// find tells which picture of the file this is: a rough look at all, an exact one at those beside
+// the best.
+func (o original) find(pic *media.Frame) int {
+	o.t.Helper()
+	small := o.scaled(pic, smallW, smallH)
+	rough := mostLike(small, o.small, 0, len(o.small))
+	return mostLike(o.scaled(pic, o.full[0].Width, o.full[0].Height), o.full, rough-2, rough+3)
+}
+
+// mostLike is the index of the picture most like pic, among those from first on, before end; the
+// first one comes after the last.
+func mostLike(pic *media.Frame, all []*media.Frame, first, end int) int {
+	best, dB := 0, -1.0
+	for i := first; i < end; i++ {
+		at := (i + len(all)) % len(all)
+		if v := mediatest.PSNR(pic, all[at]); v > dB {
+			best, dB = at, v
+		}
+	}
+	return best
+}
+
+// likeness is the SSIM of a received picture.
+func (o original) likeness(pic *media.Frame) float64 {
+	o.t.Helper()
+	return mediatest.SSIM(o.scaled(pic, o.full[0].Width, o.full[0].Height), o.full[o.find(pic)])
+}
+
+// lumaFrame is a frame of these grey values.
+func lumaFrame(w, h int, luma []byte) *media.Frame {
+	f := media.NewFrame(w, h)
+	copy(f.Y, luma)
+	for _, plane := range [][]byte{f.U, f.V} {
+		for i := range plane {
+			plane[i] = 128
+		}
+	}
+	return f
+}
+
+// filming is a call of which the received pictures can be had: those since the call before.
+type filming struct {
+	look     pathCall
+	pictures func() []*media.Frame
+}
+
+var qualityScenario = qualityAt(1000, 300)
+
+// qualityAt is a call over a path that carries no more than this; from wide to narrow, so that
+// nobody is measured while still rising.
+func qualityAt(caps ...int) scenario {
+	s := scenario{name: "picture quality"}
+	for _, kbps := range caps {
+		id := fmt.Sprint(kbps)
+		s.figures = append(
+			s.figures,
+			benchFigure{"ssim" + id, "picture quality at " + id + " kbit/s: SSIM against the source", "", atLeast, 1},
+			benchFigure{"fps" + id, "  frame rate there", "fps", shown, 0},
+			benchFigure{"width" + id, "  width there", "px", shown, 0},
+			benchFigure{"kbps" + id, "  received there: video", "kbit/s", shown, 0},
+		)
+	}
+	side := func(film func(testing.TB, network) filming) func(testing.TB) sample {
+		return func(t testing.TB) sample { return qualityOf(t, film, caps) }
+	}
+	s.ours, s.theirs = side(filmOurs), side(filmChromium)
+	return s
+}
+
+func qualityOf(t testing.TB, film func(testing.TB, network) filming, caps []int) sample {
+	n := startNetwork(t, 0)
+	n.throttle(caps[0])
+	f := film(t, n)
+	all := make(sample)
+	source := readOriginal(t, material(t, "person1-720p.y4m"))
+	for _, kbps := range caps {
+		n.throttle(kbps)
+		steady(f.look)
+		f.pictures() // those before are of another rate
+		points := watchPath(f.look, qualityTime)
+		id, k := fmt.Sprint(kbps), kept(points)
+		all["fps"+id], all["width"+id], all["kbps"+id] = k["fps"], k["width"], rate(points[0], points[len(points)-1])
+		var likeness []float64
+		for _, pic := range f.pictures() {
+			likeness = append(likeness, source.likeness(pic))
+		}
+		if len(likeness) < 20 {
+			t.Logf("%d pictures at %d kbit/s", len(likeness), kbps)
+			continue // too few to tell
+		}
+		all["ssim"+id] = quantile(likeness, 0.5)
+	}
+	return all
+}
+
+func filmChromium(t testing.TB, n network) filming {
+	a, b := pathMembers(t, n)
+	a.start = 0 // the path is narrow
+	ada, ben := chromiumCall(t, a, b)
+	ben.do(`film("ada", %s)`, qualityEvery.Milliseconds())
+	return filming{
+		look: func() point { return chromiumPoint(ada, ben) },
+		pictures: func() []*media.Frame {
+			var all []*media.Frame
+			for range eval[int](ben, `cut()`) {
+				p := eval[struct {
+					Width, Height int
+					Luma          string
+				}](ben, `nextPicture()`)
+				luma, err := base64.StdEncoding.DecodeString(p.Luma)
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, lumaFrame(p.Width, p.Height, luma))
+			}
+			return all
+		},
+	}
+}
+
+// filmOurs has Ben in a process of this test's, see TestBenchCameraman: the bot keeps nothing.
+func filmOurs(t testing.TB, n network) filming {
+	t.Helper()
+	a, b := pathMembers(t, n)
+	ada := startMember(t, "Ada", a, "--new", "--server", startMeetingPlace(t, a.host))
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	ben := launch(t, []string{"PARLEY_FILM=" + dir, "PARLEY_FILM_LINK=" + ada.link(), "PARLEY_FILM_MIC=" + b.mic},
+		"ip", "netns", "exec", b.host, self, "-test.run", "^TestBenchCameraman$")
+	ben.name, ben.stats = "Ben", filepath.Join(dir, "stats")
+	ben.await("is connected", func(l call.Line) bool { return len(l.Peers) == 1 && l.Peers[0].State == "connected" })
+	return filming{
+		look:     func() point { return ourPoint(ada, ben) },
+		pictures: func() []*media.Frame { return developed(t, dir) },
+	}
+}
+
+// developed reads and removes the pictures in a folder, WxH-number.luma.
+func developed(t testing.TB, dir string) []*media.Frame {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "*.luma"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []*media.Frame
+	for _, path := range paths {
+		luma, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size, _, _ := strings.Cut(filepath.Base(path), "-")
+		w, h, _ := strings.Cut(size, "x")
+		width, _ := strconv.Atoi(w)
+		height, _ := strconv.Atoi(h)
+		all = append(all, lumaFrame(width, height, luma))
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
