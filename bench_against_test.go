@@ -32,7 +32,7 @@ type scenario struct {
 }
 
 var scenarios = slices.Concat([]scenario{
-	engine360, engine720, meshSlope, encodeOnce, wholeApp, memorySix, captureToPaint, mouthToEar, fallScenario, qualityScenario,
+	engine360, engine720, meshScenario, encodeOnce, wholeApp, memorySix, captureToPaint, mouthToEar, fallScenario, qualityScenario,
 }, losses)
 
 // chosen are the scenarios to make: all, those of the quick run, or those that ROWS wants.

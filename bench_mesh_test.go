@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -14,84 +15,22 @@ import (
 	"parley/media/device/pulsetest"
 )
 
-// In a mesh only Ada is measured. All others share one process, of bots or of one page, so that
-// two cores are enough for them.
-
 const (
 	meshFew, meshMany = 1, 4 // others, between which the cost of each further one is taken
+	meshMost          = 8    // others of ours: eight encoders of a browser are too much for two cores
 	sixWay            = 5    // others in a call of six
 	encodeMany        = 8    // others for whom Ada encodes
 )
 
-func meshMembers(t testing.TB) (ada, others member) {
-	ada = member{camera: material(t, "person1.y4m"), width: 640, height: 360, mic: material(t, "voice1.wav")}
-	others = member{camera: material(t, "person2.y4m"), width: 640, height: 360, mic: material(t, "voice2.wav")}
-	return ada, others
+func meshMember(t testing.TB) member {
+	return member{camera: material(t, "person1.y4m"), width: 640, height: 360, mic: material(t, "voice1.wav"), start: startKbps}
 }
 
-// ourMesh puts Ada into a meeting with n others.
-func ourMesh(t testing.TB, a, others member, n int) *process {
-	t.Helper()
-	ada := startMember(t, "Ada", a, "--new", "--server", startMeetingPlace(t, ""))
-	startMember(t, "Other", others, "--count", fmt.Sprint(n), ada.link())
-	ada.await("sees all others", meets(n))
-	return ada
-}
-
-func chromiumMesh(t testing.TB, a, others member, n int) *chromium {
-	t.Helper()
-	ada, page := openPage(t, "ada", a), openPage(t, "others", others)
-	for i := range n {
-		there, here := fmt.Sprint("ada", i), fmt.Sprint("other", i)
-		offer := eval[string](page, `offer(%s)`, there)
-		answer := eval[string](ada, `answer(%s, %s)`, here, offer)
-		page.do(`accept(%s, %s)`, there, answer)
-	}
-	awaitTrue(t, "Ada's page sees all others", func() bool {
-		seen := 0
-		for _, s := range ada.stats() {
-			if s.VideoIn.FramesDecoded > 0 {
-				seen++
-			}
-		}
-		return seen == n
-	}, func() string { return fmt.Sprint(ada.stats()) })
-	return ada
-}
-
-// meshSlope is what each further member of a meeting costs Ada's engine.
-var meshSlope = scenario{
-	name: "mesh",
-	figures: []benchFigure{
-		{"slope", fmt.Sprintf("engine CPU of each further peer (from %d to %d), 640x360", meshFew, meshMany), "%", atMost, 0.5},
-		{"many", fmt.Sprintf("  engine CPU with %d others", meshMany), "%", shown, 0},
-		{"fps", "  frames decoded of each of them", "fps", shown, 0},
-		{"width", "  at the width of", "px", shown, 0},
-	},
-	ours: slope(func(t testing.TB, n int) (tree, func() seen) {
-		a, others := meshMembers(t)
-		ada := ourMesh(t, a, others, n)
-		return tree{t, ada.cmd.Process.Pid}, func() seen {
-			l := ada.last()
-			s := seen{seconds: float64(l.TMillis) / 1000}
-			for _, p := range l.Peers {
-				s.frames, s.width = s.frames+float64(p.VideoIn.Decoded), s.width+float64(p.VideoIn.W)/float64(n)
-			}
-			return s
-		}
-	}),
-	theirs: slope(func(t testing.TB, n int) (tree, func() seen) {
-		a, others := meshMembers(t)
-		ada := chromiumMesh(t, a, others, n)
-		return ada.tree, func() seen {
-			var s seen
-			for _, p := range ada.stats() {
-				s.seconds = p.Time / 1000
-				s.frames, s.width = s.frames+p.VideoIn.FramesDecoded, s.width+p.VideoIn.FrameWidth/float64(n)
-			}
-			return s
-		}
-	}),
+// mesh is Ada in a meeting of 640x360 each.
+type mesh struct {
+	tree tree
+	grow func(n int) // lets others join until she sees n
+	look func() seen
 }
 
 // seen is what Ada has received of all others: a cost without it would flatter who shows less.
@@ -101,33 +40,89 @@ type seen struct {
 	width   float64 // the mean of the others' pictures
 }
 
-func slope(meet func(t testing.TB, n int) (tree, func() seen)) func(testing.TB) sample {
-	return func(t testing.TB) sample {
-		var cost [2]float64
-		var first, last seen
-		for i, n := range []int{meshFew, meshMany} {
-			inside(t, func(t testing.TB) {
-				app, look := meet(t, n)
-				time.Sleep(benchSettle)
-				first = look()
-				cost[i] = costOf(benchMeasure, app)
-				last = look()
-			})
-		}
-		return sample{
-			"slope": (cost[1] - cost[0]) / (meshMany - meshFew), "many": cost[1], "width": last.width,
-			"fps": (last.frames - first.frames) / (last.seconds - first.seconds) / meshMany,
-		}
+func ourMesh(t testing.TB, a member) mesh {
+	t.Helper()
+	ada := startMember(t, "Ada", a, "--new", "--server", startMeetingPlace(t, ""))
+	others := newOurCrowd(t, ada.link(), true)
+	return mesh{
+		tree: tree{t, ada.cmd.Process.Pid},
+		grow: func(n int) { others.grow(n); ada.await("sees all others", meets(n)) },
+		look: func() seen {
+			l := ada.last()
+			s := seen{seconds: float64(l.TMillis) / 1000}
+			for _, p := range l.Peers {
+				s.frames, s.width = s.frames+float64(p.VideoIn.Decoded), s.width+float64(p.VideoIn.W)/float64(len(l.Peers))
+			}
+			return s
+		},
 	}
 }
 
-// inside runs a part of a benchmark that ends what it has started before the next part begins.
-func inside(t testing.TB, part func(testing.TB)) {
+func chromiumMesh(t testing.TB, a member) (mesh, *chromium) {
 	t.Helper()
-	b, ok := t.(*testing.B)
-	if !ok || !b.Run("part", func(b *testing.B) { part(b) }) {
-		t.FailNow()
+	ada := openPage(t, "ada", a)
+	others := newPageCrowd(t, ada)
+	look := func() (seen, int) {
+		var s seen
+		decoded := 0
+		all := ada.stats()
+		for _, p := range all {
+			s.seconds = p.Time / 1000
+			s.frames, s.width = s.frames+p.VideoIn.FramesDecoded, s.width+p.VideoIn.FrameWidth/float64(len(all))
+			if p.VideoIn.FramesDecoded > 0 {
+				decoded++
+			}
+		}
+		return s, decoded
 	}
+	return mesh{
+		tree: ada.tree,
+		grow: func(n int) {
+			others.grow(n)
+			awaitTrue(t, "Ada's page sees all others", func() bool { _, decoded := look(); return decoded == n }, func() string { return fmt.Sprint(ada.stats()) })
+		},
+		look: func() seen { s, _ := look(); return s },
+	}, ada
+}
+
+// meshScenario is what each further member of a meeting costs Ada's engine.
+var meshScenario = scenario{
+	name: "mesh 640x360",
+	figures: slices.Concat(
+		[]benchFigure{{"slope", fmt.Sprintf("engine CPU of each further peer (%d to %d others), 640x360", meshFew, meshMany), "%", atMost, 0.5}},
+		meshFigures(meshFew), meshFigures(meshMany), meshFigures(meshMost),
+	),
+	ours: func(t testing.TB) sample { return grown(ourMesh(t, meshMember(t)), meshFew, meshMany, meshMost) },
+	theirs: func(t testing.TB) sample {
+		m, _ := chromiumMesh(t, meshMember(t))
+		return grown(m, meshFew, meshMany)
+	},
+}
+
+func meshFigures(n int) []benchFigure {
+	id := fmt.Sprint(n)
+	return []benchFigure{
+		{"cpu" + id, fmt.Sprintf("  engine CPU with %d others", n), "%", shown, 0},
+		{"fps" + id, "  frames decoded of each of them", "fps", shown, 0},
+		{"width" + id, "  at the width of", "px", shown, 0},
+	}
+}
+
+// grown measures a meeting at each of these numbers of others.
+func grown(m mesh, sizes ...int) sample {
+	s := make(sample)
+	for _, n := range sizes {
+		m.grow(n)
+		time.Sleep(benchSettle)
+		first := m.look()
+		cost := costOf(benchMeasure, m.tree)
+		last := m.look()
+		id := fmt.Sprint(n)
+		s["cpu"+id], s["width"+id] = cost, last.width
+		s["fps"+id] = (last.frames - first.frames) / (last.seconds - first.seconds) / float64(n)
+	}
+	s["slope"] = (s[fmt.Sprint("cpu", meshMany)] - s[fmt.Sprint("cpu", meshFew)]) / (meshMany - meshFew)
+	return s
 }
 
 // memorySix is what the whole app takes in a meeting of six, all on screen.
@@ -137,17 +132,17 @@ var memorySix = scenario{
 		{"pss", "memory (PSS) of a 6-way call", "MB", atMost, 0.35},
 	},
 	ours: func(t testing.TB) sample {
-		a, others := meshMembers(t)
-		ada := ourMesh(t, onScreen(t, a), others, sixWay)
+		m := ourMesh(t, onScreen(t, meshMember(t)))
+		m.grow(sixWay)
 		time.Sleep(benchSettle)
-		return sample{"pss": tree{t, ada.cmd.Process.Pid}.pss()}
+		return sample{"pss": m.tree.pss()}
 	},
 	theirs: func(t testing.TB) sample {
-		a, others := meshMembers(t)
-		ada := chromiumMesh(t, onScreen(t, a), others, sixWay)
+		m, ada := chromiumMesh(t, onScreen(t, meshMember(t)))
 		ada.do(`show(3)`)
+		m.grow(sixWay)
 		time.Sleep(benchSettle)
-		return sample{"pss": ada.tree.pss()}
+		return sample{"pss": m.tree.pss()}
 	},
 }
 
@@ -167,10 +162,7 @@ var encodeOnce = scenario{
 		{"one", "  encoding CPU at 1 peer", "%", shown, 0},
 	},
 	ours: func(t testing.TB) sample {
-		var cost [2]float64
-		for i, n := range []int{1, encodeMany} {
-			inside(t, func(t testing.TB) { cost[i] = encodeCost(t, n) })
-		}
+		cost := encodeCost(t, 1, encodeMany)
 		if cost[0] == 0 {
 			t.Fatal("nothing was encoded")
 		}
@@ -178,23 +170,26 @@ var encodeOnce = scenario{
 	},
 }
 
-// encodeCost is the share of a core, in %, that Ada's video encoders take while n others look.
-func encodeCost(t testing.TB, n int) float64 {
+// encodeCost is the share of a core, in %, that Ada's video encoders take while so many others
+// look.
+func encodeCost(t testing.TB, sizes ...int) (cost []float64) {
 	t.Helper()
-	_, others := meshMembers(t)
-	others.camera, others.mic = "", ""
 	codecs := &timed{Codecs: codec.New()}
 	ada := callInside(t, "Ada", startMeetingPlace(t, ""), func(c *call.Config) {
 		c.Camera, c.Codecs = material(t, "person1.y4m"), codecs
 	})
 	ada.Do(call.NewMeeting{Join: true})
 	awaitTrue(t, "live", func() bool { return ada.State().Phase == call.Live }, func() string { return ada.State().Problem })
-	startMember(t, "Other", others, "--count", fmt.Sprint(n), ada.State().Link)
-	awaitTrue(t, "all others are here", func() bool { return len(ada.State().Peers) == n }, func() string { return fmt.Sprint(len(ada.State().Peers)) })
-	time.Sleep(benchSettle)
-	begin, before := time.Now(), codecs.spent.Load()
-	time.Sleep(benchMeasure) // the measurement itself
-	return 100 * float64(codecs.spent.Load()-before) / float64(time.Since(begin))
+	others := newOurCrowd(t, ada.State().Link, false)
+	for _, n := range sizes {
+		others.grow(n)
+		awaitTrue(t, "all others are here", func() bool { return len(ada.State().Peers) == n }, func() string { return fmt.Sprint(len(ada.State().Peers)) })
+		time.Sleep(benchSettle)
+		begin, before := time.Now(), codecs.spent.Load()
+		time.Sleep(benchMeasure) // the measurement itself
+		cost = append(cost, 100*float64(codecs.spent.Load()-before)/float64(time.Since(begin)))
+	}
+	return cost
 }
 
 // timed counts the CPU time that video encoders take, of the thread that calls them: those of
