@@ -24,16 +24,17 @@ type sample map[string]float64
 // ours is measured, and the target is for the figure itself.
 type scenario struct {
 	name    string
-	quick   bool // in make bench-quick too
-	loss    loss // of a scenario that shares its call, see oneCall
+	quick   bool          // in make bench-quick too
+	takes   time.Duration // one run, both products, about
 	figures []benchFigure
+	part    *pathPart // instead of the following, of a scenario that shares its call, see oneCall
 	ours    func(t testing.TB) sample
 	theirs  func(t testing.TB) sample
 }
 
 var scenarios = slices.Concat([]scenario{
-	engine360, engine720, meshScenario, encodeOnce, wholeApp, memorySix, captureToPaint, mouthToEar, fallScenario, qualityScenario,
-}, losses)
+	engine720, meshScenario, encodeOnce, wholeApp, memorySix, captureToPaint, mouthToEar, fallScenario,
+}, qualities, losses)
 
 // chosen are the scenarios to make: all, those of the quick run, or those that ROWS wants.
 func chosen(t testing.TB, quick bool) []scenario {
@@ -63,7 +64,9 @@ func BenchmarkAgainstChromium(b *testing.B) {
 		runs = 1
 	}
 	report := benchReport{Began: time.Now().UTC().Truncate(time.Second), Runs: runs, Chromium: chromiumVersion(b)}
-	for _, s := range chosen(b, quick) {
+	all := chosen(b, quick)
+	announce(all, runs)
+	for _, s := range all {
 		var ours, theirs []sample
 		for i := range runs {
 			ours = append(ours, measure(b, s.name, "ours", i+1, s.ours))
@@ -79,6 +82,15 @@ func BenchmarkAgainstChromium(b *testing.B) {
 	report.Seconds = time.Since(report.Began).Seconds()
 	report.write(b)
 	fmt.Print(report.table())
+}
+
+// announce says how long it will take.
+func announce(all []scenario, runs int) {
+	var sum time.Duration
+	for _, s := range all {
+		sum += s.takes * time.Duration(runs)
+	}
+	fmt.Fprintf(os.Stderr, "bench: %d runs of %d calls, about %.0f minutes\n", runs, len(all), sum.Minutes())
 }
 
 // measure makes one run as a benchmark of its own, so that a failure ends that run alone, and

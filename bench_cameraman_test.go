@@ -66,7 +66,9 @@ func (d *filmedDecoder) Decode(data []byte) (*media.Frame, error) {
 	f, err := d.VideoDecoder.Decode(data)
 	if now := time.Now(); err == nil && f != nil && now.After(d.next) {
 		d.next = now.Add(qualityEvery)
-		err = d.keep(f, now)
+		if _, no := os.Stat(filepath.Join(d.dir, filming)); no == nil {
+			err = d.keep(f, now)
+		}
 	}
 	return f, err
 }

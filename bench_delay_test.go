@@ -12,12 +12,12 @@ import (
 	"parley/media/device/pulsetest"
 )
 
-const delayMeasure = 15 * time.Second
+const delayMeasure = 10 * time.Second
 
 // captureToPaint is the age of a picture of 1280x720 when a window of that size shows it. Ours
 // has the time in its test picture, a page draws it over a moving photograph: no file can tell.
 var captureToPaint = scenario{
-	name: "capture to paint",
+	name: "capture to paint", takes: 45 * time.Second,
 	figures: []benchFigure{
 		{"median", "capture to paint, median", "ms", atMost, 1},
 		{"p95", "capture to paint, p95 of 2 s", "ms", atMost, 1},
@@ -44,7 +44,7 @@ var captureToPaint = scenario{
 		if err != nil {
 			t.Fatalf("%v: run scripts/setup --test", err)
 		}
-		ada := openPage(t, "ada", member{mic: material(t, "voice1.wav")})
+		ada := openPage(t, "ada", member{mic: material(t, "voice1.wav"), start: startKbps})
 		ada.do(`stampCamera(%s, 1280, 720)`, "data:image/jpeg;base64,"+base64.StdEncoding.EncodeToString(photo))
 		ben := openPage(t, "ben", member{mic: material(t, "voice2.wav"), shown: true, env: startDisplay(t).env()})
 		ben.do(`measureAges()`)
@@ -81,7 +81,7 @@ func delaySample(median, p95 []float64) sample {
 // mouthToEar is how long a voice takes from Ada's microphone to Ben's speaker. Both are devices
 // of a sound server, on one clock and recorded together, so nothing has to be aligned.
 var mouthToEar = scenario{
-	name: "mouth to ear", quick: true,
+	name: "mouth to ear", quick: true, takes: 42 * time.Second,
 	figures: []benchFigure{
 		{"delay", "mouth to ear, median", "ms", atMost, 1},
 		{"like", "  correlation of what is heard with what was said", "", shown, 0},
@@ -113,7 +113,7 @@ func listen(t testing.TB, begin func(a, b member)) sample {
 	}
 	voice := material(t, "voice1.wav")
 	// The first time jitter buffers and echo cancellers find their way.
-	_ = run(exec.Command("paplay", "--device="+sink, voice)).Wait()
+	_ = run(exec.Command("timeout", "4", "paplay", "--device="+sink, voice)).Wait()
 	var sound bytes.Buffer
 	recorder := exec.Command("parec", "--device="+both, "--rate=48000", "--channels=4",
 		"--channel-map=front-left,front-right,rear-left,rear-right", "--format=s16le", "--latency-msec=50")

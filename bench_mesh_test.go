@@ -87,10 +87,11 @@ func chromiumMesh(t testing.TB, a member) (mesh, *chromium) {
 
 // meshScenario is what each further member of a meeting costs Ada's engine.
 var meshScenario = scenario{
-	name: "mesh 640x360",
+	name: "mesh 640x360", takes: 75 * time.Second,
 	figures: slices.Concat(
+		[]benchFigure{{"cpu1", "engine CPU, 1:1 at 640x360x30, share of a core", "%", atMost, 0.8}}, meshFigures(meshFew)[1:],
 		[]benchFigure{{"slope", fmt.Sprintf("engine CPU of each further peer (%d to %d others), 640x360", meshFew, meshMany), "%", atMost, 0.5}},
-		meshFigures(meshFew), meshFigures(meshMany), meshFigures(meshMost),
+		meshFigures(meshMany), meshFigures(meshMost),
 	),
 	ours: func(t testing.TB) sample { return grown(ourMesh(t, meshMember(t)), meshFew, meshMany, meshMost) },
 	theirs: func(t testing.TB) sample {
@@ -103,7 +104,7 @@ func meshFigures(n int) []benchFigure {
 	id := fmt.Sprint(n)
 	return []benchFigure{
 		{"cpu" + id, fmt.Sprintf("  engine CPU with %d others", n), "%", shown, 0},
-		{"fps" + id, "  frames decoded of each of them", "fps", shown, 0},
+		{"fps" + id, "  frames decoded of each other", "fps", shown, 0},
 		{"width" + id, "  at the width of", "px", shown, 0},
 	}
 }
@@ -127,7 +128,7 @@ func grown(m mesh, sizes ...int) sample {
 
 // memorySix is what the whole app takes in a meeting of six, all on screen.
 var memorySix = scenario{
-	name: "memory of six",
+	name: "memory of six", takes: 28 * time.Second,
 	figures: []benchFigure{
 		{"pss", "memory (PSS) of a 6-way call", "MB", atMost, 0.35},
 	},
@@ -156,7 +157,7 @@ func onScreen(t testing.TB, m member) member {
 
 // encodeOnce is how much more it costs to encode for eight than for one.
 var encodeOnce = scenario{
-	name: "encode once",
+	name: "encode once", takes: 27 * time.Second,
 	figures: []benchFigure{
 		{"ratio", "encoding CPU at 8 peers / at 1 peer (ours)", "", atMost, 1.15},
 		{"one", "  encoding CPU at 1 peer", "%", shown, 0},

@@ -2,7 +2,8 @@ package main
 
 import (
 	"fmt"
-	"os/exec"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +16,8 @@ import (
 // and speaks, and has no camera, so that the machine's two cores are enough for both.
 
 const (
-	pathSettle  = 4 * time.Second
-	pathMeasure = 12 * time.Second
+	pathSettle  = 3 * time.Second
+	pathMeasure = 10 * time.Second
 )
 
 // point is what Ben had received at some moment; counts and times are since the call began.
@@ -28,44 +29,80 @@ type point struct {
 	concealed float64 // samples
 	heard     float64 // samples
 	received  float64 // video, kbit
-	sent      float64 // by Ada: video, kbit
-	sentAt    time.Time
 }
 
 // rate is what Ben receives between two points, in kbit/s.
 func rate(a, b point) float64 { return (b.received - a.received) / b.at.Sub(a.at).Seconds() }
 
-// sendRate is what Ada sends.
-func sendRate(a, b point) float64 { return (b.sent - a.sent) / b.sentAt.Sub(a.sentAt).Seconds() }
-
-// pathCall is a call over a path: it ends with the test.
+// pathCall looks at a call over a path.
 type pathCall func() point
+
+// onPath is a call over a path, which ends with the test.
+type onPath struct {
+	net      network
+	look     pathCall
+	film     func()                // keeps pictures that Ben receives from now on
+	pictures func() []*media.Frame // those that were kept, and no more of them
+}
 
 // pathMembers are Ada and Ben on the two hosts of the network.
 func pathMembers(t testing.TB, n network) (ada, ben member) {
-	ada = member{camera: material(t, "person1-720p.y4m"), width: 1280, height: 720, mic: material(t, "voice1.wav"), host: n.hosts[0], start: wideKbps}
+	ada = member{camera: material(t, "person1-720p.y4m"), width: 1280, height: 720, mic: material(t, "voice1.wav"), host: n.hosts[0], start: startKbps}
 	ben = member{width: 1280, height: 720, mic: material(t, "voice2.wav"), host: n.hosts[1]}
 	return ada, ben
 }
 
-func ourPath(t testing.TB, n network) pathCall {
-	a, b := pathMembers(t, n)
-	ada, ben := ourCall(t, a, b)
-	return func() point { return ourPoint(ada, ben) }
+// pathPart is what a scenario does with a call that it shares with others.
+type pathPart struct {
+	call    string // those of the same name share it
+	measure func(t testing.TB, p onPath) sample
 }
 
-func ourPoint(ada, ben *process) point {
+// oneCall makes one scenario of all those that share a call, which spares beginning it anew for
+// each of them.
+func oneCall(all []scenario) []scenario {
+	var joined []scenario
+	parts := make(map[string][]*pathPart)
+	for _, s := range all {
+		if s.part == nil {
+			joined = append(joined, s)
+			continue
+		}
+		i := slices.IndexFunc(joined, func(j scenario) bool { return j.name == s.part.call })
+		if i < 0 {
+			joined, i = append(joined, scenario{name: s.part.call}), len(joined)
+		}
+		j := &joined[i]
+		j.figures, j.takes = append(j.figures, s.figures...), j.takes+s.takes
+		parts[j.name] = append(parts[j.name], s.part)
+	}
+	for i, j := range joined {
+		if p := parts[j.name]; p != nil {
+			joined[i].takes += callTakes
+			joined[i].ours = func(t testing.TB) sample { return together(t, ourPath(t), p) }
+			joined[i].theirs = func(t testing.TB) sample { return together(t, chromiumPath(t), p) }
+		}
+	}
+	return joined
+}
+
+// callTakes is about how long two calls take, ours and theirs, before they can be measured.
+const callTakes = 20 * time.Second
+
+// together lets the parts measure one call, one after another.
+func together(t testing.TB, p onPath, parts []*pathPart) sample {
+	pollFor(callTakes/2, func() bool { return p.look().width == 1280 })
+	all := make(sample)
+	for _, part := range parts {
+		maps.Copy(all, part.measure(t, p))
+	}
+	return all
+}
+
+func ourPoint(ben *process) point {
 	var p point
 	// Rates are over the time since the line before.
 	last := int64(0)
-	for _, l := range ada.lines() {
-		if len(l.Peers) == 1 {
-			p.sent += l.Peers[0].VideoOut.Kbps * float64(l.TMillis-last) / 1000
-		}
-		last = l.TMillis
-	}
-	lastSent := last
-	last = 0
 	for _, l := range ben.lines() {
 		if len(l.Peers) == 1 {
 			q := l.Peers[0]
@@ -80,23 +117,16 @@ func ourPoint(ada, ben *process) point {
 		last = l.TMillis
 	}
 	// Statistics are a second old at most: the time is theirs.
-	p.at, p.sentAt = time.UnixMilli(last), time.UnixMilli(lastSent)
+	p.at = time.UnixMilli(last)
 	return p
 }
 
-func chromiumPath(t testing.TB, n network) pathCall {
-	a, b := pathMembers(t, n)
-	ada, ben := chromiumCall(t, a, b)
-	return func() point { return chromiumPoint(ada, ben) }
-}
-
-func chromiumPoint(ada, ben *chromium) point {
-	in, out := ben.stats()["ada"], ada.stats()["ben"]
-	now := time.Now()
+func chromiumPoint(ben *chromium) point {
+	in := ben.stats()["ada"]
 	return point{
-		at: now, sentAt: now, frames: in.VideoIn.FramesDecoded, frozen: in.VideoIn.TotalFreezesDuration, width: in.VideoIn.FrameWidth,
+		at: time.Now(), frames: in.VideoIn.FramesDecoded, frozen: in.VideoIn.TotalFreezesDuration, width: in.VideoIn.FrameWidth,
 		concealed: in.AudioIn.ConcealedSamples, heard: in.AudioIn.TotalSamplesReceived,
-		received: in.VideoIn.BytesReceived * 8 / 1000, sent: out.VideoOut.BytesSent * 8 / 1000,
+		received: in.VideoIn.BytesReceived * 8 / 1000,
 	}
 }
 
@@ -119,18 +149,30 @@ type lossTargets struct {
 	more              want // of frame rate and width
 }
 
-// lossScenario is a call over a path that loses this share of the packets. All that are wanted
-// are one call, see oneCall.
+// lossScenario is a call over a path that loses this share of the packets.
 func lossScenario(l loss, quick bool, want lossTargets) scenario {
 	name := l.String()
-	return scenario{name: name, quick: quick, loss: l, figures: []benchFigure{
-		{name + " concealed", "audio concealed at " + name, "%", atMost, want.concealed},
-		{name + " frozen", fmt.Sprintf("frozen of %.0f s at %s", pathMeasure.Seconds(), name), "s", atMost, want.frozen},
-		{name + " fps", "frame rate kept at " + name, "fps", want.more, 1},
-		{name + " width", "resolution kept at " + name + ": width", "px", want.more, 1},
-	}}
+	return scenario{
+		name: name, quick: quick, takes: 2 * (pathSettle + pathMeasure),
+		figures: []benchFigure{
+			{name + " concealed", "audio concealed at " + name, "%", atMost, want.concealed},
+			{name + " frozen", fmt.Sprintf("frozen of %.0f s at %s", pathMeasure.Seconds(), name), "s", atMost, want.frozen},
+			{name + " fps", "frame rate kept at " + name, "fps", want.more, 1},
+			{name + " width", "resolution kept at " + name + ": width", "px", want.more, 1},
+		},
+		part: &pathPart{"loss", func(_ testing.TB, p onPath) sample {
+			p.net.lose(l.percent/100, l.burst)
+			time.Sleep(pathSettle)
+			s := make(sample)
+			for id, v := range kept(watchPath(p.look, pathMeasure)) {
+				s[name+" "+id] = v
+			}
+			return s
+		}},
+	}
 }
 
+// From little loss to much, so that nobody is measured while still rising.
 var losses = []scenario{
 	lossScenario(loss{5, 1}, false, lossTargets{0.1, 1, shown}),
 	lossScenario(loss{5, 5}, false, lossTargets{0.3, 1, shown}),
@@ -138,41 +180,6 @@ var losses = []scenario{
 	lossScenario(loss{10, 5}, false, lossTargets{0.3, 1, shown}),
 	lossScenario(loss{20, 1}, false, lossTargets{0.1, 1, above}),
 	lossScenario(loss{30, 1}, true, lossTargets{0.3, 0.3, above}),
-}
-
-// oneCall makes one scenario of all those that differ in the loss alone: a call whose path gets
-// worse, which spares beginning it anew for each.
-func oneCall(all []scenario) []scenario {
-	var others, lossy []scenario
-	joined := scenario{name: "loss"}
-	for _, s := range all {
-		if s.loss == (loss{}) {
-			others = append(others, s)
-			continue
-		}
-		lossy, joined.figures = append(lossy, s), append(joined.figures, s.figures...)
-	}
-	if len(lossy) == 0 {
-		return others
-	}
-	joined.ours = func(t testing.TB) sample { return worsening(t, ourPath, lossy) }
-	joined.theirs = func(t testing.TB) sample { return worsening(t, chromiumPath, lossy) }
-	return append(others, joined)
-}
-
-func worsening(t testing.TB, call func(testing.TB, network) pathCall, lossy []scenario) sample {
-	n := startNetwork(t, 0)
-	look := call(t, n)
-	pollFor(fullLimit, func() bool { return look().width == 1280 })
-	all := make(sample)
-	for _, s := range lossy {
-		n.lose(s.loss.percent/100, s.loss.burst)
-		time.Sleep(pathSettle)
-		for id, v := range kept(watchPath(look, pathMeasure)) {
-			all[s.name+" "+id] = v
-		}
-	}
-	return all
 }
 
 // watchPath looks at a call every second for so long.
@@ -202,83 +209,6 @@ func kept(points []point) sample {
 		width += p.width / float64(len(points)-1)
 	}
 	s["frozen"], s["width"] = max(s["frozen"], still), width
-	return s
-}
-
-// throttle caps what Ada's host can send, with a queue of 300 ms, as an access router has.
-func (n network) throttle(kbps int) {
-	n.t.Helper()
-	args := []string{"-n", n.hosts[0], "qdisc", "replace", "dev", "cable", "root", "tbf", "rate", fmt.Sprint(kbps, "kbit"), "burst", "8kb", "latency", "300ms"}
-	if text, err := exec.Command("tc", args...).CombinedOutput(); err != nil {
-		n.t.Fatalf("tc %v: %v: %s", args, err, text)
-	}
-}
-
-// The path of fallScenario, in kbit/s, and how long each side has for either way.
-const (
-	wideKbps, narrowKbps = 2500, 400
-	fallLimit            = 12 * time.Second
-	riseLimit            = 30 * time.Second
-	steadyLimit          = 15 * time.Second
-)
-
-// steady waits until a call has found its rate, for at most steadyLimit: until three seconds are
-// like the three before. It tells the rate of these.
-func steady(look pathCall) float64 {
-	const half = 3
-	points := watchPath(look, 2*half*time.Second)
-	for begin := time.Now(); ; {
-		n := len(points) - 1
-		before, now := rate(points[n-2*half], points[n-half]), rate(points[n-half], points[n])
-		if (now > 0.9*before && now < 1.1*before) || time.Since(begin) > steadyLimit {
-			return rate(points[n-2*half], points[n])
-		}
-		time.Sleep(time.Second)
-		points = append(points, look())
-	}
-}
-
-// fallScenario is a path that narrows and widens again.
-var fallScenario = scenario{
-	name: "fall and recovery",
-	figures: []benchFigure{
-		{"fall", "2.5 -> 0.4 Mbit/s: until no more is sent (12 s: never)", "s", below, 1},
-		{"frozen", "  frozen in the first 12 s of it", "s", shown, 0},
-		{"rise", "0.4 -> 2.5 Mbit/s: back at 90% of the rate (30 s: never)", "s", below, 1},
-		{"before", "  rate before", "kbit/s", shown, 0},
-	},
-	ours:   func(t testing.TB) sample { return fallAndRise(t, ourPath) },
-	theirs: func(t testing.TB) sample { return fallAndRise(t, chromiumPath) },
-}
-
-func fallAndRise(t testing.TB, call func(testing.TB, network) pathCall) sample {
-	n := startNetwork(t, 0)
-	n.throttle(wideKbps)
-	look := call(t, n)
-	s := sample{"before": steady(look), "fall": fallLimit.Seconds(), "rise": riseLimit.Seconds()}
-
-	n.throttle(narrowKbps)
-	begin, before := time.Now(), look()
-	for a := before; time.Since(begin) < fallLimit; {
-		time.Sleep(time.Second) // the measurement itself
-		b := look()
-		if sendRate(a, b) <= narrowKbps && s["fall"] == fallLimit.Seconds() {
-			s["fall"] = time.Since(begin).Seconds()
-		}
-		a = b
-		s["frozen"] = b.frozen - before.frozen
-	}
-	n.throttle(wideKbps)
-	begin = time.Now()
-	for a := look(); time.Since(begin) < riseLimit; {
-		time.Sleep(time.Second) // the measurement itself
-		b := look()
-		if rate(a, b) >= 0.9*s["before"] {
-			s["rise"] = time.Since(begin).Seconds()
-			break
-		}
-		a = b
-	}
 	return s
 }
 

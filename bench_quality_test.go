@@ -22,8 +22,8 @@ import (
 // most like the one received is the one that was sent.
 
 const (
-	qualityEvery = 500 * time.Millisecond // from one picture to the next
-	qualityTime  = 12 * time.Second
+	qualityEvery = 400 * time.Millisecond // from one picture to the next
+	qualityTime  = 10 * time.Second
 )
 
 // original is the file that a camera loops.
@@ -96,89 +96,84 @@ func lumaFrame(w, h int, luma []byte) *media.Frame {
 	return f
 }
 
-// filming is a call of which the received pictures can be had: those since the call before.
-type filming struct {
-	look     pathCall
-	pictures func() []*media.Frame
+// qualities are calls over paths that carry no more than this; from wide to narrow, so that nobody
+// is measured while still rising.
+var qualities = []scenario{qualityScenario(1000, true), qualityScenario(300, true)}
+
+func qualityScenario(kbps int, quick bool) scenario {
+	id := fmt.Sprint(kbps)
+	return scenario{
+		name: "picture quality at " + id, quick: quick, takes: 40 * time.Second,
+		figures: []benchFigure{
+			{"ssim" + id, "picture quality at " + id + " kbit/s: SSIM against the source", "", atLeast, 1},
+			{"fps" + id, "  frame rate there", "fps", shown, 0},
+			{"width" + id, "  width there", "px", shown, 0},
+			{"kbps" + id, "  received there: video", "kbit/s", shown, 0},
+		},
+		part: &pathPart{"narrow path", func(t testing.TB, p onPath) sample {
+			p.net.throttle(kbps)
+			steady(p.look)
+			p.film()
+			points := watchPath(p.look, qualityTime)
+			k := kept(points)
+			s := sample{"fps" + id: k["fps"], "width" + id: k["width"], "kbps" + id: rate(points[0], points[len(points)-1])}
+			// Without enough of them there is no figure.
+			if pictures := p.pictures(); len(pictures) >= 20 {
+				s["ssim"+id] = medianLikeness(t, pictures)
+			}
+			return s
+		}},
+	}
 }
 
-var qualityScenario = qualityAt(1000, 300)
-
-// qualityAt is a call over a path that carries no more than this; from wide to narrow, so that
-// nobody is measured while still rising.
-func qualityAt(caps ...int) scenario {
-	s := scenario{name: "picture quality"}
-	for _, kbps := range caps {
-		id := fmt.Sprint(kbps)
-		s.figures = append(
-			s.figures,
-			benchFigure{"ssim" + id, "picture quality at " + id + " kbit/s: SSIM against the source", "", atLeast, 1},
-			benchFigure{"fps" + id, "  frame rate there", "fps", shown, 0},
-			benchFigure{"width" + id, "  width there", "px", shown, 0},
-			benchFigure{"kbps" + id, "  received there: video", "kbit/s", shown, 0},
-		)
-	}
-	side := func(film func(testing.TB, network) filming) func(testing.TB) sample {
-		return func(t testing.TB) sample { return qualityOf(t, film, caps) }
-	}
-	s.ours, s.theirs = side(filmOurs), side(filmChromium)
-	return s
-}
-
-func qualityOf(t testing.TB, film func(testing.TB, network) filming, caps []int) sample {
-	n := startNetwork(t, 0)
-	n.throttle(caps[0])
-	f := film(t, n)
-	all := make(sample)
+func medianLikeness(t testing.TB, pictures []*media.Frame) float64 {
+	t.Helper()
 	source := readOriginal(t, material(t, "person1-720p.y4m"))
-	for _, kbps := range caps {
-		n.throttle(kbps)
-		steady(f.look)
-		f.pictures() // those before are of another rate
-		points := watchPath(f.look, qualityTime)
-		id, k := fmt.Sprint(kbps), kept(points)
-		all["fps"+id], all["width"+id], all["kbps"+id] = k["fps"], k["width"], rate(points[0], points[len(points)-1])
-		var likeness []float64
-		for _, pic := range f.pictures() {
-			likeness = append(likeness, source.likeness(pic))
-		}
-		if len(likeness) < 20 {
-			t.Logf("%d pictures at %d kbit/s", len(likeness), kbps)
-			continue // too few to tell
-		}
-		all["ssim"+id] = quantile(likeness, 0.5)
+	var all []float64
+	for _, pic := range pictures {
+		all = append(all, source.likeness(pic))
 	}
-	return all
+	return quantile(all, 0.5)
 }
 
-func filmChromium(t testing.TB, n network) filming {
+// chromiumPath makes a call of two pages over a path of their own.
+func chromiumPath(t testing.TB) onPath {
+	t.Helper()
+	n := startNetwork(t, 0)
 	a, b := pathMembers(t, n)
-	a.start = 0 // the path is narrow
-	ada, ben := chromiumCall(t, a, b)
-	ben.do(`film("ada", %s)`, qualityEvery.Milliseconds())
-	return filming{
-		look: func() point { return chromiumPoint(ada, ben) },
+	_, ben := chromiumCall(t, a, b)
+	return onPath{
+		net:  n,
+		look: func() point { return chromiumPoint(ben) },
+		film: func() { ben.do(`film("ada", %s)`, qualityEvery.Milliseconds()) },
 		pictures: func() []*media.Frame {
 			var all []*media.Frame
 			for range eval[int](ben, `cut()`) {
-				p := eval[struct {
-					Width, Height int
-					Luma          string
-				}](ben, `nextPicture()`)
-				luma, err := base64.StdEncoding.DecodeString(p.Luma)
-				if err != nil {
-					t.Fatal(err)
-				}
-				all = append(all, lumaFrame(p.Width, p.Height, luma))
+				all = append(all, nextPicture(ben))
 			}
 			return all
 		},
 	}
 }
 
-// filmOurs has Ben in a process of this test's, see TestBenchCameraman: the bot keeps nothing.
-func filmOurs(t testing.TB, n network) filming {
+func nextPicture(c *chromium) *media.Frame {
+	c.t.Helper()
+	p := eval[struct {
+		Width, Height int
+		Luma          string
+	}](c, `nextPicture()`)
+	luma, err := base64.StdEncoding.DecodeString(p.Luma)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return lumaFrame(p.Width, p.Height, luma)
+}
+
+// ourPath is the same call of ours. Ben is a process of this test's, see TestBenchCameraman: the
+// bot keeps no pictures.
+func ourPath(t testing.TB) onPath {
 	t.Helper()
+	n := startNetwork(t, 0)
 	a, b := pathMembers(t, n)
 	ada := startMember(t, "Ada", a, "--new", "--server", startMeetingPlace(t, a.host))
 	self, err := os.Executable()
@@ -190,11 +185,25 @@ func filmOurs(t testing.TB, n network) filming {
 		"ip", "netns", "exec", b.host, self, "-test.run", "^TestBenchCameraman$")
 	ben.name, ben.stats = "Ben", filepath.Join(dir, "stats")
 	ben.await("is connected", func(l call.Line) bool { return len(l.Peers) == 1 && l.Peers[0].State == "connected" })
-	return filming{
-		look:     func() point { return ourPoint(ada, ben) },
-		pictures: func() []*media.Frame { return developed(t, dir) },
+	return onPath{
+		net:  n,
+		look: func() point { return ourPoint(ben) },
+		film: func() {
+			if err := os.WriteFile(filepath.Join(dir, filming), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+		pictures: func() []*media.Frame {
+			if err := os.Remove(filepath.Join(dir, filming)); err != nil {
+				t.Fatal(err)
+			}
+			return developed(t, dir)
+		},
 	}
 }
+
+// filming is the file of which the presence says that pictures are wanted.
+const filming = "filming"
 
 // developed reads and removes the pictures in a folder, WxH-number.luma.
 func developed(t testing.TB, dir string) []*media.Frame {

@@ -106,6 +106,7 @@ func startNetwork(t testing.TB, loss float64) network {
 		run("ip", "-n", h, "address", "add", n.addrs[i]+"/24", "dev", "cable")
 		run("ip", "-n", h, "link", "set", "cable", "up")
 		run("ip", "-n", h, "link", "set", "lo", "up")
+		n.iptables(h, "-A", "OUTPUT", "-o", "cable", "-p", "udp") // counts
 	}
 	n.lose(loss, 1)
 	return n

@@ -220,13 +220,14 @@ async function stats() {
 
 let reel = [] // pictures that were filmed: {width, height, luma}
 let developed = []
+let reader = null // of the pictures that are being filmed
 
 // film keeps the luma of a received picture every so many milliseconds, as it was decoded: a
 // processor of the track sees frames that nobody paints.
 async function film(name, every) {
   const { track } = peers.get(name).pc.getReceivers().find((r) => r.track.kind === 'video')
-  const reader = new MediaStreamTrackProcessor({ track }).readable.getReader()
-  const run = async () => {
+  reader = new MediaStreamTrackProcessor({ track }).readable.getReader()
+  const read = async () => {
     for (let next = 0; ;) {
       const { value: frame, done } = await reader.read()
       if (done) return
@@ -237,7 +238,7 @@ async function film(name, every) {
       frame.close()
     }
   }
-  run()
+  read()
 }
 
 async function lumaOf(frame) {
@@ -250,8 +251,9 @@ async function lumaOf(frame) {
   return { width, height, luma }
 }
 
-// cut says how many pictures there are since the last cut; nextPicture gives one after another.
-function cut() {
+// cut ends filming and says how many pictures there are; nextPicture gives one after another.
+async function cut() {
+  await reader.cancel()
   developed = reel
   reel = []
   return developed.length

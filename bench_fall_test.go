@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// throttle caps what Ada's host can send, with a queue of 300 ms, as an access router has.
+func (n network) throttle(kbps int) {
+	n.t.Helper()
+	args := []string{"-n", n.hosts[0], "qdisc", "replace", "dev", "cable", "root", "tbf", "rate", fmt.Sprint(kbps, "kbit"), "burst", "8kb", "latency", "300ms"}
+	if text, err := exec.Command("tc", args...).CombinedOutput(); err != nil {
+		n.t.Fatalf("tc %v: %v: %s", args, err, text)
+	}
+}
+
+// The path of fallScenario, in kbit/s, and how long each side has for either way.
+const (
+	wideKbps, narrowKbps = 2500, 400
+	fallLimit            = 10 * time.Second
+	riseLimit            = 20 * time.Second
+	steadyLimit          = 8 * time.Second
+)
+
+// steady waits until a call has found its rate, for at most steadyLimit: until three seconds are
+// like the three before. It tells the rate of these.
+func steady(look pathCall) float64 {
+	const half = 3
+	points := watchPath(look, 2*half*time.Second)
+	for begin := time.Now(); ; {
+		n := len(points) - 1
+		before, now := rate(points[n-2*half], points[n-half]), rate(points[n-half], points[n])
+		if (now > 0.9*before && now < 1.1*before) || time.Since(begin) > steadyLimit {
+			return rate(points[n-2*half], points[n])
+		}
+		time.Sleep(time.Second)
+		points = append(points, look())
+	}
+}
+
+// fallScenario is a path that narrows and widens again.
+var fallScenario = scenario{
+	name: "fall and recovery",
+	figures: []benchFigure{
+		{"fall", "2.5 -> 0.4 Mbit/s: until no more is sent (10 s: never)", "s", below, 1},
+		{"frozen", "  frozen in the first 10 s of it", "s", shown, 0},
+		{"rise", "0.4 -> 2.5 Mbit/s: back at 90% of the rate (20 s: never)", "s", below, 1},
+		{"before", "  rate before", "kbit/s", shown, 0},
+	},
+	takes: 75 * time.Second,
+	part:  &pathPart{"narrow path", fallAndRise},
+}
+
+func fallAndRise(_ testing.TB, p onPath) sample {
+	p.net.throttle(wideKbps)
+	s := sample{"before": steady(p.look), "rise": riseLimit.Seconds()}
+	before := p.look()
+	p.net.throttle(narrowKbps)
+	s["fall"] = p.net.untilSends(narrowKbps, fallLimit)
+	s["frozen"] = p.look().frozen - before.frozen
+	p.net.throttle(wideKbps)
+	begin := time.Now()
+	for a := p.look(); time.Since(begin) < riseLimit; {
+		time.Sleep(time.Second) // the measurement itself
+		b := p.look()
+		if rate(a, b) >= 0.9*s["before"] {
+			s["rise"] = time.Since(begin).Seconds()
+			break
+		}
+		a = b
+	}
+	return s
+}
+
+// untilSends looks for so long at what Ada's host sends, before it is throttled, and tells when
+// that was first no more than this in half a second; d if never. It counts packets itself, since
+// products tell their rates no more often than every second.
+func (n network) untilSends(kbps float64, d time.Duration) float64 {
+	const pause, window = 100 * time.Millisecond, 5
+	began, fell := time.Now(), d.Seconds()
+	times, sent := []time.Time{began}, []float64{n.offered()}
+	for time.Since(began) < d {
+		time.Sleep(pause) // the measurement itself
+		times, sent = append(times, time.Now()), append(sent, n.offered())
+		i := len(sent) - 1
+		if i < window || fell < d.Seconds() {
+			continue
+		}
+		if r := (sent[i] - sent[i-window]) / times[i].Sub(times[i-window]).Seconds(); r <= kbps {
+			fell = time.Since(began).Seconds()
+		}
+	}
+	return fell
+}
+
+// offered is what programs on Ada's host have sent so far, in kbit.
+func (n network) offered() float64 {
+	n.t.Helper()
+	text, err := exec.Command("ip", "netns", "exec", n.hosts[0], "iptables", "-nvxL", "OUTPUT").Output()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 2 && slices.Contains(f, "cable") {
+			bytes, _ := strconv.ParseFloat(f[1], 64)
+			return bytes * 8 / 1000
+		}
+	}
+	n.t.Fatalf("no counter among\n%s", text)
+	return 0
+}
