@@ -37,7 +37,7 @@ func engineScenario(w, h int, file string) scenario {
 			member{camera: material(t, file), width: w, height: h, mic: material(t, "voice2.wav"), start: startKbps}
 	}
 	return scenario{
-		name: "engine 1:1 " + size, quick: true, takes: 45 * time.Second,
+		name: "engine 1:1 " + size, quick: true, takes: 40 * time.Second,
 		figures: []benchFigure{
 			{"cpu" + size, "engine CPU, 1:1 at " + size + "x30, share of a core", "%", atMost, 0.8},
 			{"fps" + size, "  frames decoded there", "fps", shown, 0},
@@ -252,7 +252,7 @@ func (c *chromium) stats() map[string]pageStats {
 // wholeApp is a call of two as people have it: a window of 1280x720 filled by the other's
 // picture, a sound server that plays.
 var wholeApp = scenario{
-	name: "whole app 1:1 1280x720", quick: true, takes: 75 * time.Second,
+	name: "whole app 1:1 1280x720", quick: true, takes: 54 * time.Second,
 	figures: []benchFigure{
 		{"full", "joining to the camera's full resolution (30 s: never)", "s", atMost, 0.3},
 		{"cpu", "whole-app CPU, one remote video at 1280x720 on screen", "%", atMost, 1},

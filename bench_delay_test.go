@@ -81,7 +81,7 @@ func delaySample(median, p95 []float64) sample {
 // mouthToEar is how long a voice takes from Ada's microphone to Ben's speaker. Both are devices
 // of a sound server, on one clock and recorded together, so nothing has to be aligned.
 var mouthToEar = scenario{
-	name: "mouth to ear", quick: true, takes: 42 * time.Second,
+	name: "mouth to ear", quick: true, takes: 40 * time.Second,
 	figures: []benchFigure{
 		{"delay", "mouth to ear, median", "ms", atMost, 1},
 		{"like", "  correlation of what is heard with what was said", "", shown, 0},

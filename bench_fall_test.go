@@ -23,14 +23,14 @@ func (n network) throttle(kbps int) {
 const (
 	wideKbps, narrowKbps = 2500, 400
 	fallLimit            = 10 * time.Second
-	riseLimit            = 20 * time.Second
-	steadyLimit          = 8 * time.Second
+	riseLimit            = 15 * time.Second
+	steadyLimit          = 6 * time.Second
 )
 
-// steady waits until a call has found its rate, for at most steadyLimit: until three seconds are
-// like the three before. It tells the rate of these.
+// steady waits until a call has found its rate, for at most steadyLimit: until two seconds are
+// like the two before. It tells the rate of these.
 func steady(look pathCall) float64 {
-	const half = 3
+	const half = 2
 	points := watchPath(look, 2*half*time.Second)
 	for begin := time.Now(); ; {
 		n := len(points) - 1
@@ -49,10 +49,10 @@ var fallScenario = scenario{
 	figures: []benchFigure{
 		{"fall", "2.5 -> 0.4 Mbit/s: until no more is sent (10 s: never)", "s", below, 1},
 		{"frozen", "  frozen in the first 10 s of it", "s", shown, 0},
-		{"rise", "0.4 -> 2.5 Mbit/s: back at 90% of the rate (20 s: never)", "s", below, 1},
+		{"rise", "0.4 -> 2.5 Mbit/s: back at 90% of the rate (15 s: never)", "s", below, 1},
 		{"before", "  rate before", "kbit/s", shown, 0},
 	},
-	takes: 75 * time.Second,
+	takes: 52 * time.Second,
 	part:  &pathPart{"narrow path", fallAndRise},
 }
 

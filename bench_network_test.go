@@ -143,20 +143,28 @@ func (l loss) String() string {
 	return fmt.Sprintf("%g%% random loss", l.percent)
 }
 
-// lossTargets are what the ratios of one loss have to be; nil for a row that explains another.
+// lossTargets are what the ratios of one loss have to be.
 type lossTargets struct {
 	concealed, frozen float64
 	more              want // of frame rate and width
+}
+
+// measured is for how long a loss is: a small one tells little, and that soon.
+func (l loss) measured() time.Duration {
+	if l.percent < 10 {
+		return 6 * time.Second
+	}
+	return pathMeasure
 }
 
 // lossScenario is a call over a path that loses this share of the packets.
 func lossScenario(l loss, quick bool, want lossTargets) scenario {
 	name := l.String()
 	return scenario{
-		name: name, quick: quick, takes: 2 * (pathSettle + pathMeasure),
+		name: name, quick: quick, takes: 2 * (pathSettle + l.measured()),
 		figures: []benchFigure{
 			{name + " concealed", "audio concealed at " + name, "%", atMost, want.concealed},
-			{name + " frozen", fmt.Sprintf("frozen of %.0f s at %s", pathMeasure.Seconds(), name), "s", atMost, want.frozen},
+			{name + " frozen", fmt.Sprintf("frozen of %.0f s at %s", l.measured().Seconds(), name), "s", atMost, want.frozen},
 			{name + " fps", "frame rate kept at " + name, "fps", want.more, 1},
 			{name + " width", "resolution kept at " + name + ": width", "px", want.more, 1},
 		},
@@ -164,7 +172,7 @@ func lossScenario(l loss, quick bool, want lossTargets) scenario {
 			p.net.lose(l.percent/100, l.burst)
 			time.Sleep(pathSettle)
 			s := make(sample)
-			for id, v := range kept(watchPath(p.look, pathMeasure)) {
+			for id, v := range kept(watchPath(p.look, l.measured())) {
 				s[name+" "+id] = v
 			}
 			return s
