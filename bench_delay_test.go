@@ -17,7 +17,7 @@ const delayMeasure = 10 * time.Second
 // captureToPaint is the age of a picture of 1280x720 when a window of that size shows it. Ours
 // has the time in its test picture, a page draws it over a moving photograph: no file can tell.
 var captureToPaint = scenario{
-	name: "capture to paint", takes: 45 * time.Second,
+	name: "capture to paint", takes: 43 * time.Second,
 	figures: []benchFigure{
 		{"median", "capture to paint, median", "ms", atMost, 1},
 		{"p95", "capture to paint, p95 of 2 s", "ms", atMost, 1},

@@ -52,8 +52,8 @@ var fallScenario = scenario{
 		{"rise", "0.4 -> 2.5 Mbit/s: back at 90% of the rate (15 s: never)", "s", below, 1},
 		{"before", "  rate before", "kbit/s", shown, 0},
 	},
-	takes: 52 * time.Second,
-	part:  &pathPart{"narrow path", fallAndRise},
+	takes: 46 * time.Second,
+	part:  &pathPart{"narrow path", false, fallAndRise},
 }
 
 func fallAndRise(_ testing.TB, p onPath) sample {
