@@ -79,7 +79,7 @@ figures: ## frame rate, delay, first picture and cold start beside what they sho
 	@set -o pipefail; $(whole) -run '^$$' -bench '^BenchmarkFigures' -benchtime 1x . | grep -vE '^(goos|goarch|pkg|cpu|BenchmarkFigures)'
 
 # Pion complains of connections that close.
-against = set -o pipefail; PION_LOG_DISABLE=all ROWS='$(ROWS)' PARLEY_BENCH=$(1) $(whole) -run '^$$' -bench '^BenchmarkAgainst' -benchtime 1x . | \
+against = set -o pipefail; PION_LOG_DISABLE=twcc_sender_interceptor ROWS='$(ROWS)' PARLEY_BENCH=$(1) $(whole) -run '^$$' -bench '^BenchmarkAgainst' -benchtime 1x . | \
 	grep --line-buffered -vE '^(goos|goarch|pkg|cpu|PASS|ok|Benchmark)|^ +[0-9]+\t'
 
 bench: ## calls of ours beside the same calls in Chromium, 3 runs; below 30 minutes; ROWS=regexp for some
