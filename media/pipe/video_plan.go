@@ -10,8 +10,11 @@ const layerCount = 3
 type VideoWant struct {
 	BitRate int  // bit/s that its path has for this picture
 	Max     Size // how large it is shown, in pixels; zero for no bound
-	Half    bool // every second frame is enough
+	Half    bool // every second frame is enough, where there are more than fewFrames
 }
+
+// fewFrames are as many a second as nobody is spared: half of them would be a row of pictures.
+const fewFrames = 20
 
 // VideoLimits is what a sender may spend, whoever asks.
 type VideoLimits struct {
@@ -94,7 +97,7 @@ func plan(w, h int, limits VideoLimits, wants []VideoWant, places []place) (laye
 // choose is the layer that one subscriber would have for itself.
 func choose(w, h, short int, limits VideoLimits, want VideoWant, now int) place {
 	bound := topRung(short)
-	p := place{half: want.Half, limit: Unlimited}
+	p := place{half: want.Half && limits.FrameRate > fewFrames, limit: Unlimited}
 	if want.Max.H > 0 {
 		// A tile is covered: the side that needs more pixels decides.
 		shown := max(want.Max.H, want.Max.W*h/w)
@@ -168,7 +171,7 @@ func planScreen(w, h int, limits VideoLimits, wants []VideoWant, places []place)
 	}
 	half := false
 	for i, want := range wants {
-		p := place{limit: Unlimited, half: want.Half}
+		p := place{limit: Unlimited}
 		if max(want.BitRate, minBitRate) < rate {
 			p.half, p.limit = true, BandwidthLimit
 		}

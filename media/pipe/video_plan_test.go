@@ -50,6 +50,16 @@ func TestPlan(t *testing.T) {
 			places: []place{at(1, false, BandwidthLimit)}, rates: [3]int{0, 400_000, 0},
 		},
 		{
+			name: "spared every second of 30", w: 1280, h: 720, limits: VideoLimits{FrameRate: 30},
+			wants:  []VideoWant{{BitRate: 5_000_000, Max: small, Half: true}},
+			places: []place{at(0, true, Unlimited)}, rates: [3]int{350_000, 0, 0},
+		},
+		{
+			name: "spared none of 15", w: 1280, h: 720, limits: VideoLimits{FrameRate: 15},
+			wants:  []VideoWant{{BitRate: 5_000_000, Max: small, Half: true}},
+			places: []place{at(0, false, Unlimited)}, rates: [3]int{350_000, 0, 0},
+		},
+		{
 			name: "below everything", w: 1280, h: 720, wants: []VideoWant{{BitRate: -5, Max: big}},
 			places: []place{at(0, false, BandwidthLimit)}, rates: [3]int{minBitRate, 0, 0},
 		},
