@@ -173,6 +173,27 @@ func TestAssembleAsksTwiceFarAway(t *testing.T) {
 	}
 }
 
+// TestAssembleAsksToTheEnd: over a short way a packet is asked for until its frame is given up.
+func TestAssembleAsksToTheEnd(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var a assembler
+	for i, p := range stream(65534, 2, 4) {
+		if i != 3 {
+			a.push(p, now)
+		}
+	}
+	const rtt, waited = time.Millisecond, 300 * time.Millisecond
+	asked := time.Duration(-1)
+	for at := time.Duration(0); at < waited; at += 5 * time.Millisecond {
+		if len(a.nacks(now.Add(at), rtt)) > 0 {
+			asked = at
+		}
+	}
+	if asked < waited-25*time.Millisecond {
+		t.Errorf("asked for the last time after %v, its frame is waited for for %v", asked, waited)
+	}
+}
+
 func TestAssembleNewStream(t *testing.T) {
 	now := time.Unix(1000, 0)
 	var a assembler
