@@ -194,6 +194,7 @@ func (c *Controller) decide(now time.Duration, fresh bool) {
 			short := min(c.carried(shortWindow), carried)
 			c.probes.fell(now, was)
 			c.rate.overuse(now, short, c.base.queue())
+			c.base.gaveWay(now)
 		}
 	} else {
 		c.rate.advance(now, c.trend.usage, carried, c.rtt, c.base.rival)

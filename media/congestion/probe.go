@@ -14,8 +14,9 @@ type Probe struct {
 // Constants of probing, after libwebrtc's ProbeController and ProbeBitrateEstimator where
 // nothing else is said.
 const (
-	probeFirst  = 3 // times the start rate
-	probeNext   = 2 // times the estimate
+	probeFirst  = 3   // times the start rate
+	probeNext   = 2   // times the estimate
+	probeShy    = 1.3 // the same after one that lied: a token bucket lets the next through as well
 	probeSpan   = 25 * time.Millisecond
 	probeBytes  = 4800 // at least: fewer packets measure nothing
 	probeCount  = 5    // packets, at least
@@ -132,11 +133,19 @@ func (p *prober) due(now time.Duration, s probeState) float64 {
 	case now < p.nextAt:
 		return 0
 	case p.fresh(now) && p.former > 1.25*s.target:
-		return min(probeNext*s.target, probeMargin*p.former)
+		return min(p.step()*s.target, probeMargin*p.former)
 	case s.target < s.want && (s.appLimited || !p.fallen || now-p.fellAt > probeLate):
-		return probeNext * s.target
+		return p.step() * s.target
 	}
 	return 0
+}
+
+// step is by how much a probe is above the estimate that it starts from.
+func (p *prober) step() float64 {
+	if p.lies > 0 {
+		return probeShy
+	}
+	return probeNext
 }
 
 func (p *prober) fresh(now time.Duration) bool { return p.fallen && now-p.fellAt < probeFresh }

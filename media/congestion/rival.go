@@ -14,6 +14,8 @@ const (
 	rivalQueue = 15 * time.Millisecond
 	// rivalEnter is how long the queue must not run empty.
 	rivalEnter = 1500 * time.Millisecond
+	// rivalDrain is what our own queue needs to run empty once we have given way.
+	rivalDrain = time.Second
 	// rivalThreshold multiplies the threshold of the trend: the queue's ups and downs are
 	// the other's.
 	rivalThreshold = 4
@@ -44,6 +46,7 @@ type baseDelay struct {
 	now     time.Duration // smoothed
 	begun   bool
 	emptyAt time.Duration // when the queue was last seen empty
+	wayAt   time.Duration // when we first gave way since; 0 for not yet
 	rival   bool
 	flat    flatness
 }
@@ -60,13 +63,21 @@ func (b *baseDelay) add(at, delay time.Duration) {
 	b.least[1] = min(b.least[1], delay)
 	b.now += (delay - b.now) / 4
 	if delay-min(b.least[0], b.least[1]) < rivalQueue {
-		b.emptyAt = at
+		b.emptyAt, b.wayAt = at, 0
 	}
-	b.rival = at-b.emptyAt > rivalEnter
+	// A queue that stays without our having given way may well be our own.
+	b.rival = b.wayAt > 0 && at-b.emptyAt > rivalEnter && at-b.wayAt > rivalDrain
 	if floor, ok := b.flat.add(at, delay); ok && b.rival {
 		// It does run empty; the route has become longer.
 		b.least = [2]time.Duration{floor, floor}
-		b.since, b.emptyAt, b.rival = at, at, false
+		b.since, b.emptyAt, b.wayAt, b.rival = at, at, 0, false
+	}
+}
+
+// gaveWay takes that we send less from now on.
+func (b *baseDelay) gaveWay(at time.Duration) {
+	if b.wayAt == 0 {
+		b.wayAt = at
 	}
 }
 

@@ -189,3 +189,30 @@ func TestDelaySteps(t *testing.T) {
 		t.Errorf("fell in %v on the longer route, want 1 s at the most", fell)
 	}
 }
+
+// A queue counts as somebody else's only when it stays although we have given way.
+func TestRivalTakesGivingWay(t *testing.T) {
+	var b baseDelay
+	const step = 20 * time.Millisecond
+	at := time.Duration(0)
+	wait := func(d, queue time.Duration) {
+		for end := at + d; at < end; at += step {
+			// Its ups and downs keep it from being a longer route.
+			b.add(at, 30*time.Millisecond+queue+at%(500*time.Millisecond)/10)
+		}
+	}
+	wait(time.Second, 0)
+	wait(5*time.Second, 60*time.Millisecond)
+	if b.rival {
+		t.Error("a queue that nobody has given way to is called a rival's")
+	}
+	b.gaveWay(at)
+	wait(3*time.Second, 60*time.Millisecond)
+	if !b.rival {
+		t.Error("a queue that stays although we gave way is not called a rival's")
+	}
+	wait(time.Second, 0)
+	if b.rival {
+		t.Error("a rival without a queue")
+	}
+}
