@@ -17,18 +17,23 @@ type redundancy struct {
 	encoder    pipe.RedEncoder
 	control    pipe.RedControl
 	leastRTT   time.Duration // 0 while unknown
+	most       float64       // of what the path was said to carry, bit/s, forgotten by and by
 	limit      int           // of the depth, by what the path carries
 	bits       int           // of a packet of late, smoothed
 	depth      int           // of the newest packet
 }
 
 // Sound with its repetitions takes at most the share redShare of what the path is said to
-// carry, if packets wait in it for redQueue more than they need to: then loss comes of too
-// much being sent. Without a queue it does not, and an estimate that fell for it means
-// nothing. One repetition is always worth its bits.
+// carry. One repetition is always worth its bits, unless packets wait in the path for redQueue
+// more than they need to, or it was just found to carry less than redFall of what it did: then loss
+// comes of too much being sent.
 const (
-	redShare = 0.6
+	redShare = 0.35
 	redQueue = 80 * time.Millisecond
+	redFall  = 0.6
+	// mostForget is the part of most that a report leaves of it: a minute's memory is too long, for
+	// a path may narrow for good.
+	mostForget = 0.9
 	// packetOverhead is RTP, SRTP, UDP and IP of a packet, in bits.
 	packetOverhead = 8 * 60
 )
@@ -72,15 +77,21 @@ func (t *track) onLoss(lost float64, rtt time.Duration, estimate int, now time.T
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	r := &t.red
-	r.control.Report(lost, now)
 	if rtt > 0 && (r.leastRTT == 0 || rtt < r.leastRTT) {
 		r.leastRTT = rtt
 	}
+	r.most = max(mostForget*r.most, float64(estimate))
+	congested := r.leastRTT > 0 && rtt > r.leastRTT+redQueue || float64(estimate) < redFall*r.most
+	r.control.Report(lost, congested, now)
+	least := 1
+	if congested {
+		least = 0
+	}
 	r.limit = pipe.MaxRedDepth
-	if r.leastRTT > 0 && rtt > r.leastRTT+redQueue && r.bits > 0 {
+	if r.bits > 0 {
 		const perSecond = int(time.Second / media.PacketDuration)
 		room := int(redShare*float64(estimate))/perSecond - packetOverhead
-		r.limit = min(max(room/r.bits-1, 1), pipe.MaxRedDepth)
+		r.limit = min(max(room/r.bits-1, least), pipe.MaxRedDepth)
 	}
 }
 

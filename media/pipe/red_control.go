@@ -9,6 +9,8 @@ const (
 	// redRelease is the time constant with which loss is forgotten: what was lossy once
 	// is so again soon.
 	redRelease = 10 * time.Second
+	// redDrained is the same for loss out of a queue: sending less ends it, repeating does not.
+	redDrained = 2 * time.Second
 	// redStart is the loss of a path of which nothing is known: it is worth one packet of
 	// redundancy until it has shown that it is not.
 	redStart = 0.02
@@ -25,28 +27,39 @@ var redSteps = [MaxRedDepth]float64{0.005, 0.03, 0.10}
 // loss that it reports: more at once, less slowly. It is pure. The zero value is a path of
 // which nothing is known.
 type RedControl struct {
-	loss float64
-	at   time.Time // of the last report
+	loss, queue float64   // of the path itself, and out of a queue that overflowed
+	at          time.Time // of the last report
 }
 
-// Report takes the share of packets, 0 to 1, that were lost since the report before.
-func (c *RedControl) Report(lost float64, now time.Time) {
+// Report takes the share of packets, 0 to 1, that were lost since the report before, and whether
+// packets waited in a queue meanwhile.
+func (c *RedControl) Report(lost float64, queued bool, now time.Time) {
 	lost = min(max(lost, 0), 1)
 	since := min(max(now.Sub(c.at), 0), reportGap)
 	if c.at.IsZero() {
 		c.loss, since = redStart, 0
 	}
 	c.at = now
-	if lost > c.loss {
-		c.loss += redAttack * (lost - c.loss)
+	if up := &c.loss; lost > max(c.loss, c.queue) {
+		if queued {
+			up = &c.queue
+			*up = max(c.loss, c.queue)
+		}
+		*up += redAttack * (lost - *up)
 		return
 	}
-	c.loss += float64(since) / float64(redRelease+since) * (lost - c.loss)
+	c.loss += forgotten(since, redRelease) * min(lost-c.loss, 0)
+	c.queue += forgotten(since, redDrained) * min(lost-c.queue, 0)
+}
+
+// forgotten is how much of something is after that time.
+func forgotten(since, constant time.Duration) float64 {
+	return float64(since) / float64(constant+since)
 }
 
 // Depth is how many earlier packets to repeat.
 func (c *RedControl) Depth() int {
-	loss := c.loss
+	loss := max(c.loss, c.queue)
 	if c.at.IsZero() {
 		loss = redStart
 	}

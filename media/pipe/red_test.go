@@ -109,7 +109,7 @@ func TestRedControl(t *testing.T) {
 	report := func(lost float64, n int) {
 		for range n {
 			now = now.Add(500 * time.Millisecond)
-			c.Report(lost, now)
+			c.Report(lost, false, now)
 		}
 	}
 	if c.Depth() != 1 {
@@ -138,7 +138,21 @@ func TestRedControl(t *testing.T) {
 	if c.Depth() != 0 {
 		t.Errorf("depth %d 80 s after the loss ended", c.Depth())
 	}
+	// Out of a queue that overflowed, the same is forgotten as soon as the queue is.
+	c = RedControl{}
+	report(0, 60)
+	for range 4 {
+		now = now.Add(500 * time.Millisecond)
+		c.Report(0.1, true, now)
+	}
+	if c.Depth() == 0 {
+		t.Error("nothing is repeated while a queue overflows")
+	}
+	report(0, 16)
+	if c.Depth() != 0 {
+		t.Errorf("depth %d 8 s after a queue overflowed", c.Depth())
+	}
 	for _, lie := range []float64{-1, 2} {
-		c.Report(lie, now.Add(-time.Hour))
+		c.Report(lie, false, now.Add(-time.Hour))
 	}
 }
