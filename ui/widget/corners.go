@@ -68,10 +68,6 @@ func (c *Corners) CreateRenderer() fyne.WidgetRenderer {
 				Place(o, float32(i&1)*(s.Width-d), float32(i>>1)*(s.Height-d), d, d)
 			}
 		},
-		refresh: func() {
-			for _, o := range c.corners {
-				o.Refresh()
-			}
-		},
+		refresh: func() { refreshAll(objects) },
 	}
 }

@@ -91,9 +91,7 @@ func (m *Message) CreateRenderer() fyne.WidgetRenderer {
 		layout:  layout,
 		refresh: func() {
 			layout(m.Size())
-			for _, o := range []fyne.CanvasObject{m.author, m.time, m.text, m.status, m.retry} {
-				o.Refresh()
-			}
+			refreshAll([]fyne.CanvasObject{m.author, m.time, m.text, m.status, m.retry})
 		},
 	}
 }

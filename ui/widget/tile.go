@@ -216,9 +216,7 @@ func (t *VideoTile) CreateRenderer() fyne.WidgetRenderer {
 		layout:  func(fyne.Size) { t.arrange() },
 		refresh: func() {
 			t.arrange()
-			for _, o := range []fyne.CanvasObject{t.rim, t.back, t.round, t.avatar, t.status, t.ring, t.bars, t.alert, t.chip} {
-				o.Refresh()
-			}
+			refreshAll([]fyne.CanvasObject{t.rim, t.back, t.round, t.avatar, t.status, t.ring, t.bars, t.alert, t.chip})
 			if t.img.Image != nil {
 				t.img.Refresh()
 			}
