@@ -96,3 +96,45 @@ func TestWithoutRED(t *testing.T) {
 		t.Error("repeats to a peer that cannot read it")
 	}
 }
+
+// TestRepeatsLittleWhereLittleFits: loss is answered with as many repetitions as the path has room for,
+// and that of a path which has just narrowed with none, soon after.
+func TestRepeatsLittleWhereLittleFits(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	tr := newTrack("mic", 1, media.SampleRate)
+	tr.red.plain, tr.red.red, tr.red.limit = payloadOpus, payloadRED, pipe.MaxRedDepth
+	stamp := uint32(0)
+	repeated := func(lost float64, rtt time.Duration, estimate, reports int) int {
+		for range reports {
+			for range int(reportInterval / media.PacketDuration) {
+				tr.withEarlier(pipe.AudioPacket{Data: make([]byte, 100), Timestamp: stamp})
+				stamp += media.PacketSamples
+			}
+			now = now.Add(reportInterval)
+			tr.onLoss(lost, rtt, estimate, now)
+		}
+		tr.withEarlier(pipe.AudioPacket{Data: make([]byte, 100), Timestamp: stamp})
+		return tr.red.depth
+	}
+	const near, queue = 5 * time.Millisecond, 300 * time.Millisecond
+	repeated(0, near, 2_000_000, 80)
+	for _, c := range []struct {
+		name     string
+		lost     float64
+		rtt      time.Duration
+		estimate int
+		reports  int
+		depth    int
+	}{
+		{"nothing is lost", 0, near, 2_000_000, 1, 0},
+		{"the path narrows", 0.3, near, 200_000, 2, 0},
+		{"its queue is full", 0.2, queue, 200_000, 4, 0},
+		{"its queue has gone", 0, near, 200_000, 24, 0},
+		{"it loses as well", 0.3, near, 200_000, 20, 1},
+		{"it is wide again", 0.3, near, 2_000_000, 4, 3},
+	} {
+		if got := repeated(c.lost, c.rtt, c.estimate, c.reports); got != c.depth {
+			t.Errorf("%s: every packet repeats %d, want %d", c.name, got, c.depth)
+		}
+	}
+}

@@ -150,16 +150,22 @@ func TestAssembleAsksOnceARoundTrip(t *testing.T) {
 	}
 }
 
-// TestAssembleAsksTwiceFarAway: over a long way a packet is asked for twice in a row, and again so
-// only when no answer can come any more.
-func TestAssembleAsksTwiceFarAway(t *testing.T) {
-	now := time.Unix(1000, 0)
+// oneMissing waits for a packet since now.
+func oneMissing(now time.Time) *assembler {
 	var a assembler
 	for i, p := range stream(65534, 2, 4) {
 		if i != 3 {
 			a.push(p, now)
 		}
 	}
+	return &a
+}
+
+// TestAssembleAsksTwiceFarAway: over a long way a packet is asked for twice in a row, and again so
+// only when no answer can come any more.
+func TestAssembleAsksTwiceFarAway(t *testing.T) {
+	now := time.Unix(1000, 0)
+	a := oneMissing(now)
 	const rtt = 160 * time.Millisecond
 	var asked []time.Duration
 	for at := time.Duration(0); at < 2*rtt; at += 5 * time.Millisecond {
@@ -176,12 +182,7 @@ func TestAssembleAsksTwiceFarAway(t *testing.T) {
 // TestAssembleAsksToTheEnd: over a short way a packet is asked for until its frame is given up.
 func TestAssembleAsksToTheEnd(t *testing.T) {
 	now := time.Unix(1000, 0)
-	var a assembler
-	for i, p := range stream(65534, 2, 4) {
-		if i != 3 {
-			a.push(p, now)
-		}
-	}
+	a := oneMissing(now)
 	const rtt, waited = time.Millisecond, 300 * time.Millisecond
 	asked := time.Duration(-1)
 	for at := time.Duration(0); at < waited; at += 5 * time.Millisecond {

@@ -1,10 +1,14 @@
 package widget
 
 import (
+	"image"
+	"image/color"
+	"image/draw"
 	"strings"
 	"testing"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/test"
 )
 
@@ -180,5 +184,32 @@ func TestCardMakesRoomForItsNote(t *testing.T) {
 	c.Set("No microphone", "No microphone found. Plug one in and it will be used.", true)
 	if two := c.note.Position().Y; two >= one {
 		t.Errorf("one line stands at %v, two at %v", one, two)
+	}
+}
+
+// TestTileRoundsItsPicture: the background shows at a picture's corners, also where it lies on another
+// tile, whose picture shows there.
+func TestTileRoundsItsPicture(t *testing.T) {
+	look(t)
+	const w, h = 160, 90
+	under := color.NRGBA{B: 0xff, A: 0xff}
+	red := image.NewRGBA(image.Rect(0, 0, w, h))
+	draw.Draw(red, red.Rect, image.NewUniform(color.NRGBA{R: 0xff, A: 0xff}), image.Point{}, draw.Src)
+	for _, rim := range []bool{false, true} {
+		tile := NewVideoTile()
+		win := test.NewTempWindow(t, Area(fyne.NewSize(w, h), func(s fyne.Size) { tile.Resize(s) }, canvas.NewRectangle(under), tile))
+		win.SetPadded(false)
+		win.Resize(fyne.NewSize(w, h))
+		tile.SetState(TileState{Picture: true, Rim: rim})
+		tile.SetPicture(red)
+		shot := win.Canvas().Capture()
+		for _, corner := range [][2]int{{0, 0}, {w - 1, 0}, {0, h - 1}, {w - 1, h - 1}} {
+			if r, _, _, _ := shot.At(corner[0], corner[1]).RGBA(); r > 0x4000 {
+				t.Errorf("rim %v: the picture shows at its corner %v", rim, corner)
+			}
+		}
+		if r, _, _, _ := shot.At(w/2, 1).RGBA(); r < 0xf000 {
+			t.Errorf("rim %v: no picture at the middle of its edge", rim)
+		}
 	}
 }
