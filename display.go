@@ -79,7 +79,7 @@ func openWindow(a fyne.App, c *call.Call) (w *ui.Window, err error) {
 }
 
 // drawFlat has windows made without depth and stencil buffers, which the toolkit clears on every
-// frame and never reads: where the processor draws, that is a quarter of drawing. Hints last from
+// frame and never reads: where the processor draws, that was a tenth of what a window costs. Hints last from
 // GLFW's initialisation on, which the toolkit's own then finds done; its errors are the toolkit's
 // to tell.
 func drawFlat() {
