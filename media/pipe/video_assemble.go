@@ -210,6 +210,16 @@ func (a *assembler) skipTo(next int64) {
 	a.broken = true
 }
 
+// flush forgets all packets that have come, and all that should have; any is false when there were
+// none.
+func (a *assembler) flush() (any bool) {
+	if !a.started || a.next > a.newest {
+		return false
+	}
+	a.skipTo(a.newest + 1)
+	return true
+}
+
 // giveUp drops frames that have waited for a packet since before the deadline and goes to
 // the next frame's beginning behind it, if one is there.
 func (a *assembler) giveUp(deadline time.Time) (dropped bool) {

@@ -189,6 +189,56 @@ func TestVideoPathAsksForAKeyframeWhenRepairFails(t *testing.T) {
 	}
 }
 
+// TestVideoOfAHiddenViewIsNotDecoded: not even what was held back for lip-sync when it was hidden.
+// The sender goes on here, as one does who has not heard of it.
+func TestVideoOfAHiddenViewIsNotDecoded(t *testing.T) {
+	c := codec.New()
+	view := pipe.NewView(c, false)
+	view.Resize(320, 180, media.FitCover)
+	w := &wire{rng: rand.New(rand.NewPCG(1, 2)), sent: make(map[uint16]*rtp.Packet)}
+	w.sender = pipe.NewVideoSender(c, nil, quiet)
+	w.to = pipe.NewVideoReceiver(c, view, w, quiet)
+	w.to.SetRTT(5 * time.Millisecond)
+	w.to.SetExtraDelay(500 * time.Millisecond)
+	w.sub = w.sender.Subscribe(pipe.VideoWant{BitRate: 1_000_000}, w.carry)
+	defer w.sub.Cancel()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	wg.Go(func() { _ = w.sender.Run(ctx, pattern{w: 640, h: 360, gap: time.Second / 30}) })
+	wg.Go(func() { _ = w.to.Run(ctx) })
+	until := func(what string, ok func(s pipe.VideoStats) bool) pipe.VideoStats {
+		t.Helper()
+		for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(5 * time.Millisecond) {
+			if s := w.to.Stats(); ok(s) {
+				return s
+			}
+		}
+		t.Fatalf("never %s: %+v", what, w.to.Stats())
+		return pipe.VideoStats{}
+	}
+	sent := func(frames uint64) {
+		t.Helper()
+		from := w.sender.Stats().Frames
+		until("sent more", func(pipe.VideoStats) bool { return w.sender.Stats().Frames >= from+frames })
+	}
+
+	until("decoded", func(s pipe.VideoStats) bool { return s.Frames >= 30 })
+	view.Resize(0, 0, media.FitCover)
+	sent(5) // one may be in the decoder's hands
+	hidden := w.to.Stats()
+	sent(30)
+	if s := w.to.Stats(); s.Frames != hidden.Frames || s.Requests != hidden.Requests {
+		t.Errorf("hidden: %d frames decoded, %d keyframes asked for", s.Frames-hidden.Frames, s.Requests-hidden.Requests)
+	}
+	view.Resize(320, 180, media.FitCover)
+	shown := until("decoded again", func(s pipe.VideoStats) bool { return s.Frames >= hidden.Frames+30 })
+	if shown.Keyframes != 2 || shown.Requests == 0 || shown.Corrupt != 0 {
+		t.Errorf("shown again: %d keyframes decoded, %d asked for, %d corrupt", shown.Keyframes, shown.Requests, shown.Corrupt)
+	}
+}
+
 func TestVideoSenderWithoutSubscribersEncodesNothing(t *testing.T) {
 	view := pipe.NewView(codec.New(), true)
 	view.Resize(240, 135, media.FitCover)

@@ -161,14 +161,28 @@ type receiveLoop struct {
 	keyWanted  bool
 	brokenAt   time.Time // since when only a keyframe helps
 	decodeTime time.Duration
+	unseen     time.Time // when packets last came for a hidden view
 }
 
 // idleWait is how long the loop sleeps when only a packet can give it work.
 const idleWait = time.Second
 
+// flowing is the longest silence of a sender that is sending: three frames at 15 fps.
+const flowing = 200 * time.Millisecond
+
 // step does what is due now and returns how long nothing else will be; 0 is "call again".
 func (l *receiveLoop) step(now time.Time) time.Duration {
+	hidden := l.view.Size() == Size{}
 	l.mu.Lock()
+	if hidden {
+		l.forget(now)
+		l.mu.Unlock()
+		return idleWait
+	}
+	if now.Sub(l.unseen) < flowing {
+		l.keyWanted = true
+		l.unseen = time.Time{}
+	}
 	limit := min(max(4*l.rtt+100*time.Millisecond, 300*time.Millisecond), time.Second)
 	switch {
 	case l.asm.giveUp(now.Add(-limit)):
@@ -221,6 +235,17 @@ func (l *receiveLoop) step(now time.Time) time.Duration {
 	next := len(l.pending) > 0 && l.due(l.pending[0], now) <= 0
 	l.decode(f, next)
 	return 0
+}
+
+// forget drops what has come for a view that nobody sees: the sender stops, or soon will. What is
+// shown next is a keyframe: the sender begins with one unless it was sending all the time. l.mu is
+// held.
+func (l *receiveLoop) forget(now time.Time) {
+	if l.asm.flush() {
+		l.unseen = now
+	}
+	l.pending = nil
+	l.keyWanted, l.brokenAt = false, time.Time{}
 }
 
 // due is how long f still waits before it is decoded; a full queue waits no longer.
