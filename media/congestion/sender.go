@@ -119,6 +119,7 @@ type stream struct {
 	out       interceptor.RTPWriter
 	last      uint16 // sequence number
 	begun     bool
+	repairs   repairs
 }
 
 // BindLocalStream implements interceptor.Interceptor. A stream without the extension, which
@@ -182,6 +183,11 @@ func (t *stream) Write(h *rtp.Header, payload []byte, a interceptor.Attributes) 
 	}
 	now := time.Since(s.start)
 	c := t.class(h)
+	if c == repair && !t.repairs.allowed(original(t, h, payload), now, s.control) {
+		s.mu.Unlock()
+		s.free(k)
+		return len(payload), nil
+	}
 	if (c == first || c == second) && !h.Padding {
 		s.check(now)
 	}

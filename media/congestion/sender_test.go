@@ -298,3 +298,56 @@ func BenchmarkQueued(b *testing.B) {
 		}
 	}
 }
+
+// TestRepairsOnceARoundTrip: however often a packet is asked for, it is sent again twice in a round
+// trip, and once while a queue stands, when nothing before the last keyframe is.
+func TestRepairsOnceARoundTrip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSender(testBounds, nil)
+		w, _, camera, _ := bind(s)
+		s.control.probes.begun = true // no probe
+		frame(t, camera, cameraSSRC, 100, 4)
+		time.Sleep(100 * time.Millisecond)
+		s.control.rtt = 100 * time.Millisecond
+		again := func(seq uint16) {
+			t.Helper()
+			payload := append([]byte{byte(seq >> 8), byte(seq)}, make([]byte, 100)...)
+			if _, err := camera.Write(&rtp.Header{Version: 2, SSRC: repairSSRC}, payload, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		askFor := func(seq uint16, span time.Duration) (copies int) {
+			t.Helper()
+			before := len(w.all())
+			for range span / (20 * time.Millisecond) {
+				again(seq)
+				time.Sleep(20 * time.Millisecond)
+			}
+			return len(w.all()) - before
+		}
+		if n := askFor(101, 300*time.Millisecond); n != 6 {
+			t.Errorf("asked for every 20 ms: %d copies in three round trips, want 6", n)
+		}
+		if n := askFor(102, 20*time.Millisecond); n != 1 {
+			t.Errorf("another packet: %d copies, want 1", n)
+		}
+		s.control.base.now = s.control.base.least[0] + 300*time.Millisecond
+		if n := askFor(103, 300*time.Millisecond); n != 1 {
+			t.Errorf("in a queue of 300 ms: %d copies in 300 ms, want 1", n)
+		}
+		s.Renew(cameraSSRC, 103)
+		if n := askFor(102, time.Second); n != 0 {
+			t.Errorf("in a queue, before the last keyframe: %d copies, want none", n)
+		}
+		if n := askFor(103, time.Second); n == 0 {
+			t.Error("in a queue, of the last keyframe: no copy")
+		}
+		s.control.base.now = s.control.base.least[0]
+		if n := askFor(102, 20*time.Millisecond); n != 1 {
+			t.Errorf("without a queue, before the last keyframe: %d copies, want 1", n)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

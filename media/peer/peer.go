@@ -178,6 +178,9 @@ func (p *Peer) Run(ctx context.Context) error {
 	p.mu.Lock()
 	p.pc, p.out = pc, out
 	p.mu.Unlock()
+	for _, i := range []int{camera, screen} {
+		p.tracks[i].renewed(out.Renew)
+	}
 
 	g, ctx := errgroup.WithContext(ctx)
 	p.cfg.Mixer.Add(p.cfg.MixerID, p.audio)

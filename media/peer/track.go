@@ -40,8 +40,9 @@ type track struct {
 	frames  uint64
 	w, h    int
 	level   float64
-	bound   func()     // told when the track can be written to
-	red     redundancy // of sound
+	bound   func()                        // told when the track can be written to
+	renew   func(ssrc uint32, seq uint16) // told of each keyframe; may be nil
+	red     redundancy                    // of sound
 }
 
 func newTrack(id string, kind webrtc.RTPCodecType, rate uint32) *track {
@@ -116,6 +117,13 @@ const (
 	vp8M          = 0x80
 )
 
+// renewed has f told of the first packet of each keyframe.
+func (t *track) renewed(f func(ssrc uint32, seq uint16)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.renew = f
+}
+
 // writeVideo sends one encoded frame in packets of equal size.
 func (t *track) writeVideo(p *media.Packet) {
 	t.mu.Lock()
@@ -125,6 +133,9 @@ func (t *track) writeVideo(p *media.Packet) {
 	}
 	t.header.Timestamp = t.timestamp(p.Captured)
 	t.picture = (t.picture + 1) & 0x7fff
+	if p.Key && t.renew != nil {
+		t.renew(t.header.SSRC, t.header.SequenceNumber+1)
+	}
 	chunk := mtu - vp8Descriptor
 	n := (len(p.Data) + chunk - 1) / chunk
 	chunk = (len(p.Data) + n - 1) / max(n, 1)

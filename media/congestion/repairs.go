@@ -1,0 +1,76 @@
+package congestion
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/pion/rtp"
+)
+
+// Whoever misses a packet asks for it again each round trip that they know of. When a queue has just
+// grown, the answer stands in it for longer than that, and is asked for, and sent, many times: the
+// queue stays full, and what is sent stays above what the path carries.
+const (
+	// repairMemory is how many packets of a stream are remembered, a power of two: those of the last
+	// second at 10 Mbit/s.
+	repairMemory = 1024
+	// repairCopies is how often a packet is sent again within a round trip while no queue stands: two
+	// questions in a row are meant to have two answers (see farAway in media/pipe).
+	repairCopies = 2
+	// repairQueue is a queue in which a second copy would be one too many.
+	repairQueue = 50 * time.Millisecond
+)
+
+// repairs remembers what one stream has sent again lately. Its memory comes with the first.
+type repairs struct {
+	sent    []resent
+	renewed bool
+	from    uint16 // of the last keyframe: nothing after it leans on what came before
+}
+
+type resent struct {
+	seq    uint16
+	copies uint8 // since at; 0 for an empty place
+	at     time.Duration
+}
+
+// allowed says whether the packet with this sequence number is to be sent again now, and takes note.
+func (r *repairs) allowed(seq uint16, now time.Duration, c *Controller) bool {
+	if r.sent == nil {
+		r.sent = make([]resent, repairMemory)
+	}
+	p := &r.sent[seq&(repairMemory-1)]
+	queue := c.base.queue()
+	if queue > repairQueue && r.renewed && int16(seq-r.from) < 0 {
+		return false
+	}
+	if p.copies == 0 || p.seq != seq || now-p.at >= max(c.rtt, queue) {
+		*p = resent{seq: seq, copies: 1, at: now}
+		return true
+	}
+	if p.copies >= repairCopies || queue > repairQueue {
+		return false
+	}
+	p.copies++
+	return true
+}
+
+// Renew tells that a stream's packets begin anew at a sequence number, with a keyframe. While a queue
+// stands, older ones are not sent again: after a fall of the path, which loses most of a second of the
+// old rate, they would be all that it carries for longer than that.
+func (s *Sender) Renew(ssrc uint32, seq uint16) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.streams[ssrc]; t != nil {
+		t.repairs.renewed, t.repairs.from = true, seq
+	}
+}
+
+// original is the sequence number of a packet that is sent again: in a stream of repairs the first
+// two octets of the payload (RFC 4588 section 4).
+func original(t *stream, h *rtp.Header, payload []byte) uint16 {
+	if h.SSRC != t.ssrc && len(payload) >= 2 {
+		return binary.BigEndian.Uint16(payload)
+	}
+	return h.SequenceNumber
+}
