@@ -197,7 +197,7 @@ func (c *Controller) decide(now time.Duration, fresh bool) {
 			c.base.gaveWay(now)
 		}
 	} else {
-		c.rate.advance(now, c.trend.usage, carried, c.rtt, c.base.rival)
+		c.rate.advance(now, c.trend.usage, carried, c.rtt, c.base.queue(), c.base.rival)
 	}
 	if was := float64(c.Target()); c.loss.decide(now, c.rate.target, carried) {
 		c.probes.fell(now, was)
@@ -231,7 +231,7 @@ const appLimitedShare = 0.65
 func (c *Controller) NextProbe(now time.Duration) (Probe, bool) {
 	return c.probes.next(now, probeState{
 		target: float64(c.Target()), want: float64(c.want),
-		overused: c.trend.usage == overuse, appLimited: c.AppLimited(now),
+		overused: c.trend.usage == overuse || !c.base.rival && c.base.queue() > drainAllow, appLimited: c.AppLimited(now),
 		lossy: c.loss.testing(),
 	})
 }

@@ -25,6 +25,13 @@ const (
 	bigFall    = 0.7
 	drainMin   = 0.5
 	drainAllow = 50 * time.Millisecond
+	// drainBy is the share we go lower by for each second of queue beyond that: one of 300 ms halves
+	// the rate, and is empty in 0.6 s.
+	drainBy = 2
+	// drainDeeper is for how long after a fall the queue may be found to be longer than at first.
+	drainDeeper = 500 * time.Millisecond
+	// drainLong is how long the queue may take to empty: what stands longer is not ours, or no queue.
+	drainLong = 3 * time.Second
 )
 
 // delayRate is the estimate by delay: it grows while delay does not, multiplicatively as
@@ -37,7 +44,8 @@ type delayRate struct {
 	begun, wasCut    bool
 	growing          bool
 	bounce           float64       // rate to return to after draining, 0 for none
-	bounceAt         time.Duration // when
+	bounceAt         time.Duration // when, once the queue is empty
+	fellAt           time.Duration // when draining began
 }
 
 func (r *delayRate) set(bits float64) { r.target = min(max(bits, r.min), r.max) }
@@ -50,8 +58,12 @@ func (r *delayRate) mayCut(now, rtt time.Duration) bool {
 // overuse takes that delay grows while packets arrive at a rate, in bit/s.
 func (r *delayRate) overuse(now time.Duration, carried float64, queue time.Duration) {
 	next := beta * carried
-	if carried < bigFall*r.target && queue > drainAllow {
-		share := 1 - (queue - drainAllow).Seconds()
+	fell := r.bounce > 0 && now-r.fellAt < drainDeeper // the queue was still growing then
+	if (carried < bigFall*r.target || fell) && queue > drainAllow {
+		share := 1 - drainBy*(queue-drainAllow).Seconds()
+		if r.bounce == 0 {
+			r.fellAt = now
+		}
 		r.bounce = next
 		r.bounceAt = now + min(2*queue, time.Second)
 		next *= max(share, drainMin)
@@ -85,8 +97,12 @@ func (r *delayRate) raise(now time.Duration, bits float64) {
 }
 
 // advance lets time pass without overuse.
-func (r *delayRate) advance(now time.Duration, u usage, carried float64, rtt time.Duration, rival bool) {
+func (r *delayRate) advance(now time.Duration, u usage, carried float64, rtt, queue time.Duration, rival bool) {
 	if r.bounce > 0 && now >= r.bounceAt {
+		if queue > drainAllow && now-r.fellAt < drainLong && !rival {
+			r.grownAt, r.growing = now, false
+			return
+		}
 		r.set(max(r.target, r.bounce))
 		r.bounce = 0
 	}

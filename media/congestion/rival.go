@@ -47,6 +47,7 @@ type baseDelay struct {
 	begun   bool
 	emptyAt time.Duration // when the queue was last seen empty
 	wayAt   time.Duration // when we first gave way since; 0 for not yet
+	peak    time.Duration // of the queue since it was empty
 	rival   bool
 	flat    flatness
 }
@@ -63,10 +64,13 @@ func (b *baseDelay) add(at, delay time.Duration) {
 	b.least[1] = min(b.least[1], delay)
 	b.now += (delay - b.now) / 4
 	if delay-min(b.least[0], b.least[1]) < rivalQueue {
-		b.emptyAt, b.wayAt = at, 0
+		b.emptyAt, b.wayAt, b.peak = at, 0, 0
 	}
-	// A queue that stays without our having given way may well be our own.
-	b.rival = b.wayAt > 0 && at-b.emptyAt > rivalEnter && at-b.wayAt > rivalDrain
+	b.peak = max(b.peak, b.queue())
+	// A queue that stays without our having given way may well be our own, and so may one that
+	// becomes shorter since.
+	b.rival = b.wayAt > 0 && at-b.emptyAt > rivalEnter && at-b.wayAt > rivalDrain &&
+		(b.rival || b.queue() > b.peak/2)
 	if floor, ok := b.flat.add(at, delay); ok && b.rival {
 		// It does run empty; the route has become longer.
 		b.least = [2]time.Duration{floor, floor}

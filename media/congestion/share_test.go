@@ -32,6 +32,35 @@ func TestSharesWithDownload(t *testing.T) {
 	}
 }
 
+// TestSharesWithAnyDownload: a change of how a queue is drained, or of when it is thought to be a
+// rival's, shows at some paths and not at others.
+func TestSharesWithAnyDownload(t *testing.T) {
+	const least = 0.2 // of the path
+	sum, n := 0.0, 0
+	for _, rate := range []float64{2e6, 3e6, 6e6} {
+		for _, buffer := range []time.Duration{100, 200, 300, 500} {
+			for _, delay := range []time.Duration{8, 15, 20, 26, 40} {
+				l := newSimLink(rate)
+				l.buffer, l.delay = buffer*time.Millisecond, delay*time.Millisecond
+				us, them := newCall(12_000_000), newDownload(10*time.Second)
+				them.delay = l.delay
+				simulate(l, 0, 30*time.Second, nil, us, them)
+				us0, them0 := us.bytes, them.bytes
+				simulate(l, 30*time.Second, 90*time.Second, nil, us, them)
+				a, b := float64(us.bytes-us0), float64(them.bytes-them0)
+				if share := a / (a + b); share < least {
+					t.Errorf("%.0f bit/s, queue of %v, %v each way: we have %.2f of it", rate, l.buffer, l.delay, share)
+				}
+				sum, n = sum+jain(a, b), n+1
+			}
+		}
+	}
+	t.Logf("index %.3f on average of %d paths", sum/float64(n), n)
+	if mean := sum / float64(n); mean < 0.92 {
+		t.Errorf("index %.3f on average; want 0.92", mean)
+	}
+}
+
 func TestSharesWithItself(t *testing.T) {
 	for _, rate := range []float64{2_000_000, 4_000_000} {
 		l := newSimLink(rate)
