@@ -305,10 +305,17 @@ func TestRepairsOnceARoundTrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSender(testBounds, nil)
 		w, _, camera, _ := bind(s)
+		s.mu.Lock()
 		s.control.probes.begun = true // no probe
+		s.mu.Unlock()
 		frame(t, camera, cameraSSRC, 100, 4)
 		time.Sleep(100 * time.Millisecond)
-		s.control.rtt = 100 * time.Millisecond
+		path := func(rtt, queue time.Duration) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.control.rtt, s.control.base.now = rtt, s.control.base.least[0]+queue
+		}
+		path(100*time.Millisecond, 0)
 		again := func(seq uint16) {
 			t.Helper()
 			payload := append([]byte{byte(seq >> 8), byte(seq)}, make([]byte, 100)...)
@@ -331,7 +338,7 @@ func TestRepairsOnceARoundTrip(t *testing.T) {
 		if n := askFor(102, 20*time.Millisecond); n != 1 {
 			t.Errorf("another packet: %d copies, want 1", n)
 		}
-		s.control.base.now = s.control.base.least[0] + 300*time.Millisecond
+		path(100*time.Millisecond, 300*time.Millisecond)
 		if n := askFor(103, 300*time.Millisecond); n != 1 {
 			t.Errorf("in a queue of 300 ms: %d copies in 300 ms, want 1", n)
 		}
@@ -342,7 +349,7 @@ func TestRepairsOnceARoundTrip(t *testing.T) {
 		if n := askFor(103, time.Second); n == 0 {
 			t.Error("in a queue, of the last keyframe: no copy")
 		}
-		s.control.base.now = s.control.base.least[0]
+		path(100*time.Millisecond, 0)
 		if n := askFor(102, 20*time.Millisecond); n != 1 {
 			t.Errorf("without a queue, before the last keyframe: %d copies, want 1", n)
 		}
