@@ -24,7 +24,7 @@ const (
 const (
 	bigFall    = 0.7
 	drainMin   = 0.5
-	drainAllow = 50 * time.Millisecond
+	drainAllow = 50 * time.Millisecond // a longer queue stands
 	// drainBy is the share we go lower by for each second of queue beyond that: one of 300 ms halves
 	// the rate, and is empty in 0.6 s.
 	drainBy = 2

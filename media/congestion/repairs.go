@@ -17,8 +17,9 @@ const (
 	// repairCopies is how often a packet is sent again within a round trip while no queue stands: two
 	// questions in a row are meant to have two answers (see farAway in media/pipe).
 	repairCopies = 2
-	// repairQueue is a queue in which a second copy would be one too many.
-	repairQueue = 50 * time.Millisecond
+	// repairRecent is how many packets after a keyframe it is forgotten: nobody asks for what came
+	// before, and sequence numbers come round.
+	repairRecent = 1 << 14
 )
 
 // repairs remembers what one stream has sent again lately. Its memory comes with the first.
@@ -41,18 +42,25 @@ func (r *repairs) allowed(seq uint16, now time.Duration, c *Controller) bool {
 	}
 	p := &r.sent[seq&(repairMemory-1)]
 	queue := c.base.queue()
-	if queue > repairQueue && r.renewed && int16(seq-r.from) < 0 {
+	if queue > drainAllow && r.renewed && int16(seq-r.from) < 0 {
 		return false
 	}
 	if p.copies == 0 || p.seq != seq || now-p.at >= max(c.rtt, queue) {
 		*p = resent{seq: seq, copies: 1, at: now}
 		return true
 	}
-	if p.copies >= repairCopies || queue > repairQueue {
+	if p.copies >= repairCopies || queue > drainAllow {
 		return false
 	}
 	p.copies++
 	return true
+}
+
+// advance takes that a packet leaves for the first time.
+func (r *repairs) advance(seq uint16) {
+	if r.renewed && int16(seq-r.from) > repairRecent {
+		r.renewed = false
+	}
 }
 
 // Renew tells that a stream's packets begin anew at a sequence number, with a keyframe. While a queue

@@ -157,6 +157,7 @@ func (t *stream) class(h *rtp.Header) class {
 		again = t.begun && int16(h.SequenceNumber-t.last) <= 0
 		if !again {
 			t.begun, t.last = true, h.SequenceNumber
+			t.repairs.advance(t.last)
 		}
 	}
 	switch {

@@ -349,6 +349,12 @@ func TestRepairsOnceARoundTrip(t *testing.T) {
 		if n := askFor(103, time.Second); n == 0 {
 			t.Error("in a queue, of the last keyframe: no copy")
 		}
+		frame(t, camera, cameraSSRC, 104+1<<14, 1)
+		frame(t, camera, cameraSSRC, 103+1<<15, 1)
+		time.Sleep(time.Second)
+		if n := askFor(103+1<<15, time.Second); n == 0 {
+			t.Error("in a queue, half of all numbers after the last keyframe: no copy")
+		}
 		path(100*time.Millisecond, 0)
 		if n := askFor(102, 20*time.Millisecond); n != 1 {
 			t.Errorf("without a queue, before the last keyframe: %d copies, want 1", n)

@@ -16,20 +16,27 @@ func TestSharesWithDownload(t *testing.T) {
 	} {
 		l := newSimLink(c.rate)
 		l.buffer = c.buffer
-		us, them := newCall(12_000_000), newDownload(10*time.Second)
-		var us0, them0 int
-		simulate(l, 0, 70*time.Second, trace(t, 2*time.Second, l, us, func(now time.Duration) {
-			if now == 20*time.Second {
-				us0, them0 = us.bytes, them.bytes
-			}
-		}), us, them)
-		a, b := float64(us.bytes-us0)*8/50, float64(them.bytes-them0)*8/50
+		a, b := besideDownload(t, l, 2*time.Second, 20*time.Second, 70*time.Second)
 		index := jain(a, b)
 		t.Logf("%.0f bit/s, queue of %v: call %.0f, download %.0f, index %.2f", c.rate, c.buffer, a, b, index)
 		if index < 0.8 {
 			t.Errorf("%.0f bit/s, queue of %v: call %.0f, download %.0f, index %.2f; want 0.8", c.rate, c.buffer, a, b, index)
 		}
 	}
+}
+
+// besideDownload lets a call and a download that begins after 10 s share a link, and returns what each
+// gets between two times, in bit/s. The call is traced every so often.
+func besideDownload(t *testing.T, l *simLink, every, from, to time.Duration) (us, them float64) {
+	c, d := newCall(12_000_000), newDownload(10*time.Second)
+	d.delay = l.delay
+	var c0, d0 int
+	simulate(l, 0, to, trace(t, every, l, c, func(now time.Duration) {
+		if now == from {
+			c0, d0 = c.bytes, d.bytes
+		}
+	}), c, d)
+	return float64(c.bytes-c0) * 8 / (to - from).Seconds(), float64(d.bytes-d0) * 8 / (to - from).Seconds()
 }
 
 // TestSharesWithAnyDownload: a change of how a queue is drained, or of when it is thought to be a
@@ -42,12 +49,7 @@ func TestSharesWithAnyDownload(t *testing.T) {
 			for _, delay := range []time.Duration{8, 15, 20, 26, 40} {
 				l := newSimLink(rate)
 				l.buffer, l.delay = buffer*time.Millisecond, delay*time.Millisecond
-				us, them := newCall(12_000_000), newDownload(10*time.Second)
-				them.delay = l.delay
-				simulate(l, 0, 30*time.Second, nil, us, them)
-				us0, them0 := us.bytes, them.bytes
-				simulate(l, 30*time.Second, 90*time.Second, nil, us, them)
-				a, b := float64(us.bytes-us0), float64(them.bytes-them0)
+				a, b := besideDownload(t, l, 0, 30*time.Second, 90*time.Second)
 				if share := a / (a + b); share < least {
 					t.Errorf("%.0f bit/s, queue of %v, %v each way: we have %.2f of it", rate, l.buffer, l.delay, share)
 				}

@@ -210,9 +210,9 @@ func (a *assembler) skipTo(next int64) {
 	a.broken = true
 }
 
-// flush forgets all packets that have come, and all that should have; any is false when there were
+// flush forgets all packets that have come, and all that should have; came is false when there were
 // none.
-func (a *assembler) flush() (any bool) {
+func (a *assembler) flush() (came bool) {
 	if !a.started || a.next > a.newest {
 		return false
 	}
