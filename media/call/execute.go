@@ -308,7 +308,7 @@ func (x *executor) observe(m *model) []event {
 		if r == nil {
 			continue
 		}
-		r.peer.Allow(allot(r.peer.Estimate()-r.peer.Redundant(), m.Screen.Live))
+		r.peer.Allow(allot(r.peer.Estimate()-r.peer.Overhead(), m.Screen.Live))
 		r.peer.SpareTiles(x.shed >= ShedTiles)
 		if !r.peer.Repeats() {
 			loss = max(loss, r.peer.Loss(), voice.Loss)

@@ -46,6 +46,7 @@ type Sender struct {
 	prefer   uint32 // SSRC of the video that goes first; 0 for the first one bound
 	checked  time.Duration
 	feedback uint64
+	again    meter // of what is sent again
 	closed   bool
 }
 
@@ -94,6 +95,15 @@ func (s *Sender) Target() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.control.Target()
+}
+
+// Repairs is what sending again costs now, in bit/s. What is new has to make room for it: else more
+// leaves than the path carries, and what is lost of that has to be sent again too.
+func (s *Sender) Repairs() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.again.move(time.Since(s.start))
+	return int(s.again.rate(rateWindow))
 }
 
 // Want tells how much would be sent if the path carried it, in bit/s.
@@ -188,6 +198,9 @@ func (t *stream) Write(h *rtp.Header, payload []byte, a interceptor.Attributes) 
 		s.mu.Unlock()
 		s.free(k)
 		return len(payload), nil
+	}
+	if c == repair {
+		s.again.add(now, k.size)
 	}
 	if (c == first || c == second) && !h.Padding {
 		s.check(now)

@@ -335,6 +335,9 @@ func TestRepairsOnceARoundTrip(t *testing.T) {
 		if n := askFor(101, 300*time.Millisecond); n != 6 {
 			t.Errorf("asked for every 20 ms: %d copies in three round trips, want 6", n)
 		}
+		if bits := s.Repairs(); bits < 15_000 || bits > 25_000 {
+			t.Errorf("6 copies of 122 octets in 300 ms: %d bit/s of repairs, want 19520", bits)
+		}
 		if n := askFor(102, 20*time.Millisecond); n != 1 {
 			t.Errorf("another packet: %d copies, want 1", n)
 		}

@@ -65,8 +65,17 @@ func (p *Peer) Stats() Stats {
 // Loss is the share of our sound's packets that did not arrive, 0 to 1.
 func (p *Peer) Loss() float64 { return float64(p.loss.Load()) / 256 }
 
-// Redundant is what repeating our sound costs now, beyond the sound itself, in bit/s.
-func (p *Peer) Redundant() int { return p.tracks[mic].redundant() + p.tracks[sound].redundant() }
+// Overhead is what repeating our sound and sending again what was lost cost now, beyond sound and
+// pictures themselves, in bit/s.
+func (p *Peer) Overhead() int {
+	n := p.tracks[mic].redundant() + p.tracks[sound].redundant()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.out != nil {
+		n += p.out.Repairs()
+	}
+	return n
+}
 
 // Repeats says whether the other side takes repetitions of our voice (RFC 2198). Nobody needs
 // its in-band FEC then.
