@@ -29,7 +29,9 @@ type Controller struct {
 	silence silence
 	rtt     time.Duration // smoothed, with the wait for feedback in it
 	base    baseDelay
-	want    int // what the application would send if it could, bit/s
+	proven  float64       // what arrived at the most lately, bit/s: a peak that decays
+	decided time.Duration // when that was last looked at
+	want    int           // what the application would send if it could, bit/s
 
 	expect uint16 // sequence number that the next feedback begins with
 	heard  bool   // there was feedback
@@ -97,7 +99,7 @@ func (c *Controller) Sent(now time.Duration, seq uint16, size int, probe uint32)
 // nothing is sent.
 func (c *Controller) Tick(now time.Duration) {
 	if c.silence.due(now, c.rtt) {
-		c.probes.fell(now, c.rate.target)
+		c.fell(now, c.rate.target)
 		c.rate.cut(now, silenceCut*float64(c.Target()))
 		c.probes.silent()
 	}
@@ -188,28 +190,39 @@ func (c *Controller) bridge(first uint16) {
 // decide turns what was measured into a new estimate.
 func (c *Controller) decide(now time.Duration, fresh bool) {
 	carried := c.carried(rateWindow)
+	c.proven = max(carried, c.proven*(1-min((now-c.decided).Seconds()/provenSpan.Seconds(), 1)))
+	c.decided = now
 	was := c.rate.target
 	if c.trend.usage == overuse {
 		if c.rate.mayCut(now, c.rtt) || fresh {
 			short := min(c.carried(shortWindow), carried)
-			c.probes.fell(now, was)
+			c.fell(now, was)
 			c.rate.overuse(now, short, c.base.queue())
 			c.base.gaveWay(now)
 		}
 	} else {
+		if !c.base.rival && (carried > c.rate.capacity.high() || c.probes.refuted(carried)) {
+			c.probes.widened()
+		}
 		c.rate.advance(now, c.trend.usage, carried, c.rtt, c.base.queue(), c.base.rival)
 	}
 	if was := float64(c.Target()); c.loss.decide(now, c.rate.target, carried) {
-		c.probes.fell(now, was)
+		c.fell(now, was)
 	} else if c.base.rival && c.loss.over > rivalLoss && c.rate.mayCut(now, rivalPause) {
 		c.rate.cut(now, rivalCut*min(c.rate.target, carried))
 	}
 	c.loss.over = 0
-	if r, ok := c.probes.result(now, c.loss.inherent); ok && c.trend.usage != overuse {
+	if r, ok := c.probes.result(now, float64(c.Target()), c.loss.inherent); ok && c.trend.usage != overuse {
 		c.rate.raise(now, r)
 		c.loss.raise(r)
 	}
 }
+
+// fell tells the prober that an estimate is about to be lowered.
+func (c *Controller) fell(now time.Duration, was float64) { c.probes.fell(now, min(was, c.proven)) }
+
+// provenSpan is the time in which what once arrived is forgotten.
+const provenSpan = 10 * time.Second
 
 // carried is how fast we could send for as much to arrive as does, were nothing lost but
 // what is lost at any rate, in bit/s.

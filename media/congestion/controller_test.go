@@ -1,6 +1,8 @@
 package congestion
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 )
@@ -33,11 +35,9 @@ func TestFallsAndRecovers(t *testing.T) {
 		simulate(l, 0, 60*time.Second, trace(t, time.Second, l, c, func(now time.Duration) {
 			switch now {
 			case drop:
-				l.rate = 400_000
-				l.free = now + (l.free-now)*25/4
+				l.turn(now, 400_000)
 			case back:
-				l.rate = 2_500_000
-				l.free = now + (l.free-now)*4/25
+				l.turn(now, 2_500_000)
 			}
 			if now > drop && fell == 0 && c.target() <= 480_000 {
 				fell = now - drop
@@ -54,6 +54,79 @@ func TestFallsAndRecovers(t *testing.T) {
 			t.Errorf("queue of %v: back at 90%% in %v, want at most 8 s", buffer, rose)
 		}
 	}
+}
+
+// TestFallsAndRecoversAnywhere is a path that narrows and widens again, with what real ones have: a
+// token bucket before the queue, readers that are late, losses that are put right.
+func TestFallsAndRecoversAnywhere(t *testing.T) {
+	const paths = 96
+	var rises []time.Duration
+	rescues := 0
+	for n := range uint64(paths) {
+		l := newSimLink(2_500_000)
+		l.rng = rand.New(rand.NewPCG(n, 7))
+		l.burst = 8 * []float64{0, 2_000, 8_192, 32_000}[n%4]
+		l.delay = []time.Duration{time.Millisecond, 20 * time.Millisecond, 60 * time.Millisecond}[n%3]
+		l.late = func() time.Duration {
+			return min(time.Duration(l.rng.ExpFloat64()*float64(time.Millisecond)), 15*time.Millisecond)
+		}
+		v := narrowed(t, l, 20*time.Second+l.until(5*time.Second), 32*time.Second+l.until(5*time.Second))
+		t.Logf("path %d, bucket %.0f, %v each way: %.0f kbit/s, fell in %v, rose in %v, %d rescues", n, l.burst/8, l.delay, v.before/1000, v.fell, v.rose, v.rescues)
+		least := time.Second
+		if l.burst > 100_000 {
+			least = 3 * time.Second // the bucket is two thirds of a second of what the path now carries
+		}
+		if v.fell == 0 || v.fell > least {
+			t.Errorf("path %d: fell to the new rate in %v, want at most %v", n, v.fell, least)
+		}
+		if v.rose == 0 || v.rose > 8*time.Second {
+			t.Errorf("path %d: back at 90%% in %v, want at most 8 s", n, v.rose)
+		}
+		rises, rescues = append(rises, v.rose), rescues+v.rescues
+	}
+	slices.Sort(rises)
+	each := float64(rescues) / paths
+	t.Logf("median rise %v, %.2f rescues a path", rises[paths/2], each)
+	if rises[paths/2] > 5*time.Second || each > 0.3 {
+		t.Errorf("median rise %v, %.2f rescues on a narrow path; want at most 5 s and 0.3", rises[paths/2], each)
+	}
+}
+
+// narrowing is how a call took that its path narrowed and widened again.
+type narrowing struct {
+	before     float64 // rate, bit/s
+	fell, rose time.Duration
+	rescues    int // keyframes asked for between, from 3 s after it narrowed
+}
+
+// narrowed runs a call over a link that narrows to 400 kbit/s at one time and widens at another.
+func narrowed(t *testing.T, l *simLink, narrow, wide time.Duration) (v narrowing) {
+	const lookback, settle = 4 * time.Second, 3 * time.Second
+	c := newCall(3_000_000)
+	c.every = 50 * time.Millisecond
+	c.mends = newMends()
+	full, bytes := l.rate, 0
+	simulate(l, 0, wide+20*time.Second, trace(t, time.Second, l, c, func(now time.Duration) {
+		switch now {
+		case narrow - lookback:
+			bytes = c.bytes
+		case narrow:
+			v.before = float64(c.bytes-bytes) * 8 / lookback.Seconds()
+			l.turn(now, 400_000)
+		case narrow + settle:
+			v.rescues = c.mends.keyframes
+		case wide:
+			v.rescues = c.mends.keyframes - v.rescues
+			l.turn(now, full)
+		}
+		if now > narrow && v.fell == 0 && c.target() <= 480_000 {
+			v.fell = now - narrow
+		}
+		if now > wide && v.rose == 0 && c.target() >= 0.9*v.before {
+			v.rose = now - wide
+		}
+	}), c)
+	return v
 }
 
 func TestRandomLossIsNoCongestion(t *testing.T) {

@@ -26,21 +26,29 @@ const (
 	// unlimited by it; below, what arrives is the limit, of which probeFull is taken.
 	probeClear = 0.9
 	probeFull  = 0.95
+	probeKept  = 0.85 // of its packets: when more are lost, so is the rest of the rate
 
 	probeWait  = 400 * time.Millisecond // for the rest of a probe's packets
 	probeCalm  = time.Second            // without overuse before a probe
 	probeProof = 500 * time.Millisecond // of media at the new rate before the next step,
-	// once the path was seen to have a limit: a token bucket lets a short burst through.
+	// once the path was seen to have a limit: a token bucket lets a short burst through. Half
+	// as long again after a lie.
 
-	// After a fall the path may be free again at any moment: probeSoon between probes while
-	// the fall is no older than probeFall, else probeLate. A probe that was followed by a fall within lieTime
-	// doubles the pause, to probeSeldom at most.
+	// While the path carries less than it did within probeFresh, it may be free again at any moment:
+	// probeSoon between probes then, else probeLate. A probe that was followed by a fall within lieTime
+	// lied: the pause doubles, once while less than probeTire has passed, to probeSeldom at most.
 	probeSoon   = 2500 * time.Millisecond
 	probeLate   = 5 * time.Second
 	probeSeldom = 30 * time.Second
-	probeFall   = 60 * time.Second
+	probeTire   = 20 * time.Second
 	probeFresh  = 60 * time.Second
 	lieTime     = 2 * time.Second
+	// probeOther is the share of the estimate at the last lie below which the path is another.
+	probeOther = 1.0 / 3
+	// probeRefutes is how many times that estimate has to arrive for the path to carry more than it did.
+	probeRefutes = 1.4
+	// probeLess is by how much less than before is less.
+	probeLess = 1 / 1.25
 )
 
 // cluster is a probe on its way.
@@ -50,13 +58,32 @@ type cluster struct {
 	bytes, packets, lastBytes int // sent
 	ended                     time.Duration
 	over                      bool
+	stale                     bool // the estimate fell after it began
 
 	// Of the packets that arrived.
 	gotPackets, gotBytes int
-	gotFirst, gotLast    time.Duration // sent
-	arrFirst, arrLast    time.Duration // arrived
-	sizeFirstArr         int
-	sizeLast             int
+	small, large         span
+}
+
+// span is how far apart the first and the last of a probe's packets of one size left and arrived.
+// A packet that takes its time on the path arrives the later the larger it is: had the ends not one
+// size, a probe that begins with a frame and ends with padding would seem to be hindered by any path.
+type span struct {
+	packets      int
+	sent, left   time.Duration // of the first and the last
+	arrived, got time.Duration
+}
+
+// probeLarge is the size in bytes from which a packet is large; padding is small.
+const probeLarge = 600
+
+func (s *span) add(sent, arrived time.Duration) {
+	if s.packets == 0 {
+		*s = span{sent: sent, left: sent, arrived: arrived, got: arrived}
+	}
+	s.packets++
+	s.sent, s.left = min(s.sent, sent), max(s.left, sent)
+	s.arrived, s.got = min(s.arrived, arrived), max(s.got, arrived)
 }
 
 // prober decides when to probe at what rate, and what came of it.
@@ -68,15 +95,19 @@ type prober struct {
 
 	chain    float64 // rate of the next step, 0 for none
 	chainAt  time.Duration
-	nextAt   time.Duration // of a periodic probe
-	former   float64       // estimate before the last fall
-	formerAt time.Duration
+	lastAt   time.Duration // of a probe
+	since    time.Duration // no periodic probe before
+	former   float64       // what the path carried before a fall, the most of late
+	formerAt time.Duration // when it last did
 	fellAt   time.Duration
 	fallen   bool
 	raisedAt time.Duration
 	raised   bool
+	low      float64 // estimate that the last probe raised
 	lies     int
-	back     bool // the path was silent and is heard again
+	liedOf   float64 // the same of the last that lied
+	back     bool    // the path was silent and is heard again
+	wider    bool    // it carries more than it did when it was last full
 }
 
 func newProber(cfg Config) prober { return prober{cfg: cfg} }
@@ -98,16 +129,19 @@ func (p *prober) next(now time.Duration, s probeState) (Probe, bool) {
 	if s.overused || s.lossy || p.fallen && now-p.fellAt < probeCalm && !p.back {
 		return Probe{}, false
 	}
+	if p.raised && now-p.raisedAt > lieTime {
+		p.lies, p.raised = 0, false // the last one was true
+	}
+	if s.target < probeOther*p.liedOf {
+		p.lies = 0 // they were of another path
+	}
 	rate := p.due(now, s)
 	rate = min(rate, float64(p.cfg.Max), probeMargin*s.want)
 	if rate < 1.1*s.target {
 		return Probe{}, false
 	}
-	if p.raised && now-p.raisedAt > lieTime {
-		p.lies, p.raised = 0, false // the last one was true
-	}
-	p.chain, p.back = 0, false
-	p.nextAt = now + p.pause(now)
+	p.chain, p.back, p.wider = 0, false, false
+	p.lastAt = now
 	p.count++
 	probe := Probe{
 		ID: uint32(p.count), Rate: int(rate), Packets: probeCount,
@@ -130,9 +164,11 @@ func (p *prober) due(now time.Duration, s probeState) float64 {
 		return p.chain
 	case p.back:
 		return max(probeNext*s.target, p.former/2)
-	case now < p.nextAt:
+	case p.wider:
+		return probeNext * s.target
+	case now < p.since || now < p.lastAt+p.pause(now, s.target):
 		return 0
-	case p.fresh(now) && p.former > 1.25*s.target:
+	case p.missing(now, s.target):
 		return min(p.step()*s.target, probeMargin*p.former)
 	case s.target < s.want && (s.appLimited || !p.fallen || now-p.fellAt > probeLate):
 		return p.step() * s.target
@@ -150,9 +186,14 @@ func (p *prober) step() float64 {
 
 func (p *prober) fresh(now time.Duration) bool { return p.fallen && now-p.fellAt < probeFresh }
 
-func (p *prober) pause(now time.Duration) time.Duration {
-	if p.fallen && now-p.formerAt < probeFall {
-		return min(probeSoon<<min(p.lies, 1), probeLate)
+// missing says whether the path carried more than the estimate not long ago.
+func (p *prober) missing(now time.Duration, target float64) bool {
+	return p.fresh(now) && target < probeLess*p.former
+}
+
+func (p *prober) pause(now time.Duration, target float64) time.Duration {
+	if p.missing(now, target) {
+		return min(probeSoon<<min(p.lies, 1+int((now-p.formerAt)/probeTire)), probeSeldom)
 	}
 	return min(probeLate<<min(p.lies, 3), probeSeldom)
 }
@@ -189,22 +230,18 @@ func (p *prober) arrived(s *sentPacket, at time.Duration) {
 	if c.probe.ID != s.probe {
 		return
 	}
-	if c.gotPackets == 0 || at < c.arrFirst {
-		c.arrFirst, c.sizeFirstArr = at, int(s.size)
+	if s.size < probeLarge {
+		c.small.add(s.at, at)
+	} else {
+		c.large.add(s.at, at)
 	}
-	if c.gotPackets == 0 || s.at < c.gotFirst {
-		c.gotFirst = s.at
-	}
-	if c.gotPackets == 0 || s.at >= c.gotLast {
-		c.gotLast, c.sizeLast = s.at, int(s.size)
-	}
-	c.arrLast = max(c.arrLast, at)
 	c.gotPackets++
 	c.gotBytes += int(s.size)
 }
 
-// result returns the rate in bit/s that the probe on its way has shown, once it has.
-func (p *prober) result(now time.Duration, inherent float64) (float64, bool) {
+// result returns the rate in bit/s that the probe on its way has shown, once it has. If the path
+// carried the probe, or much more than the estimate, another step follows.
+func (p *prober) result(now time.Duration, target, inherent float64) (float64, bool) {
 	c := &p.current
 	if c.probe.ID == 0 || !c.over || c.gotPackets < c.packets && now-c.ended < probeWait {
 		return 0, false
@@ -212,14 +249,19 @@ func (p *prober) result(now time.Duration, inherent float64) (float64, bool) {
 	done := *c
 	p.current = cluster{}
 	rate, clear, ok := done.measure(inherent)
-	if !ok {
+	if !ok || done.stale {
 		return 0, false
 	}
-	p.raised, p.raisedAt = true, now
-	if clear {
+	if rate > target {
+		p.raised, p.raisedAt, p.low = true, now, target
+	}
+	if clear || rate > probeShy*target && done.kept(inherent) >= probeKept {
 		p.chain, p.chainAt = probeNext*rate, now
 		if p.fallen {
 			p.chainAt = now + probeProof
+			if p.lies > 0 {
+				p.chainAt += probeProof / 2
+			}
 		}
 	}
 	return rate, true
@@ -228,18 +270,19 @@ func (p *prober) result(now time.Duration, inherent float64) (float64, bool) {
 // measure compares how fast a probe left with how fast it arrived, and says whether it
 // arrived unhindered.
 func (c *cluster) measure(inherent float64) (rate float64, clear, ok bool) {
-	sent, got := c.gotLast-c.gotFirst, c.arrLast-c.arrFirst
+	sent, got := c.small.left-c.small.sent, c.small.got-c.small.arrived
+	if d := c.large.left - c.large.sent; d > sent {
+		sent, got = d, c.large.got-c.large.arrived
+	}
 	if c.gotPackets < 4 || c.gotBytes < c.bytes*2/5 || sent <= 0 || got <= 0 || c.lastSent <= c.firstSent {
 		return 0, false, false
 	}
-	out := float64(c.gotBytes-c.sizeLast) * 8 / sent.Seconds()
-	in := float64(c.gotBytes-c.sizeFirstArr) * 8 / got.Seconds()
-	if in > 2*out {
+	if sent > 2*got {
 		return 0, false, false // bunched on the way: says nothing of the path
 	}
 	rate = float64(c.bytes-c.lastBytes) * 8 / (c.lastSent - c.firstSent).Seconds()
-	part := min(in/out, 1)
-	if kept := float64(c.gotPackets) / float64(c.packets) / (1 - inherent); kept < 0.85 {
+	part := min(float64(sent)/float64(got), 1)
+	if kept := c.kept(inherent); kept < probeKept {
 		part *= kept
 	}
 	if part >= probeClear {
@@ -248,16 +291,34 @@ func (c *cluster) measure(inherent float64) (rate float64, clear, ok bool) {
 	return probeFull * rate * part, false, true
 }
 
-// fell takes that the estimate, in bit/s, is about to be lowered.
+// kept is the share of a probe's packets that arrived, of those that the path does not lose at any rate.
+func (c *cluster) kept(inherent float64) float64 {
+	return float64(c.gotPackets) / float64(c.packets) / (1 - inherent)
+}
+
+// fell takes that the estimate is about to be lowered, and what the path carried until now, in bit/s.
 func (p *prober) fell(now time.Duration, was float64) {
 	if p.raised && now-p.raisedAt < lieTime {
 		p.lies++
+		p.liedOf = p.low
 	} else if was > p.former || !p.fresh(now) {
-		p.former, p.formerAt = was, now
+		p.former = was
 	}
-	p.raised, p.chain = false, 0
+	if !p.missing(now, was) {
+		p.formerAt = now
+	}
+	p.raised, p.chain, p.wider = false, 0, false
+	p.current.stale = true
 	p.fallen, p.fellAt = true, now
-	p.nextAt = max(p.nextAt, now+p.pause(now)/2)
+	p.since = now + probeSoon<<min(p.lies, 1)/2
+}
+
+// refuted says whether much more arrives, in bit/s, than was estimated when a probe lied.
+func (p *prober) refuted(carried float64) bool { return p.lies > 0 && carried > probeRefutes*p.liedOf }
+
+// widened takes that the path carries more than it did when it was last full.
+func (p *prober) widened() {
+	p.wider, p.lies = true, 0
 }
 
 // silent takes that nothing is heard of the path.

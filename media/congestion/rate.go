@@ -123,9 +123,9 @@ func (r *delayRate) advance(now time.Duration, u usage, carried float64, rtt, qu
 	if carried > r.capacity.high() {
 		r.capacity = capacity{}
 	}
-	next := r.target * math.Pow(growth, dt)
-	if r.capacity.near(r.target) {
-		next = r.target + additive(r.target, rtt)*dt
+	next := r.target + additive(r.target, rtt)*dt
+	if !r.capacity.near(r.target) {
+		next = max(next, r.target*math.Pow(growth, dt))
 	}
 	if rival {
 		next = r.target + rivalStep*rivalPacket/(rtt.Seconds()*rtt.Seconds())*dt

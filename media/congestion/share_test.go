@@ -1,6 +1,7 @@
 package congestion
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -42,7 +43,7 @@ func besideDownload(t *testing.T, l *simLink, every, from, to time.Duration) (us
 // TestSharesWithAnyDownload: a change of how a queue is drained, or of when it is thought to be a
 // rival's, shows at some paths and not at others.
 func TestSharesWithAnyDownload(t *testing.T) {
-	const least = 0.2 // of the path
+	const least = 0.17 // of the path
 	sum, n := 0.0, 0
 	for _, rate := range []float64{2e6, 3e6, 6e6} {
 		for _, buffer := range []time.Duration{100, 200, 300, 500} {
@@ -63,23 +64,34 @@ func TestSharesWithAnyDownload(t *testing.T) {
 	}
 }
 
+// TestSharesWithItself lets two calls share paths of many kinds.
 func TestSharesWithItself(t *testing.T) {
-	for _, rate := range []float64{2_000_000, 4_000_000} {
-		l := newSimLink(rate)
+	const paths = 40
+	const from, to = 45 * time.Second, 105 * time.Second
+	sum, used := 0.0, 0.0
+	for n := range uint64(paths) {
+		l := newSimLink([]float64{1e6, 2e6, 4e6, 8e6}[n%4])
+		l.rng = rand.New(rand.NewPCG(n, 1))
+		l.buffer = 50*time.Millisecond + l.until(400*time.Millisecond)
+		l.delay = 2*time.Millisecond + l.until(50*time.Millisecond)
 		a, b := newCall(12_000_000), newCall(12_000_000)
-		b.begins = 15 * time.Second
+		b.begins = 10*time.Second + l.until(5*time.Second)
 		var a0, b0 int
-		simulate(l, 0, 105*time.Second, trace(t, 5*time.Second, l, b, func(now time.Duration) {
-			if now == 45*time.Second {
+		simulate(l, 0, to, func(now time.Duration) {
+			if now == from {
 				a0, b0 = a.bytes, b.bytes
 			}
-		}), a, b)
-		x, y := float64(a.bytes-a0)*8/60, float64(b.bytes-b0)*8/60
+		}, a, b)
+		x, y := float64(a.bytes-a0)*8/(to-from).Seconds(), float64(b.bytes-b0)*8/(to-from).Seconds()
 		index := jain(x, y)
-		t.Logf("%.0f bit/s: %.0f and %.0f, index %.2f", rate, x, y, index)
-		if index < 0.8 || x+y < 0.7*rate {
-			t.Errorf("%.0f bit/s: %.0f and %.0f, index %.2f; want 0.8 and the link used", rate, x, y, index)
+		if index < 0.6 || x+y < 0.7*l.rate {
+			t.Errorf("%.0f bit/s, queue of %v, %v each way: %.0f and %.0f, index %.2f; want 0.6 and the link used", l.rate, l.buffer, l.delay, x, y, index)
 		}
+		sum, used = sum+index/paths, used+(x+y)/l.rate/paths
+	}
+	t.Logf("index %.3f on average of %d paths, %.2f of them used", sum, paths, used)
+	if sum < 0.85 || used < 0.9 {
+		t.Errorf("index %.3f on average, %.2f of the paths used; want 0.85 and 0.9", sum, used)
 	}
 }
 

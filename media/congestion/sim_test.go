@@ -13,6 +13,7 @@ const simStep = time.Millisecond / 2
 type unit struct {
 	owner  endpoint
 	seq    int64
+	media  int64 // number among the video's packets from 1, 0 for what is never asked for again
 	size   int
 	arrive time.Duration
 }
@@ -26,10 +27,12 @@ type endpoint interface {
 // simLink is a bottleneck: a queue of bytes that drops what does not fit, a delay, and loss
 // that has nothing to do with the queue.
 type simLink struct {
-	rate    float64       // bit/s, 0 for no limit
-	delay   time.Duration // one way
-	buffer  time.Duration // the queue holds what the rate sends in this time
-	policer bool          // a token bucket of 16 kB without a queue
+	rate    float64              // bit/s, 0 for no limit
+	delay   time.Duration        // one way
+	buffer  time.Duration        // the queue holds what the rate sends in this time
+	burst   float64              // bits that pass at once after a pause, as a token bucket before a queue has it
+	policer bool                 // a token bucket of 16 kB without a queue
+	late    func() time.Duration // by how much the other side is late to read
 	loss    func() bool
 	lossy   float64       // of feedback
 	step    time.Duration // of the simulation, if not simStep
@@ -48,6 +51,17 @@ func newSimLink(rate float64) *simLink {
 
 func (l *simLink) random(p float64) func() bool {
 	return func() bool { return l.rng.Float64() < p }
+}
+
+// turn changes the rate; what waits takes so much longer or shorter.
+func (l *simLink) turn(now time.Duration, rate float64) {
+	l.free = now + time.Duration(float64(l.free-now)*l.rate/rate)
+	l.rate = rate
+}
+
+// until is a random time of the simulation below a limit.
+func (l *simLink) until(limit time.Duration) time.Duration {
+	return time.Duration(l.rng.Int64N(int64(limit))).Truncate(simStep)
 }
 
 // gilbert loses in bursts (Gilbert-Elliott): half of the packets in the bad state.
@@ -83,10 +97,14 @@ func (l *simLink) send(now time.Duration, u unit) {
 			l.dropped++
 			return
 		}
-		l.free = max(l.free, now) + time.Duration(float64(u.size)*8/l.rate*float64(time.Second))
-		u.arrive = l.free + l.delay
+		saved := time.Duration(l.burst / l.rate * float64(time.Second))
+		l.free = max(l.free, now-saved) + time.Duration(float64(u.size)*8/l.rate*float64(time.Second))
+		u.arrive = max(l.free, now) + l.delay
 	default:
 		u.arrive = now + l.delay
+	}
+	if l.late != nil {
+		u.arrive += l.late()
 	}
 	if n := len(l.flying); n > 0 {
 		u.arrive = max(u.arrive, l.flying[n-1].arrive)
@@ -140,6 +158,7 @@ type call struct {
 	maxQ   time.Duration
 	skew   time.Duration
 	began  bool
+	mends  *mends // nil: what is lost stays lost
 }
 
 type simReport struct {
@@ -162,26 +181,25 @@ func (c *call) step(now time.Duration, l *simLink) {
 		c.control.Feedback(now, c.back[0].status)
 		c.back = c.back[1:]
 	}
+	if c.mends != nil {
+		c.mends.step(now, l, c)
+	}
 	c.pace.target = float64(c.control.Target())
 	if now >= c.sound {
 		c.sound = now + 20*time.Millisecond
-		c.out(now, l, 140)
+		c.out(now, l, &packet{size: 140})
 	}
 	if now >= c.frame && c.most > 0 {
 		c.produce(now)
 	}
-	if c.pace.probe.ID == 0 && c.most > 0 {
-		if p, ok := c.control.NextProbe(now); ok {
-			c.pace.start(p, now)
-		}
-	} else if c.pace.probe.ID != 0 && now-c.pace.probeSince > probeGiveUp {
+	if c.pace.probe.ID != 0 && now-c.pace.probeSince > probeGiveUp {
 		c.control.EndProbe(now, c.pace.stop())
 	}
 	for k := c.pace.pop(now); k != nil; k = c.pace.pop(now) {
-		c.out(now, l, k.size)
+		c.out(now, l, k)
 	}
 	for c.pace.allowed(second, now) && c.pace.lack() > 0 && !c.noPad {
-		c.out(now, l, 275)
+		c.out(now, l, &packet{size: 275})
 	}
 	if now >= c.report {
 		c.report = now + c.every
@@ -192,33 +210,41 @@ func (c *call) step(now time.Duration, l *simLink) {
 // produce makes one frame of video at 30 a second.
 func (c *call) produce(now time.Duration) {
 	c.frame = now + time.Second/30
-	rate := max(min(c.most, float64(c.control.Target())-80_000), 30_000)
+	if c.pace.probe.ID == 0 { // as Sender looks for a probe to begin: with a frame
+		if p, ok := c.control.NextProbe(now); ok {
+			c.pace.start(p, now)
+		}
+	}
+	rate := max(min(c.most, float64(c.control.Target())-80_000-c.mends.rate(now)), 30_000)
 	size := int(rate / 8 / 30)
 	if !c.began || c.keys > 0 && now-c.lastK >= c.keys {
 		c.began, c.lastK = true, now
-		size = max(size*6, 20_000)
+		c.mends.renew()
+		size = max(size*6, 5_000)
 	}
 	for size > 0 {
-		n := min(size, 1180)
-		c.pace.push(first, &packet{size: n}, now)
-		size -= n
+		k := &packet{size: min(size, 1180)}
+		c.mends.number(k)
+		c.pace.push(first, k, now)
+		size -= k.size
 	}
 	c.maxQ = max(c.maxQ, c.pace.wait)
 }
 
-func (c *call) out(now time.Duration, l *simLink, size int) {
-	probe, done := c.pace.spend(size)
-	c.control.Sent(now, uint16(c.next), size, probe)
+func (c *call) out(now time.Duration, l *simLink, k *packet) {
+	probe, done := c.pace.spend(k.size)
+	c.control.Sent(now, uint16(c.next), k.size, probe)
 	if done {
 		c.control.EndProbe(now, c.pace.stop())
 	}
-	l.send(now, unit{owner: c, seq: c.next, size: size})
+	l.send(now, unit{owner: c, seq: c.next, media: int64(k.header.Timestamp), size: k.size})
 	c.next++
-	c.sent += size
+	c.sent += k.size
 }
 
 func (c *call) arrive(now time.Duration, u unit) {
 	c.got[u.seq] = now
+	c.mends.arrive(now, u)
 	c.bytes += u.size
 }
 
