@@ -31,7 +31,6 @@ type VideoTile struct {
 	rim    *Box
 	back   *Box
 	img    *canvas.Image
-	round  *Corners // of the picture
 	avatar *Avatar
 	status *Label
 	alert  *Chip
@@ -47,12 +46,11 @@ func NewVideoTile() *VideoTile {
 		rim:    NewBox(Background, None, RadiusTile+rim),
 		back:   NewBox(Surface2, None, RadiusTile),
 		img:    &canvas.Image{ScaleMode: canvas.ImageScaleFastest},
-		round:  NewCorners(RadiusTile),
 		avatar: NewAvatar("", 0),
 		status: NewLabel("", Caption, Text2).Align(fyne.TextAlignCenter),
 		alert:  NewChip(), chip: NewChip(), bars: NewBars(), ring: NewRing(RadiusTile),
 	}
-	for _, o := range []fyne.CanvasObject{t.rim, t.img, t.round, t.status, t.alert, t.chip, t.bars, t.ring} {
+	for _, o := range []fyne.CanvasObject{t.rim, t.img, t.status, t.alert, t.chip, t.bars, t.ring} {
 		o.Hide()
 	}
 	t.ExtendBaseWidget(t)
@@ -89,8 +87,8 @@ func chipInk(icon string) fyne.ThemeColorName {
 	return OnPicture
 }
 
-// SetPicture shows a picture of the tile's own pixel size. The tile reads it whenever the
-// window is painted, until the next one is set.
+// SetPicture shows a picture of the tile's own pixel size, whose corners it rounds. The tile reads it
+// whenever the window is painted, until the next one is set.
 func (t *VideoTile) SetPicture(img *image.RGBA) {
 	if !t.state.Picture {
 		return
@@ -100,6 +98,9 @@ func (t *VideoTile) SetPicture(img *image.RGBA) {
 	t.img.FillMode, t.img.ScaleMode = t.fit(img)
 	if before == nil || t.state.Contain && before.Bounds() != img.Bounds() {
 		t.arrange()
+	}
+	if shown := t.inner.size.Width; shown > 0 {
+		roundOff(img, float64(RadiusTile/shown*float32(img.Rect.Dx())))
 	}
 	t.img.Refresh()
 }
@@ -140,16 +141,9 @@ func (t *VideoTile) arrange() {
 	Show(t.back, !picture)
 	t.back.Resize(size)
 	t.inner = t.within(size)
-	for _, o := range []fyne.CanvasObject{t.img, t.round} {
-		Show(o, picture)
-		o.Move(t.inner.pos)
-		o.Resize(t.inner.size)
-	}
-	t.img.CornerRadius = 0
-	if s.Rim { // what is outside of the corners is another picture
-		t.round.Hide()
-		t.img.CornerRadius = RadiusTile
-	}
+	Show(t.img, picture)
+	t.img.Move(t.inner.pos)
+	t.img.Resize(t.inner.size)
 	t.ring.Resize(size)
 
 	d := min(88, size.Height*0.38, size.Width*0.38)
@@ -212,11 +206,11 @@ func (t *VideoTile) corner(c *Chip, y float32) {
 // CreateRenderer is for Fyne.
 func (t *VideoTile) CreateRenderer() fyne.WidgetRenderer {
 	return &renderer{
-		objects: []fyne.CanvasObject{t.rim, t.back, t.img, t.round, t.avatar, t.status, t.ring, t.bars, t.alert, t.chip},
+		objects: []fyne.CanvasObject{t.rim, t.back, t.img, t.avatar, t.status, t.ring, t.bars, t.alert, t.chip},
 		layout:  func(fyne.Size) { t.arrange() },
 		refresh: func() {
 			t.arrange()
-			refreshAll([]fyne.CanvasObject{t.rim, t.back, t.round, t.avatar, t.status, t.ring, t.bars, t.alert, t.chip})
+			refreshAll([]fyne.CanvasObject{t.rim, t.back, t.avatar, t.status, t.ring, t.bars, t.alert, t.chip})
 			if t.img.Image != nil {
 				t.img.Refresh()
 			}
