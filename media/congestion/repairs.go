@@ -24,7 +24,12 @@ const (
 
 // repairs remembers what one stream has sent again lately. Its memory comes with the first.
 type repairs struct {
-	sent    []resent
+	sent []resent
+	// next is the sequence number of the next packet in the stream of repairs: one more than that of the
+	// last that left (RFC 4588 section 4). Pion numbers a repair when it keeps the packet, for all its
+	// copies: whoever has had one of later packets throws away those of 64 packets and more before it as
+	// replayed, and a number that is used twice is one that SRTP encrypts by twice (RFC 3711 section 9.1).
+	next    uint16
 	renewed bool
 	from    uint16 // of the last keyframe: nothing after it leans on what came before
 }

@@ -39,6 +39,10 @@ func (s *Sender) free(k *packet) {
 func (s *Sender) stamp(k *packet, now time.Duration) {
 	seq := s.seq
 	s.seq++
+	if t := k.stream; k.header.SSRC != t.ssrc {
+		k.header.SequenceNumber = t.repairs.next
+		t.repairs.next++
+	}
 	binary.BigEndian.PutUint16(k.number[:], seq)
 	if err := k.header.SetExtension(k.stream.extension, k.number[:]); err == nil {
 		k.extensions = k.header.Extensions

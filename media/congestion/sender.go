@@ -2,6 +2,7 @@ package congestion
 
 import (
 	"io"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -136,6 +137,7 @@ type stream struct {
 // the other side then does not know, is sent as it comes.
 func (s *Sender) BindLocalStream(info *interceptor.StreamInfo, out interceptor.RTPWriter) interceptor.RTPWriter {
 	t := &stream{sender: s, ssrc: info.SSRC, out: out, sound: strings.HasPrefix(strings.ToLower(info.MimeType), "audio/")}
+	t.repairs.next = uint16(rand.Uint32())
 	for _, e := range info.RTPHeaderExtensions {
 		if e.URI == transportCC && e.ID > 0 && e.ID < 15 {
 			t.extension = uint8(e.ID)

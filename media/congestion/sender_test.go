@@ -113,13 +113,13 @@ func TestPacesAndKeepsOrder(t *testing.T) {
 		if len(got) != 62 {
 			t.Fatalf("%d of 62 packets sent", len(got))
 		}
-		next := map[uint32]uint16{screenSSRC: 100, cameraSSRC: 65530, soundSSRC: 7, repairSSRC: 1}
+		next := map[uint32]uint16{screenSSRC: 100, cameraSSRC: 65530, soundSSRC: 7}
 		lastOf := map[uint32]int{}
 		for i, p := range got {
 			if p.number != uint16(i) {
 				t.Errorf("packet %d has transport-wide number %d", i, p.number)
 			}
-			if p.seq != next[p.ssrc] {
+			if p.seq != next[p.ssrc] && p.ssrc != repairSSRC {
 				t.Errorf("packet %d of stream %d, want %d", p.seq, p.ssrc, next[p.ssrc])
 			}
 			if p.ssrc != repairSSRC && p.first != byte(p.seq) {
@@ -240,6 +240,41 @@ func TestFeedbackReachesController(t *testing.T) {
 			t.Error("the report did not arrive")
 		}
 		_ = s.Close()
+	})
+}
+
+// TestRepairsAreNumbered: each repair that leaves has a number of its own, one after the other, though Pion
+// gives all copies of a packet the same.
+func TestRepairsAreNumbered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSender(testBounds, nil)
+		w, _, camera, _ := bind(s)
+		frame(t, camera, cameraSSRC, 100, 4)
+		for _, lost := range []uint16{103, 100, 103, 101} {
+			payload := append([]byte{byte(lost >> 8), byte(lost)}, make([]byte, 100)...)
+			if _, err := camera.Write(&rtp.Header{Version: 2, SSRC: repairSSRC, SequenceNumber: 7000 + lost}, payload, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Second)
+		var seqs []uint16
+		for _, p := range w.all() {
+			if p.ssrc == repairSSRC {
+				seqs = append(seqs, p.seq)
+			}
+		}
+		if len(seqs) != 4 {
+			t.Fatalf("%d repairs left, want 4", len(seqs))
+		}
+		for i, seq := range seqs {
+			if seq != seqs[0]+uint16(i) {
+				t.Errorf("repairs have the numbers %v, want one after the other", seqs)
+				break
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	})
 }
 

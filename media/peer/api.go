@@ -72,6 +72,7 @@ func newConnection(cfg Config, out *congestion.Sender) (*webrtc.PeerConnection, 
 	settings.SetICETimeouts(iceDisconnected, iceFailed, iceKeepalive)
 	settings.SetICEMaxBindingRequests(iceChecks)
 	settings.SetFireOnTrackBeforeFirstRTP(true)
+	settings.SetSRTPReplayProtectionWindow(replayWindow)
 	api := webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithInterceptorRegistry(registry),
 		webrtc.WithSettingEngine(settings))
 	return api.NewPeerConnection(webrtc.Configuration{
@@ -110,6 +111,10 @@ func interceptors(out *congestion.Sender, logs logging.LoggerFactory) (*intercep
 	registry.Add(feedback)
 	return registry, nil
 }
+
+// replayWindow is how many packets late one may be and is not taken for a replay. The 64 of RFC 3711 section
+// 3.3.2 are what a path that reorders mixes up within a frame or two of shared screen.
+const replayWindow = 1024
 
 // reportInterval is how often we tell what was lost of what we are sent: the redundancy of
 // sound follows it, so within a second of a change two reports tell of it.
