@@ -50,7 +50,9 @@ type lab struct {
 	router *vnet.Router
 	mu     sync.Mutex
 	rng    *rand.Rand
-	loss   float64 // of packets in either direction, 0 to 1
+	loss   float64         // of packets in either direction, 0 to 1
+	burst  float64         // packets lost in a row, in the mean, if above 1 (Gilbert-Elliott)
+	bad    map[string]bool // whose packets are being lost
 }
 
 // newLab makes a network with a one-way delay and random loss.
@@ -64,12 +66,28 @@ func newLab(t *testing.T, delay time.Duration, loss float64) *lab {
 		t.Fatal(err)
 	}
 	l := &lab{router: r, rng: rand.New(rand.NewPCG(7, 7)), loss: loss}
-	r.AddChunkFilter(func(vnet.Chunk) bool {
+	r.AddChunkFilter(func(c vnet.Chunk) bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return l.rng.Float64() >= l.loss
+		chance := l.rng.Float64()
+		if l.burst <= 1 {
+			return chance >= l.loss
+		}
+		from := c.SourceAddr().String()
+		if l.bad[from] {
+			l.bad[from] = chance >= 1/l.burst
+		} else {
+			l.bad[from] = chance < l.loss/(1-l.loss)/l.burst
+		}
+		return !l.bad[from]
 	})
 	return l
+}
+
+func (l *lab) setBursts(loss, burst float64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.loss, l.burst, l.bad = loss, burst, map[string]bool{}
 }
 
 func (l *lab) setLoss(p float64) {
@@ -249,6 +267,29 @@ func lips(span time.Duration, sound *pipe.AudioReceiver, picture *pipe.VideoRece
 	}
 	slices.Sort(lags)
 	return lags[len(lags)/10], lags[len(lags)-1-len(lags)/10]
+}
+
+// TestBurstsAreRepaired: on a short path, what bursts of loss take is there again before a picture is given up.
+// Repairs that were one of many, or that came while nothing new did, were not always read.
+func TestBurstsAreRepaired(t *testing.T) {
+	speak(t)
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, time.Millisecond, 0)
+		connect(t, l, func(a, b *end) {
+			time.Sleep(4 * time.Second) // simulated, as what follows
+			l.setBursts(0.1, 5)
+			before := [2]Stats{a.peer.Stats(), b.peer.Stats()}
+			time.Sleep(90 * time.Second)
+			l.setBursts(0, 0)
+			for i, e := range []*end{a, b} {
+				s, was := e.peer.Stats().Camera, before[i].Camera
+				t.Logf("%d repaired, %d lost, %d keyframes asked for, %d freezes", s.Repaired-was.Repaired, s.Lost-was.Lost, s.Requests-was.Requests, s.Freezes-was.Freezes)
+				if s.Repaired == was.Repaired || s.Lost > was.Lost || s.Requests > was.Requests {
+					t.Errorf("%d packets repaired, %d lost, %d keyframes asked for; want some, none and none", s.Repaired-was.Repaired, s.Lost-was.Lost, s.Requests-was.Requests)
+				}
+			}
+		})
+	})
 }
 
 // TestLossAndDelay is the network of issue and promise: 5 % loss each way and 80 ms of delay.

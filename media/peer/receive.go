@@ -1,6 +1,8 @@
 package peer
 
 import (
+	"errors"
+	"net"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -20,10 +22,29 @@ func (p *Peer) hearing(i int) *pipe.AudioReceiver {
 	return p.audio
 }
 
+// repairPoll is how often we look for repairs while packets are missing. Pion takes those out of their
+// stream only when its reader comes round, which otherwise waits for the next packet of the track; and
+// that one the other side may hold back until all repairs have left.
+const repairPoll = 5 * time.Millisecond
+
 // readRTP carries packets of one remote track to its receiver until the track ends.
 func (p *Peer) readRTP(i int, remote *webrtc.TrackRemote) {
+	polled := false
 	for {
+		if missing := !isSound(i) && p.video[i].Missing(); missing || polled {
+			var until time.Time // never
+			if missing {
+				until = time.Now().Add(repairPoll)
+			}
+			if remote.SetReadDeadline(until) != nil {
+				return
+			}
+			polled = missing
+		}
 		pkt, _, err := remote.ReadRTP()
+		if late := net.Error(nil); polled && errors.As(err, &late) && late.Timeout() {
+			continue
+		}
 		if err != nil {
 			return
 		}

@@ -69,6 +69,13 @@ func (r *VideoReceiver) Push(p *rtp.Packet, at time.Time) {
 	r.signal()
 }
 
+// Missing says whether packets are missing that may still come.
+func (r *VideoReceiver) Missing() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.asm.missing) > 0
+}
+
 func (r *VideoReceiver) signal() {
 	select {
 	case r.wake <- struct{}{}:
