@@ -44,6 +44,7 @@ type packet struct {
 	buffer     []byte
 	payload    []byte
 	stream     *stream
+	again      bool          // left before in the same stream, with number
 	size       int           // bytes, header included
 	queued     time.Duration // when it began to wait
 }

@@ -18,7 +18,7 @@ func (k *packet) fill(t *stream, h *rtp.Header, payload []byte) {
 	k.header = *h
 	k.extensions = append(k.extensions[:0], h.Extensions...)
 	k.header.Extensions = k.extensions
-	k.stream = t
+	k.stream, k.again = t, false
 	// Whatever the header has already, the number makes it 8 bytes longer at the most.
 	k.size = h.MarshalSize() + 8 + len(payload) + int(h.PaddingSize)
 	k.payload = payload
@@ -37,22 +37,34 @@ func (s *Sender) free(k *packet) {
 
 // stamp numbers a packet that leaves now.
 func (s *Sender) stamp(k *packet, now time.Duration) {
-	seq := s.seq
-	s.seq++
-	if t := k.stream; k.header.SSRC != t.ssrc {
+	t, seq := k.stream, s.seq
+	switch {
+	case k.again:
+		s.extend(k)
+		s.pace.debt += float64(k.size) * 8
+		return // the controller knows it
+	case k.header.SSRC != t.ssrc:
 		k.header.SequenceNumber = t.repairs.next
 		t.repairs.next++
+	default:
+		t.copies.add(k.header.SequenceNumber, seq)
 	}
+	s.seq++
 	binary.BigEndian.PutUint16(k.number[:], seq)
-	if err := k.header.SetExtension(k.stream.extension, k.number[:]); err == nil {
-		k.extensions = k.header.Extensions
-	}
+	s.extend(k)
 	probe, done := s.pace.spend(k.size)
 	s.control.Sent(now, seq, k.size, probe)
 	if done {
 		s.control.EndProbe(now, s.pace.stop())
 	}
 	s.pace.target = float64(s.control.Target())
+}
+
+// extend puts a packet's transport-wide number into its header.
+func (s *Sender) extend(k *packet) {
+	if err := k.header.SetExtension(k.stream.extension, k.number[:]); err == nil {
+		k.extensions = k.header.Extensions
+	}
 }
 
 // check begins a probe if one is due.

@@ -1,6 +1,7 @@
 package congestion
 
 import (
+	"encoding/binary"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -131,6 +132,7 @@ type stream struct {
 	last      uint16 // sequence number
 	begun     bool
 	repairs   repairs
+	copies    copies
 }
 
 // BindLocalStream implements interceptor.Interceptor. A stream without the extension, which
@@ -138,6 +140,9 @@ type stream struct {
 func (s *Sender) BindLocalStream(info *interceptor.StreamInfo, out interceptor.RTPWriter) interceptor.RTPWriter {
 	t := &stream{sender: s, ssrc: info.SSRC, out: out, sound: strings.HasPrefix(strings.ToLower(info.MimeType), "audio/")}
 	t.repairs.next = uint16(rand.Uint32())
+	if info.SSRCRetransmission == 0 {
+		t.copies.remember(t.sound)
+	}
 	for _, e := range info.RTPHeaderExtensions {
 		if e.URI == transportCC && e.ID > 0 && e.ID < 15 {
 			t.extension = uint8(e.ID)
@@ -162,25 +167,23 @@ func (s *Sender) UnbindLocalStream(info *interceptor.StreamInfo) {
 	delete(s.streams, info.SSRC)
 }
 
-// class says what goes before what.
-func (t *stream) class(h *rtp.Header) class {
-	again := h.SSRC != t.ssrc
-	if !again {
-		again = t.begun && int16(h.SequenceNumber-t.last) <= 0
-		if !again {
-			t.begun, t.last = true, h.SequenceNumber
-			t.repairs.advance(t.last)
-		}
+// class says what goes before what, and whether a packet has left in this very stream before.
+func (t *stream) class(h *rtp.Header) (c class, again bool) {
+	own := h.SSRC == t.ssrc
+	again = own && t.begun && int16(h.SequenceNumber-t.last) <= 0
+	if own && !again {
+		t.begun, t.last = true, h.SequenceNumber
+		t.repairs.advance(t.last)
 	}
 	switch {
 	case t.sound:
-		return urgent
-	case again:
-		return repair
+		return urgent, again
+	case again || !own:
+		return repair, again
 	case t.sender.prefer == t.ssrc:
-		return first
+		return first, false
 	}
-	return second
+	return second, false
 }
 
 // Write implements interceptor.RTPWriter. It does not keep payload.
@@ -195,11 +198,21 @@ func (t *stream) Write(h *rtp.Header, payload []byte, a interceptor.Attributes) 
 		return 0, io.ErrClosedPipe
 	}
 	now := time.Since(s.start)
-	c := t.class(h)
+	c, again := t.class(h)
 	if c == repair && !t.repairs.allowed(original(t, h, payload), now, s.control) {
 		s.mu.Unlock()
 		s.free(k)
 		return len(payload), nil
+	}
+	if again {
+		number, ok := t.copies.of(h.SequenceNumber)
+		if !ok {
+			s.mu.Unlock()
+			s.free(k)
+			return len(payload), nil
+		}
+		k.again = true
+		binary.BigEndian.PutUint16(k.number[:], number)
 	}
 	if c == repair {
 		s.again.add(now, k.size)

@@ -2,6 +2,7 @@ package congestion
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -271,6 +272,30 @@ func TestRepairsAreNumbered(t *testing.T) {
 				t.Errorf("repairs have the numbers %v, want one after the other", seqs)
 				break
 			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestCopiesAreTheSame: what is sent again in its own stream is the same packet, with the number that it
+// left with; what was never sent does not leave as something that was.
+func TestCopiesAreTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSender(testBounds, nil)
+		w, sound, _, _ := bind(s)
+		frame(t, sound, soundSSRC, 10, 3)
+		frame(t, sound, soundSSRC, 11, 1)
+		frame(t, sound, soundSSRC, 12, 1)
+		frame(t, sound, soundSSRC, 9, 1)
+		frame(t, sound, soundSSRC, 13, 1)
+		var got [][2]uint16
+		for _, p := range w.all() {
+			got = append(got, [2]uint16{p.seq, p.number})
+		}
+		if want := [][2]uint16{{10, 0}, {11, 1}, {12, 2}, {11, 1}, {12, 2}, {13, 3}}; !slices.Equal(got, want) {
+			t.Errorf("packets and their transport-wide numbers %v, want %v", got, want)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
