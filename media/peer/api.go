@@ -86,7 +86,7 @@ func newConnection(cfg Config, out *congestion.Sender) (*webrtc.PeerConnection, 
 func interceptors(out *congestion.Sender, logs logging.LoggerFactory) (*interceptor.Registry, error) {
 	registry := &interceptor.Registry{}
 	// A second of video at its fastest, and of sound.
-	responder, err := nack.NewResponderInterceptor(nack.ResponderSize(2048),
+	responder, err := nack.NewResponderInterceptor(nack.ResponderSize(1024),
 		nack.ResponderStreamsFilter(wantsRepair("video/")), nack.WithResponderLoggerFactory(logs))
 	if err != nil {
 		return nil, err
