@@ -140,7 +140,7 @@ type stream struct {
 func (s *Sender) BindLocalStream(info *interceptor.StreamInfo, out interceptor.RTPWriter) interceptor.RTPWriter {
 	t := &stream{sender: s, ssrc: info.SSRC, out: out, sound: strings.HasPrefix(strings.ToLower(info.MimeType), "audio/")}
 	t.repairs.next = uint16(rand.Uint32())
-	if info.SSRCRetransmission == 0 {
+	if info.SSRCRetransmission == 0 || info.PayloadTypeRetransmission == 0 {
 		t.copies.remember(t.sound)
 	}
 	for _, e := range info.RTPHeaderExtensions {
@@ -214,7 +214,7 @@ func (t *stream) Write(h *rtp.Header, payload []byte, a interceptor.Attributes) 
 		k.again = true
 		binary.BigEndian.PutUint16(k.number[:], number)
 	}
-	if c == repair {
+	if again || c == repair {
 		s.again.add(now, k.size)
 	}
 	if (c == first || c == second) && !h.Padding {

@@ -280,11 +280,17 @@ func TestRepairsAreNumbered(t *testing.T) {
 }
 
 // TestCopiesAreTheSame: what is sent again in its own stream is the same packet, with the number that it
-// left with; what was never sent does not leave as something that was.
+// left with; what was never sent does not leave as something that was. So it is where the other side has
+// refused a stream of repairs that we had a number for.
 func TestCopiesAreTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := NewSender(testBounds, nil)
-		w, sound, _, _ := bind(s)
+		w := &wire{start: time.Now()}
+		s.BindRTCPWriter(nil)
+		sound := s.BindLocalStream(&interceptor.StreamInfo{
+			SSRC: soundSSRC, SSRCRetransmission: repairSSRC, MimeType: "audio/opus",
+			RTPHeaderExtensions: []interceptor.RTPHeaderExtension{{URI: transportCC, ID: 3}},
+		}, w)
 		frame(t, sound, soundSSRC, 10, 3)
 		frame(t, sound, soundSSRC, 11, 1)
 		frame(t, sound, soundSSRC, 12, 1)
