@@ -72,12 +72,12 @@ func TestFallsAndRecoversAnywhere(t *testing.T) {
 		}
 		v := narrowed(t, l, 20*time.Second+l.until(5*time.Second), 32*time.Second+l.until(5*time.Second))
 		t.Logf("path %d, bucket %.0f, %v each way: %.0f kbit/s, fell in %v, rose in %v, %d rescues", n, l.burst/8, l.delay, v.before/1000, v.fell, v.rose, v.rescues)
-		least := time.Second
+		most := time.Second
 		if l.burst > 100_000 {
-			least = 3 * time.Second // the bucket is two thirds of a second of what the path now carries
+			most = 3 * time.Second // the bucket is two thirds of a second of what the path now carries
 		}
-		if v.fell == 0 || v.fell > least {
-			t.Errorf("path %d: fell to the new rate in %v, want at most %v", n, v.fell, least)
+		if v.fell == 0 || v.fell > most {
+			t.Errorf("path %d: fell to the new rate in %v, want at most %v", n, v.fell, most)
 		}
 		if v.rose == 0 || v.rose > 8*time.Second {
 			t.Errorf("path %d: back at 90%% in %v, want at most 8 s", n, v.rose)
