@@ -1,7 +1,11 @@
 // Package congestion decides how much a path carries, and when each packet leaves.
 package congestion
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // Config bounds the estimate, in bit/s.
 type Config struct {
@@ -95,6 +99,19 @@ func (c *Controller) Sent(now time.Duration, seq uint16, size int, probe uint32)
 	c.Tick(now)
 }
 
+// Again notes that a packet leaves once more, the same to the bit and so with the same number.
+func (c *Controller) Again(now time.Duration, seq uint16) {
+	p := c.history.find(seq)
+	if p == nil {
+		return
+	}
+	p.again = true
+	if p.state == inFlight {
+		p.state = lost // or it would not have been asked for
+		c.loss.count(p, now)
+	}
+}
+
 // Tick takes account of feedback that does not come. There is no need to call it while
 // nothing is sent.
 func (c *Controller) Tick(now time.Duration) {
@@ -105,7 +122,8 @@ func (c *Controller) Tick(now time.Duration) {
 	}
 }
 
-// Feedback takes one report of what has arrived.
+// Feedback takes one report of what has arrived, in the order of its numbers, and puts it into
+// another order.
 func (c *Controller) Feedback(now time.Duration, report []Status) {
 	if len(report) == 0 {
 		return
@@ -114,6 +132,10 @@ func (c *Controller) Feedback(now time.Duration, report []Status) {
 	c.bridge(report[0].Seq)
 	usage := c.trend.usage
 	last := time.Duration(-1)
+	end := report[len(report)-1].Seq + 1
+	// Each arrival is compared with the one before it, as in libwebrtc's SortedByReceiveTime: by
+	// their numbers, one that was overtaken would look like a queue that grows.
+	slices.SortStableFunc(report, func(a, b Status) int { return cmp.Compare(a.At, b.At) })
 	for i := range report {
 		s := &report[i]
 		p := c.history.find(s.Seq)
@@ -130,6 +152,11 @@ func (c *Controller) Feedback(now time.Duration, report []Status) {
 		if p.state == acked {
 			continue
 		}
+		if p.again {
+			p.state = acked
+			c.arrived.add(s.At, int(p.size))
+			continue
+		}
 		if p.state == lost {
 			c.loss.found()
 		} else {
@@ -140,7 +167,6 @@ func (c *Controller) Feedback(now time.Duration, report []Status) {
 		last = max(last, p.at)
 		c.arrive(now, p, s.At)
 	}
-	end := report[len(report)-1].Seq + 1
 	if !c.heard || int16(end-c.expect) > 0 {
 		c.expect = end
 	}

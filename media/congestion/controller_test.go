@@ -149,3 +149,25 @@ func TestRandomLossIsNoCongestion(t *testing.T) {
 		}
 	}
 }
+
+// TestTrialIsNoChance: what a trial shows counts only where chance does not explain it.
+func TestTrialIsNoChance(t *testing.T) {
+	for _, c := range []struct {
+		name                            string
+		inherent, before, of, share, in float64
+		limited                         bool
+	}{
+		{"few lost more than usual, by chance", 0.2, 0.42, 20, 0.27, 60, false},
+		{"as much is lost", 0, 0.3, 40, 0.3, 60, false},
+		{"a policer", 0, 0.12, 60, 0, 60, true},
+		{"a policer at half", 0, 0.5, 30, 0, 60, true},
+		{"a policer where much is lost", 0.2, 0.6, 40, 0.22, 60, true},
+	} {
+		b := lossBound{inherent: c.inherent, known: true}
+		b.try(0, c.before, c.of, 500_000)
+		b.judge(time.Second, c.share, c.in)
+		if got := b.bound > 0; got != c.limited {
+			t.Errorf("%s: limited %v, want %v", c.name, got, c.limited)
+		}
+	}
+}

@@ -23,6 +23,7 @@ type sentPacket struct {
 	probe uint32
 	seq   uint16
 	state sentState
+	again bool // it left a second time by the same number: when it arrives tells nothing
 }
 
 // history remembers packets by their transport-wide sequence numbers, which wrap.

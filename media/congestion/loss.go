@@ -21,6 +21,8 @@ const (
 	lossExcess = 0.05
 	// lossSigma is how many standard deviations of chance come on top.
 	lossSigma = 1.5
+	// lossSure is how many of them are no chance.
+	lossSure = 2
 	// lossSudden needs no second window to confirm it.
 	lossSudden = 0.4
 	// lossMargin is how far below what arrives a trial goes.
@@ -56,7 +58,8 @@ type lossBound struct {
 	excess int // windows in a row
 	trial  struct {
 		on   bool
-		loss float64 // before
+		loss float64 // before,
+		of   float64 // of that many packets
 	}
 	met   int     // times that trials confirmed the limit
 	limit float64 // what arrived then, bit/s
@@ -122,23 +125,22 @@ func (b *lossBound) decide(now time.Duration, target, carried float64) (cut bool
 	}
 	b.recent += 0.3 * (share - b.recent)
 
-	q := max(share, b.inherent, 0.02)
-	chance := lossSigma * math.Sqrt(q*(1-q)/n)
+	sigma := deviation(max(share, b.inherent, 0.02), n)
 	over := share - b.inherent
 	b.over = max(over, 0)
 	switch {
 	case b.trial.on:
-		b.judge(now, share)
+		b.judge(now, share, n)
 		return false
 	case b.inherent > lossDoubt && now > b.doubtAt:
 		// What we believe may have changed, or never have been true.
-		b.try(now, share, max(rate*(1-share), carried*(1-b.inherent)))
+		b.try(now, share, n, max(rate*(1-share), carried*(1-b.inherent)))
 		b.inherent = 0
 		return true
-	case over > lossExcess+chance:
+	case over > lossExcess+lossSigma*sigma:
 		b.excess++
 		if b.excess >= 2 || over > lossSudden {
-			b.try(now, share, max(rate*(1-share)/(1-b.inherent), carried))
+			b.try(now, share, n, max(rate*(1-share)/(1-b.inherent), carried))
 			return true
 		}
 		return false
@@ -156,19 +158,24 @@ func (b *lossBound) decide(now time.Duration, target, carried float64) (cut bool
 	return false
 }
 
+// deviation is the standard one of the share that is lost of n packets, each with the chance q.
+func deviation(q, n float64) float64 { return math.Sqrt(q * (1 - q) / n) }
+
 // try begins a trial: send what arrives, so that a limited path would lose no more.
-func (b *lossBound) try(now time.Duration, share, carried float64) {
+func (b *lossBound) try(now time.Duration, share, packets, carried float64) {
 	b.limit = carried
-	b.trial.on, b.trial.loss = true, share
+	b.trial.on, b.trial.loss, b.trial.of = true, share, packets
 	b.bound = lossMargin * b.limit
 	b.excess = 0
 	b.window = lossCount{from: now}
 }
 
-// judge ends a trial with what was lost in it.
-func (b *lossBound) judge(now time.Duration, share float64) {
+// judge ends a trial with the share of so many packets that was lost in it.
+func (b *lossBound) judge(now time.Duration, share, packets float64) {
 	b.trial.on = false
-	if share-b.inherent > lossCured*(b.trial.loss-b.inherent) {
+	before, of := b.trial.loss, b.trial.of
+	chance := lossSure * deviation(max((before*of+share*packets)/(of+packets), 0.02), 1/(1/of+1/packets))
+	if share-b.inherent > lossCured*(before-b.inherent) || before-share < chance {
 		// Sending less did not help: that much is lost at any rate.
 		b.inherent = min(share, inherentMax)
 		b.doubt = min(max(2*b.doubt, doubtMin), doubtMax)

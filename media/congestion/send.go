@@ -42,7 +42,8 @@ func (s *Sender) stamp(k *packet, now time.Duration) {
 	case k.again:
 		s.extend(k)
 		s.pace.debt += float64(k.size) * 8
-		return // the controller knows it
+		s.control.Again(now, binary.BigEndian.Uint16(k.number[:]))
+		return
 	case k.header.SSRC != t.ssrc:
 		k.header.SequenceNumber = t.repairs.next
 		t.repairs.next++
