@@ -2,6 +2,7 @@
 export PATH := $(PATH):/usr/local/go/bin
 SHELL := /bin/bash
 tools := build/tools
+comma := ,
 
 # Go files as git sees them, new ones too: nothing under build/.
 gofiles = $(wildcard $(shell git ls-files -co --exclude-standard '*.go'))
@@ -24,8 +25,10 @@ build: setup build/parley build/parley-rendezvous ## build build/parley and buil
 .PHONY: build/parley build/parley-rendezvous
 # Without the toolkit's own emoji, a font that is parsed again for each style of text and takes 25 MB:
 # emoji come from the system's fonts, as they do in what the toolkit does not draw itself.
+# With libvpx's archive, where there is one, its encoders take a fraction of the memory: media/codec/vpx_calloc.c.
+tags := no_emoji$(if $(wildcard /usr/lib/libvpx.a /usr/lib/*/libvpx.a),$(comma)static_vpx)
 build/parley:
-	go build -trimpath -tags no_emoji -o $@ .
+	go build -trimpath -tags $(tags) -o $@ .
 
 build/parley-rendezvous:
 	CGO_ENABLED=0 go build -trimpath -o $@ ./signal/rendezvous
@@ -50,7 +53,7 @@ test: ## everything: tests with the race detector, end to end, fuzzing; below 20
 	@scripts/setup --test
 	@$(MAKE) --no-print-directory build
 	@scripts/material
-	@scripts/test
+	@TAGS=$(tags) scripts/test
 
 check: ## what to run before a commit: lint and the fast tests; below 2 minutes
 	@scripts/setup --test

@@ -118,6 +118,7 @@ func (d *videoDecoder) Close() error {
 	if d.c != nil {
 		C.vpxdec_free(d.c)
 		d.c = nil
+		trim()
 	}
 	d.frame = media.Frame{}
 	return nil

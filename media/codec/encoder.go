@@ -1,7 +1,6 @@
 package codec
 
 // #cgo CFLAGS: -O3
-// #cgo pkg-config: vpx
 // #include "vpx.h"
 import "C"
 
@@ -317,6 +316,7 @@ func (e *videoEncoder) Close() error {
 	if e.c != nil {
 		C.vpxenc_free(e.c)
 		e.c = nil
+		trim()
 	}
 	return nil
 }

@@ -12,5 +12,16 @@ package codec
 // before init.
 __attribute__((constructor)) static void share_heap(void) { mallopt(M_ARENA_MAX, 1); }
 #endif
+
+// trim_heap gives back what is free within the heap too.
+static void trim_heap(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
 */
 import "C"
+
+// trim gives the memory of a codec that was closed back to the system. A codec is some of the largest
+// things on the C library's heap, which keeps what lies below others.
+func trim() { C.trim_heap() }

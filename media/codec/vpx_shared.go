@@ -1,0 +1,6 @@
+//go:build !static_vpx
+
+package codec
+
+// #cgo pkg-config: vpx
+import "C"
