@@ -102,7 +102,7 @@ func look(c *call.Call, id signal.ID, kind media.Kind, w, h int, now time.Time) 
 	v.Resize(w, h, media.FitCover)
 	pic := v.Take()
 	if pic != nil {
-		v.Painted(pic, now)
+		v.Painted(pic.Captured, now)
 	}
 	return pic
 }

@@ -31,8 +31,8 @@ type View interface {
 	// Waiting says whether Take would return a picture.
 	Waiting() bool
 	// Take returns the newest picture if it was not taken yet, else nil. The picture
-	// stays untouched until the picture after the next is taken.
+	// stays untouched until the next one is taken.
 	Take() *Picture
-	// Painted reports that the picture is on the screen, for the statistics.
-	Painted(p *Picture, at time.Time)
+	// Painted reports, for the statistics, that the picture captured then is on the screen.
+	Painted(captured, at time.Time)
 }

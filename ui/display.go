@@ -51,8 +51,8 @@ func (t *videoTile) tell(visible bool) {
 
 // painted is a picture on its way to the screen.
 type painted struct {
-	view media.View
-	pic  *media.Picture
+	view     media.View
+	captured time.Time
 }
 
 // display moves pictures from the views to the tiles. Its fields but paint belong to the UI
@@ -98,7 +98,7 @@ func (w *Window) tick(now time.Time) {
 		for _, t := range tiles {
 			if p := t.view.Take(); p != nil {
 				t.SetPicture(p.Image)
-				d.onWay = append(d.onWay, painted{t.view, p})
+				d.onWay = append(d.onWay, painted{t.view, p.Captured})
 			}
 			t.waited = false
 		}
@@ -156,7 +156,7 @@ func (d *display) spares(tiles []*videoTile, shed call.Shed, now time.Time) bool
 func (w *Window) reportPainted() {
 	now := time.Now()
 	for _, p := range w.display.onWay {
-		p.view.Painted(p.pic, now)
+		p.view.Painted(p.captured, now)
 	}
 	clear(w.display.onWay)
 	w.display.onWay = w.display.onWay[:0]

@@ -103,13 +103,13 @@ func TestEveryPictureIsReported(t *testing.T) {
 	w, c := open(t, start)
 	show(w, with(base(call.Live), 1))
 	v := view(c, names[0], media.Camera)
-	if len(v.painted) == 0 {
+	if v.painted == 0 {
 		t.Fatal("no picture was reported as painted")
 	}
-	n := len(v.painted)
+	n := v.painted
 	w.tick(time.Now()) // brings nothing new
 	w.reportPainted()
-	if len(v.painted) != n {
+	if v.painted != n {
 		t.Error("a picture is reported twice")
 	}
 }

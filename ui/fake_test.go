@@ -70,7 +70,7 @@ type fakeView struct {
 	fit     media.Fit
 	resized int
 	taken   bool
-	painted []*media.Picture
+	painted int
 }
 
 func (v *fakeView) Resize(w, h int, fit media.Fit) {
@@ -92,7 +92,7 @@ func (v *fakeView) Take() *media.Picture {
 	return &media.Picture{Image: photo(v.seed, v.w, v.h), Source: image.Pt(1280, 720)}
 }
 
-func (v *fakeView) Painted(p *media.Picture, _ time.Time) { v.painted = append(v.painted, p) }
+func (v *fakeView) Painted(_, _ time.Time) { v.painted++ }
 
 // photo is a soft picture in colours of its own, made up from the seed.
 func photo(seed string, w, h int) *image.RGBA {

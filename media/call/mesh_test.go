@@ -168,7 +168,7 @@ func TestMeter(t *testing.T) {
 	eventually(t, "measured", func() bool {
 		v := calls[0].View(p.ID, media.Camera)
 		if pic := v.Take(); pic != nil {
-			v.Painted(pic, time.Now())
+			v.Painted(pic.Captured, time.Now())
 		}
 		l = m.Line(time.Now())
 		return len(l.Peers) == 1 && l.Peers[0].RTT != nil && l.Peers[0].VideoIn.LatencyMs != nil && l.Peers[0].Path != "" && l.Peers[0].AudioIn.Level > -40

@@ -202,7 +202,7 @@ func (e *end) run(ctx context.Context, t *testing.T, wg *sync.WaitGroup, devices
 			case now := <-tick.C:
 				for _, v := range []*pipe.View{e.view, e.screenView} {
 					if p := v.Take(); p != nil {
-						v.Painted(p, now)
+						v.Painted(p.Captured, now)
 					}
 				}
 			}

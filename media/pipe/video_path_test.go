@@ -137,7 +137,7 @@ func path(t *testing.T, src pattern, w *wire, view *pipe.View, d time.Duration) 
 	for ctx.Err() == nil {
 		<-tick.C
 		if p := view.Take(); p != nil {
-			view.Painted(p, time.Now())
+			view.Painted(p.Captured, time.Now())
 		}
 	}
 	wg.Wait()

@@ -2,8 +2,6 @@ package pipe
 
 import (
 	"time"
-
-	"parley/media"
 )
 
 // VideoStats counts one video track since it began; rates are the reader's to derive. The
@@ -46,7 +44,7 @@ type paintStats struct {
 	nLatency   int
 }
 
-func (s *paintStats) add(p *media.Picture, at time.Time) {
+func (s *paintStats) add(captured, at time.Time) {
 	s.frames++
 	if !s.last.IsZero() {
 		gap := at.Sub(s.last)
@@ -63,8 +61,8 @@ func (s *paintStats) add(p *media.Picture, at time.Time) {
 		s.n++
 	}
 	s.last = at
-	if !p.Captured.IsZero() {
-		s.latency[s.nLatency%len(s.latency)] = at.Sub(p.Captured)
+	if !captured.IsZero() {
+		s.latency[s.nLatency%len(s.latency)] = at.Sub(captured)
 		s.nLatency++
 	}
 }

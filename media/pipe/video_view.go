@@ -12,8 +12,7 @@ import (
 type Size struct{ W, H int }
 
 // View is the media.View of one video track. Whoever has frames shows them; the window
-// takes the newest. It keeps three pictures: the one on the screen, the one on its way out
-// of the window's hands, and one to write to.
+// takes the newest. It keeps two pictures: the one on the screen and one to write to.
 type View struct {
 	codecs media.Codecs
 	mirror bool
@@ -22,7 +21,7 @@ type View struct {
 	size    Size
 	fit     media.Fit
 	newest  *media.Picture // not yet taken
-	taken   [2]*media.Picture
+	taken   *media.Picture
 	free    []*media.Picture
 	skipped uint64 // pictures replaced before they were taken
 	painted paintStats
@@ -45,7 +44,7 @@ func (v *View) Resize(w, h int, fit media.Fit) {
 	v.size, v.fit = Size{w, h}, fit
 	if w == 0 {
 		// A hidden tile keeps no memory; the window may still draw what it has taken.
-		v.newest, v.free, v.taken = nil, nil, [2]*media.Picture{}
+		v.newest, v.free, v.taken = nil, nil, nil
 		v.painted.pause()
 	}
 }
@@ -73,19 +72,18 @@ func (v *View) Take() *media.Picture {
 	if v.newest == nil {
 		return nil
 	}
-	if old := v.taken[1]; old != nil {
-		v.free = append(v.free, old)
+	if v.taken != nil {
+		v.free = append(v.free, v.taken)
 	}
-	v.taken[0], v.taken[1] = v.newest, v.taken[0]
-	v.newest = nil
-	return v.taken[0]
+	v.taken, v.newest = v.newest, nil
+	return v.taken
 }
 
 // Painted implements media.View.
-func (v *View) Painted(p *media.Picture, at time.Time) {
+func (v *View) Painted(captured, at time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.painted.add(p, at)
+	v.painted.add(captured, at)
 	if v.size.W == 0 {
 		v.painted.pause() // the last one of a tile that was just hidden
 	}
@@ -142,7 +140,7 @@ func (v *View) show(f *media.Frame, captured time.Time) error {
 // bufferLocked finds a picture of the given size that nobody looks at: a free one, the one
 // that waits untaken, or a new one.
 func (v *View) bufferLocked(size Size) *media.Picture {
-	if len(v.free) == 0 && v.newest != nil && v.taken[1] != nil {
+	if len(v.free) == 0 && v.newest != nil && v.taken != nil {
 		v.free = append(v.free, v.newest)
 		v.newest = nil
 		v.skipped++
