@@ -1,10 +1,12 @@
 package ui
 
 import (
+	"image/color"
 	"sync/atomic"
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/driver/desktop"
 
 	"parley/assets"
@@ -43,6 +45,17 @@ type screen interface {
 	// pulse is called several times a second for what moves by itself: clocks, levels.
 	pulse(now time.Time)
 }
+
+// blank shows until the first state is known. A text field, as most faces have, brings 6 MB of fonts with
+// it for everything that may be typed; a meeting that is joined at once does without.
+type blank struct{}
+
+var nothing = canvas.NewRectangle(color.Transparent)
+
+func (blank) content() fyne.CanvasObject { return nothing }
+func (blank) update(call.State)          {}
+func (blank) tiles() []*videoTile        { return nil }
+func (blank) pulse(time.Time)            {}
 
 // Window is the app's window.
 type Window struct {
@@ -86,7 +99,7 @@ func New(app fyne.App, c Call) *Window {
 	w.home, w.lobby, w.wait = newHome(w), newLobby(w), newWait(w)
 	w.stage, w.ended = newStage(w), newEnded(w)
 	w.root = widget.Area(smallest, func(s fyne.Size) { w.screen.content().Resize(s) })
-	w.open(w.home)
+	w.open(blank{})
 	w.win.SetContent(w.root)
 	w.win.Resize(start)
 	w.bindKeys()
