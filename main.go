@@ -152,6 +152,12 @@ func (p *program) window() error {
 	p.group.Go(func() error { w.Run(ctx); return nil })
 	p.group.Go(func() error { return p.writeStats(ctx, p.stats, c) })
 	p.group.Go(func() error {
+		if err := settle(ctx, c); err != nil {
+			p.log.Warn("code that is idle stays in memory", "err", err)
+		}
+		return nil
+	})
+	p.group.Go(func() error {
 		// Whatever ends the program ends the window, and the other way round.
 		p.leaveLater(ctx, c)
 		<-ctx.Done()
