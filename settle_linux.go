@@ -15,12 +15,12 @@ import (
 
 // settleAfter is how long a meeting lasts before what only its beginning needed is given up: by then
 // everything that it shows was drawn once.
-const settleAfter = 5 * time.Second
+const settleAfter = 3 * time.Second
 
 // settle gives up idle code once in every meeting. A renderer in software compiles what it draws with
 // with LLVM, of which 30 MB have been used then and are not again.
 func settle(ctx context.Context, c *call.Call) error {
-	tick := time.NewTicker(settleAfter / 5)
+	tick := time.NewTicker(settleAfter / 6)
 	defer tick.Stop()
 	var since time.Time
 	settled := false
