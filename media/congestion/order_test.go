@@ -74,6 +74,9 @@ func TestLateIsNoQueue(t *testing.T) {
 				}
 			}
 			t.Logf("%d bit/s, loss %.2f", control.Target(), control.Loss())
+			if c.again && control.Loss() < c.share/2 {
+				t.Errorf("loss of %.2f, want about %.2f: what arrives the second time was lost the first", control.Loss(), c.share)
+			}
 		})
 	}
 }
