@@ -133,9 +133,10 @@ func (p *program) window() error {
 	cfg.Sound = prefs.Sound()
 
 	var w *ui.Window
-	announce := p.announcer()
+	announce, settle := p.announcer(), p.settler()
 	cfg.Changed = func(s call.State) {
 		announce(s)
+		settle(s)
 		w.Show(s)
 	}
 	c, err := call.New(cfg)
@@ -151,12 +152,6 @@ func (p *program) window() error {
 	p.group.Go(func() error { return c.Run(ctx) })
 	p.group.Go(func() error { w.Run(ctx); return nil })
 	p.group.Go(func() error { return p.writeStats(ctx, p.stats, c) })
-	p.group.Go(func() error {
-		if err := settle(ctx, c); err != nil {
-			p.log.Warn("code that is idle stays in memory", "err", err)
-		}
-		return nil
-	})
 	p.group.Go(func() error {
 		// Whatever ends the program ends the window, and the other way round.
 		p.leaveLater(ctx, c)

@@ -2,11 +2,5 @@
 
 package main
 
-import (
-	"context"
-
-	"parley/media/call"
-)
-
-// settle has nothing to give up: only Linux tells what is idle.
-func settle(context.Context, *call.Call) error { return nil }
+// dropCode has nothing to give up: only Linux tells what is idle.
+func dropCode() (kB int, err error) { return 0, nil }
