@@ -48,14 +48,12 @@ type screen interface {
 
 // blank shows until the first state is known. A text field, as most faces have, brings 6 MB of fonts with
 // it for everything that may be typed; a meeting that is joined at once does without.
-type blank struct{}
+type blank struct{ nothing fyne.CanvasObject }
 
-var nothing = canvas.NewRectangle(color.Transparent)
-
-func (blank) content() fyne.CanvasObject { return nothing }
-func (blank) update(call.State)          {}
-func (blank) tiles() []*videoTile        { return nil }
-func (blank) pulse(time.Time)            {}
+func (b blank) content() fyne.CanvasObject { return b.nothing }
+func (blank) update(call.State)            {}
+func (blank) tiles() []*videoTile          { return nil }
+func (blank) pulse(time.Time)              {}
 
 // Window is the app's window.
 type Window struct {
@@ -99,7 +97,7 @@ func New(app fyne.App, c Call) *Window {
 	w.home, w.lobby, w.wait = newHome(w), newLobby(w), newWait(w)
 	w.stage, w.ended = newStage(w), newEnded(w)
 	w.root = widget.Area(smallest, func(s fyne.Size) { w.screen.content().Resize(s) })
-	w.open(blank{})
+	w.open(blank{canvas.NewRectangle(color.Transparent)})
 	w.win.SetContent(w.root)
 	w.win.Resize(start)
 	w.bindKeys()
