@@ -27,7 +27,7 @@ func TestThreadsKeepNoCodecs(t *testing.T) {
 			turn := make(chan bool)
 			wg.Go(func() {
 				runtime.LockOSThread() // the thread ends with the goroutine, not before done
-				encodeOnce(t, 1280, 720)
+				_ = encodeOnce(t, 1280, 720)()
 				close(turn)
 				<-done
 			})
@@ -42,18 +42,19 @@ func TestThreadsKeepNoCodecs(t *testing.T) {
 	}
 }
 
-func encodeOnce(t *testing.T, w, h int) {
+// encodeOnce makes an encoder, and has it code one frame, and returns what closes it.
+func encodeOnce(t *testing.T, w, h int) (closed func() error) {
 	enc, err := New().VideoEncoder(media.VideoConfig{Codec: media.VP8, Width: w, Height: h, BitRate: 1_000_000, FrameRate: 30})
 	if err != nil {
 		t.Error(err)
-		return
+		return func() error { return nil }
 	}
-	defer enc.Close()
 	f := media.NewFrame(w, h)
 	defer f.Release()
 	if _, err := enc.Encode(f, true); err != nil {
 		t.Error(err)
 	}
+	return enc.Close
 }
 
 // residentMB is the memory of this process in MB.
