@@ -202,7 +202,7 @@ func base(phase call.Phase) call.State {
 		},
 		Speaker: call.Local{
 			On: true, Live: true, Choice: media.SpecDefault,
-			Device: media.Device{Kind: media.Speaker, ID: "phones", Name: "Headphones"}, Info: "48 kHz stereo",
+			Device: media.Device{Kind: media.Speaker, ID: "phones", Name: "Headphones"},
 		},
 		Devices: map[media.Kind][]media.Device{
 			media.Microphone: {{ID: "builtin", Name: "Built-in microphone"}, {ID: "usb", Name: "USB audio"}},

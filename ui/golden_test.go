@@ -19,29 +19,35 @@ const (
 )
 
 // golden compares what the window shows with testdata/NAME.png. What differs is kept in
-// testdata/failed for review.
+// testdata/failed for review. With -update, only pictures that differ are written.
 func golden(t *testing.T, w *Window, name string) {
 	t.Helper()
 	got := w.win.Canvas().Capture()
 	path := filepath.Join("testdata", name+".png")
+	want, err := read(path)
 	if *update {
-		write(t, path, got)
+		if err != nil || difference(got, want) > allowed {
+			write(t, path, got)
+		}
 		return
 	}
-	f, err := os.Open(path)
 	if err != nil {
 		t.Fatalf("%v; run go test ./ui -update and look at the picture", err)
-	}
-	defer f.Close()
-	want, err := png.Decode(f)
-	if err != nil {
-		t.Fatalf("decode %s: %v", path, err)
 	}
 	if share := difference(got, want); share > allowed {
 		failed := filepath.Join("testdata", "failed", name+".png")
 		write(t, failed, got)
 		t.Errorf("%s differs from %s in %.2f%% of its pixels", failed, path, share*100)
 	}
+}
+
+func read(path string) (image.Image, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return png.Decode(f)
 }
 
 func write(t *testing.T, path string, img image.Image) {

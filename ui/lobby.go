@@ -28,6 +28,7 @@ type lobby struct {
 	camera  *widget.RoundButton
 	meter   *widget.LevelMeter
 	cards   [3]*widget.DeviceCard // microphone, speaker, camera
+	test    *widget.Button        // of the speaker
 
 	title *widget.Label
 	code  *widget.Label
@@ -58,6 +59,8 @@ func newLobby(w *Window) *lobby {
 			w.openMenu(l.cards[i], false, func() []widget.Item { return w.cardItems(kind) })
 		})
 	}
+	l.test = widget.NewButton(playSound, "", widget.Link, widget.Target, func() { w.do(call.TestSpeaker{}) })
+	l.cards[1].SetAction(l.test)
 	l.title = widget.NewLabel("Ready to join?", widget.Heading, widget.Text1)
 	l.code = widget.NewLabel("", widget.Code, widget.Text2)
 	l.copy = newCopyButton(w, "Copy link", widget.Quiet, widget.Target)
@@ -114,6 +117,11 @@ func (l *lobby) update(s call.State) {
 	l.setCard(0, media.Microphone, s.Mic)
 	l.setCard(1, media.Speaker, s.Speaker)
 	l.setCard(2, media.Camera, s.Camera)
+	if s.Speaker.Testing {
+		l.test.SetText("Playing…")
+	} else {
+		l.test.SetText(playSound)
+	}
 	l.code.SetText(s.Code)
 	l.setWho(s)
 	l.typed()
@@ -127,26 +135,29 @@ func (l *lobby) shownName(s call.State) string {
 	return s.Name
 }
 
+// playSound is what the speaker's card offers.
+const playSound = "Play a sound"
+
 func (l *lobby) setCard(i int, kind media.Kind, d call.Local) {
+	off := !d.On || d.Choice == media.SpecOff
 	title := d.Device.Name
-	if title == "" {
+	switch {
+	case title != "":
+	case d.Problem == "" && !d.Live: // off, or about to open
 		title = map[media.Kind]string{
-			media.Microphone: "No microphone", media.Speaker: "No speaker", media.Camera: "No camera",
+			media.Microphone: "Microphone", media.Speaker: "Speaker", media.Camera: "Camera",
 		}[kind]
-		if d.Problem == "" && !d.On {
-			title = map[media.Kind]string{
-				media.Microphone: "Microphone", media.Speaker: "Speaker", media.Camera: "Camera",
-			}[kind]
-		}
+	default:
+		title = "No " + kind.String()
 	}
 	note := d.Info
 	switch {
 	case d.Problem != "":
 		note = d.Problem
-	case !d.On:
+	case off:
 		note = "Off"
-	case kind == media.Microphone:
-		note = "" // the meter says it
+	case kind != media.Camera:
+		note = "" // the meter or the test sound says more
 	}
 	l.cards[i].Set(title, note, d.Problem != "")
 }
@@ -262,21 +273,22 @@ func (l *lobby) placePreview(x, y, width, height float32) float32 {
 }
 
 func (l *lobby) placeCards(x, y, width float32, columns int) float32 {
-	w := floor((width - float32(columns-1)*widget.Space3) / float32(columns))
 	if columns == 1 {
 		for _, c := range l.cards {
-			h := c.HeightFor(w)
-			widget.Place(c, x, y, w, h)
+			h := c.HeightFor(width)
+			widget.Place(c, x, y, width, h)
 			y += h + widget.Space3
 		}
 		return y - widget.Space3
 	}
+	left := func(i int) float32 { return floor(float32(i) * (width + widget.Space3) / float32(columns)) }
+	wide := func(i int) float32 { return left(i+1) - left(i) - widget.Space3 }
 	h := float32(0)
-	for _, c := range l.cards {
-		h = max(h, c.HeightFor(w))
+	for i, c := range l.cards {
+		h = max(h, c.HeightFor(wide(i)))
 	}
 	for i, c := range l.cards {
-		widget.Place(c, x+float32(i)*(w+widget.Space3), y, w, h)
+		widget.Place(c, x+left(i), y, wide(i), h)
 	}
 	return y + h
 }

@@ -110,8 +110,15 @@ func (w *Window) soundItems() []widget.Item {
 // cardItems is what a device's card in the lobby opens.
 func (w *Window) cardItems(kind media.Kind) []widget.Item {
 	items := w.deviceItems(kind)
-	if kind == media.Microphone {
+	switch kind {
+	case media.Microphone:
 		items = append(items, w.soundItems()...)
+	case media.Speaker:
+		label := playSound
+		if w.state.Speaker.Testing {
+			label = "Playing…"
+		}
+		items = append(items, widget.Item{Label: label, Icon: "speaker", OnTap: func() { w.do(call.TestSpeaker{}) }})
 	}
 	return items
 }

@@ -58,6 +58,16 @@ var states = []struct {
 		s.Camera = call.Local{On: true, Problem: "FaceTime HD is in use by another program. Close that, or choose another camera.", Device: media.Device{Name: "FaceTime HD"}}
 		return s
 	}, nil, nil},
+	{"lobby-speaker", func() call.State {
+		s := base(call.Lobby)
+		s.Speaker.Testing = true
+		return s
+	}, nil, nil},
+	{"lobby-speaker-menu", func() call.State {
+		s := base(call.Lobby)
+		s.Speaker.Problem = "Another program uses the speaker. Close it there, or choose another one."
+		return s
+	}, func(w *Window) { w.lobby.cards[1].OnTap() }, nil},
 	{"lobby-menu", func() call.State { return with(base(call.Lobby), 1) }, func(w *Window) { w.lobby.cards[2].OnTap() }, nil},
 	{"joining", func() call.State { return base(call.Joining) }, nil, nil},
 	{"waiting", func() call.State { return base(call.Waiting) }, nil, nil},

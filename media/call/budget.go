@@ -86,10 +86,11 @@ func (b budget) next(s strain) budget {
 	return b
 }
 
-// strained spends the budget of one more second. Outside a meeting nothing is to be spared.
+// strained spends the budget of one more second. While nobody else is in the meeting there is
+// nobody to shed anything for.
 func (m model) strained(s strain) (model, []effect) {
 	was := m.budget.shed
-	if m.budget = m.budget.next(s); !m.inside() {
+	if m.budget = m.budget.next(s); !m.inside() || len(m.Peers) == 0 {
 		m.budget = budget{}
 	}
 	if m.budget.shed == was {

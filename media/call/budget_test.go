@@ -3,6 +3,8 @@ package call
 import (
 	"testing"
 	"time"
+
+	"parley/signal/room"
 )
 
 // seconds feeds the same strain for so many seconds.
@@ -72,7 +74,7 @@ func TestBudgetDoesNotPump(t *testing.T) {
 // TestBusy: what is shed is said, done, and forgotten with the meeting.
 func TestBusy(t *testing.T) {
 	hard := strain{encode: 0.9}
-	m, effects := play(t, live(t), hard, hard)
+	m, effects := play(t, live(t, member(ada, "Ada")), hard, hard)
 	if len(effects) != 1 || effects[0] != (spare{ShedTiles}) || m.Busy == "" {
 		t.Errorf("a strained machine leads to %v and %q", effects, m.Busy)
 	}
@@ -83,5 +85,23 @@ func TestBusy(t *testing.T) {
 	m, effects = play(t, m, Leave{}, hard)
 	if len(effects) != 1 || effects[0] != (spare{ShedNothing}) || m.Busy != "" {
 		t.Errorf("after the meeting, %v and %q", effects, m.Busy)
+	}
+}
+
+// TestBusyForNobody: while nobody else is there, nothing is shed and nothing is said, however
+// strained the machine is; what was shed for people comes back when they leave.
+func TestBusyForNobody(t *testing.T) {
+	hard := strain{encode: 0.9}
+	m, effects := play(t, live(t), hard, hard, hard)
+	if len(effects) != 0 || m.Shed != ShedNothing || m.Busy != "" {
+		t.Errorf("alone: %v, %v, %q", effects, m.Shed, m.Busy)
+	}
+	m, _ = play(t, live(t, member(ada, "Ada")), hard, hard)
+	if m.Shed == ShedNothing {
+		t.Fatal("with Ada there, nothing is shed")
+	}
+	m, effects = play(t, m, roomIs(room.Connected), hard)
+	if len(effects) != 1 || effects[0] != (spare{ShedNothing}) || m.Busy != "" {
+		t.Errorf("after Ada left: %v, %q", effects, m.Busy)
 	}
 }

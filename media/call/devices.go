@@ -34,7 +34,7 @@ func (m model) wanted(k media.Kind) bool {
 	case media.Camera:
 		return l.On && (m.inside() || m.Phase == Lobby)
 	case media.Speaker:
-		return m.inside()
+		return m.inside() || m.Phase == Lobby && l.Testing
 	}
 	return l.On && m.inside()
 }
@@ -42,6 +42,9 @@ func (m model) wanted(k media.Kind) bool {
 // settle opens and closes devices until they are as wanted, and tells the others what we
 // send.
 func (m model) settle() (model, []effect) {
+	if m.Phase == Idle || m.Phase == Ended {
+		m.Speaker.Testing, m.untested = false, nil
+	}
 	// First of all: a microphone that opens muted never says a word.
 	effects := []effect{mute{!m.Mic.On}, silence{!m.Speaker.On}}
 	for k := range media.Kind(len(m.devices)) {
@@ -64,6 +67,7 @@ func (m model) settle() (model, []effect) {
 			l.Live, l.Info, l.Problem = false, "", ""
 		}
 	}
+	m.foresee()
 	if m.Phase != Idle && m.Phase != Ended {
 		effects = append(effects, tell{m.marks()})
 	}
@@ -106,6 +110,9 @@ func (m model) choose(c Choose) (model, []effect) {
 		l.On = false
 	}
 	l.Choice, l.Problem, slot.fallback = c.ID, "", false
+	if c.Kind == media.Speaker {
+		m.untested = nil
+	}
 	l.Sound = c.Sound && c.Kind == media.Screen
 	l.Capture = c.Capture
 	return m.reopen(c.Kind)
@@ -132,7 +139,7 @@ func (m model) deviceOpened(ev deviceOpened) (model, []effect) {
 	}
 	l := m.local(ev.kind)
 	l.Live, l.Device, l.Info, l.Problem = true, ev.device, ev.info, ""
-	if m.devices[ev.kind].fallback && m.Problem == "" {
+	if m.devices[ev.kind].fallback && m.Problem == "" && (m.inside() || ev.kind != media.Speaker) {
 		m.Problem = standIn(ev.kind, ev.device)
 	}
 	return m.settle()
@@ -166,6 +173,9 @@ func (m model) deviceFailed(ev deviceFailed) (model, []effect) {
 		slot.fallback = true
 		return m.settle()
 	}
+	if ev.kind == media.Speaker && !m.inside() {
+		return m.testFailed(ev.err)
+	}
 	// Stay closed until the list of devices changes, or for a while if the device is busy.
 	slot.generation++
 	slot.open, slot.failed = true, true
@@ -195,14 +205,9 @@ func (m model) devicesListed(ev devicesListed) (model, []effect) {
 	m.Devices = devices
 	l := m.local(ev.kind)
 	slot := &m.devices[ev.kind]
-	if ev.kind == media.Speaker && !slot.open {
-		// In the lobby the speaker is not open; that there is none is known all the same.
-		none := deviceProblem(media.Speaker, media.ErrNoDevice)
-		if len(ev.list) == 0 && l.Choice == media.SpecDefault {
-			l.Problem = none
-		} else if l.Problem == none {
-			l.Problem = ""
-		}
+	if ev.kind == media.Speaker {
+		m.untested = nil // perhaps it works now
+		m.foresee()
 	}
 	chosen := func(d media.Device) bool { return d.ID == l.Choice || d.Name == l.Choice }
 	switch {

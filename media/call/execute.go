@@ -30,6 +30,7 @@ type executor struct {
 	refusals loop.Sparing
 	gauge    gauge
 	shed     Shed
+	chime    chime
 
 	prepareMu sync.Mutex // one meeting is prepared at a time
 	keyed     signal.Code
@@ -49,7 +50,9 @@ type running struct {
 }
 
 func newExecutor(ctx context.Context, c *Call, g *errgroup.Group) *executor {
-	return &executor{Call: c, ctx: ctx, group: g, loss: voice.Loss}
+	x := &executor{Call: c, ctx: ctx, group: g, loss: voice.Loss}
+	x.chime.stop()
+	return x
 }
 
 // apply feeds one event to next and does what comes out.
@@ -112,6 +115,8 @@ func (x *executor) do(m *model, e effect) {
 		x.audio.SetMuted(e.muted)
 	case silence:
 		x.silent.Store(e.silent)
+	case playChime:
+		x.chime.start()
 	case setSound:
 		x.setSound(e.sound)
 	case spare:

@@ -15,7 +15,7 @@ import (
 //	the user          Command
 //	the rendezvous    prepared, roomChanged, signalled
 //	a peer            peerChanged, observed
-//	a device          devicesListed, deviceOpened, deviceFailed, soundFailed, browsed
+//	a device          devicesListed, deviceOpened, deviceFailed, soundFailed, browsed, chimed
 //	the clock         nudge, overdue, reopen, browseAgain
 //	this machine      strain
 type event interface{}
@@ -166,6 +166,7 @@ type model struct {
 	browsing bool               // the user looks at what can be shared
 	round    int                // counts those looks, so that late answers are known
 	budget   budget
+	untested error // why the speaker's last test failed
 }
 
 // parser reads what the user typed or pasted as a meeting.
@@ -215,6 +216,8 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		return m.deviceFailed(ev)
 	case soundFailed:
 		return m.soundFailed(ev)
+	case chimed:
+		return m.chimed()
 	case browsed:
 		return m.browsed(ev)
 	case browseAgain:
@@ -264,6 +267,8 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 		return m.turn(c)
 	case Choose:
 		return m.choose(c)
+	case TestSpeaker:
+		return m.testSpeaker()
 	case Browse:
 		return m.browse(c)
 	case SetSound:

@@ -516,18 +516,6 @@ func TestLatestRoomKeepsTheLaterMeeting(t *testing.T) {
 	}
 }
 
-// TestNoSpeakerIsKnownInTheLobby: the speaker opens with the meeting, but who has none should
-// know before.
-func TestNoSpeakerIsKnownInTheLobby(t *testing.T) {
-	m, _ := play(t, fresh(), Open{Text: "good"}, listed(media.Speaker))
-	if !strings.Contains(m.Speaker.Problem, "Plug one in") {
-		t.Errorf("the lobby says %q of a missing speaker", m.Speaker.Problem)
-	}
-	if m, _ = play(t, m, listed(media.Speaker, "usb")); m.Speaker.Problem != "" {
-		t.Errorf("a speaker came, and the lobby says %q", m.Speaker.Problem)
-	}
-}
-
 // TestSoundIsSetAtOnce: the coding and the processing of the microphone follow the switch.
 func TestSoundIsSetAtOnce(t *testing.T) {
 	original := Sound{Noise: true, Original: true}

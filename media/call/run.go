@@ -53,6 +53,9 @@ func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 	x.processor.Reset()
 	return sink.Run(ctx, func(pcm []int16) {
 		x.mixer.Fill(pcm)
+		if x.chime.mix(pcm) {
+			x.own.Put(chimed{})
+		}
 		x.played(pcm)
 	})
 }

@@ -74,6 +74,7 @@ type Local struct {
 	Problem string              // one line for a person; empty when all is well
 	Sound   bool                // of a screen: what the machine plays is shared with it
 	Capture media.ScreenOptions // of a screen
+	Testing bool                // of the speaker: the test sound plays
 }
 
 // PeerPhase is how a connection to another member stands.

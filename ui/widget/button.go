@@ -15,6 +15,7 @@ const (
 	Danger              // off, or leave
 	Ghost               // nothing but its sign
 	Quiet               // nothing but its words, less than the text around
+	Link                // nothing but its words, in the accent's colour
 	Over                // on a picture
 	OverOff             // off, on a picture
 )
@@ -29,6 +30,8 @@ func (l Look) colors() (fill, ink fyne.ThemeColorName) {
 		return None, Text1
 	case Quiet:
 		return None, Text2
+	case Link:
+		return None, Accent
 	case Over:
 		return Picture, OnPicture
 	}
@@ -150,7 +153,7 @@ func NewButton(text, icon string, look Look, height float32, onTap func()) *Butt
 	switch {
 	case height >= 52:
 		b.style = LeadStrong
-	case look == Quiet && height <= Target:
+	case look == Link, look == Quiet && height <= Target:
 		b.style = CaptionOn
 	}
 	radius := RadiusTile
@@ -191,9 +194,12 @@ func (b *Button) SetLook(look Look) {
 	}
 }
 
-// MinSize leaves 16 on either side of the words.
+// MinSize leaves 16 on either side of the words, 8 where no ground shows where the button ends.
 func (b *Button) MinSize() fyne.Size {
 	w := textWidth(b.text, b.style) + 2*Space4
+	if b.look == Link {
+		w -= 2 * Space2
+	}
 	if b.icon != "" {
 		w += b.sign.size + Space2 + Space1
 	}
@@ -220,7 +226,7 @@ func (b *Button) CreateRenderer() fyne.WidgetRenderer {
 		fill, ink := b.look.colors()
 		if b.off {
 			fill, ink = Surface2, Text3
-			if b.look == Ghost || b.look == Quiet {
+			if b.look == Ghost || b.look == Quiet || b.look == Link {
 				fill = None
 			}
 		}

@@ -16,10 +16,10 @@ type DeviceCard struct {
 	title             *Label
 	note              *Paragraph
 	meter             *LevelMeter
+	action            *Button
 }
 
-// NewDeviceCard makes a card; meter, which may be nil, stands for the note while there is
-// none.
+// NewDeviceCard makes a card; meter, which may be nil, shows while there is no note.
 func NewDeviceCard(name, icon string, meter *LevelMeter, onTap func()) *DeviceCard {
 	c := &DeviceCard{
 		back: canvas.NewRectangle(nil), light: canvas.NewRectangle(nil), ring: focusRing(RadiusTile),
@@ -32,6 +32,9 @@ func NewDeviceCard(name, icon string, meter *LevelMeter, onTap func()) *DeviceCa
 	return c
 }
 
+// SetAction gives the card a button, which shows while there is no note.
+func (c *DeviceCard) SetAction(b *Button) { c.action = b }
+
 // Set changes the device's name and the line below; problem makes it a warning.
 func (c *DeviceCard) Set(title, note string, problem bool) {
 	color := Text2
@@ -42,6 +45,9 @@ func (c *DeviceCard) Set(title, note string, problem bool) {
 	c.note.Set(note, color)
 	if c.meter != nil {
 		Show(c.meter, note == "")
+	}
+	if c.action != nil {
+		Show(c.action, note == "")
 	}
 	c.Refresh()
 }
@@ -59,6 +65,9 @@ func (c *DeviceCard) CreateRenderer() fyne.WidgetRenderer {
 	objects := []fyne.CanvasObject{c.back, c.light, c.icon, c.title, c.chevron, c.note, c.ring}
 	if c.meter != nil {
 		objects = append(objects, c.meter)
+	}
+	if c.action != nil {
+		objects = append(objects, c.action)
 	}
 	paint := func() {
 		c.back.FillColor = colorOf(Surface1)
@@ -87,6 +96,10 @@ func (c *DeviceCard) CreateRenderer() fyne.WidgetRenderer {
 			if c.meter != nil {
 				m := c.meter.MinSize()
 				Place(c.meter, Space3, 44, m.Width, m.Height)
+			}
+			if c.action != nil { // its words stand where the note would
+				m := c.action.MinSize()
+				Place(c.action, Space3-Space2, 39, m.Width, m.Height)
 			}
 		},
 		min: c.MinSize,
