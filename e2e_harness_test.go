@@ -259,18 +259,24 @@ func awaitEvery(t testing.TB, pause time.Duration, what string, ok func() bool, 
 // where it listens.
 func startRendezvous(t testing.TB, addr string) (*process, string) {
 	t.Helper()
-	p := launch(t, nil, "build/parley-rendezvous", "--listen", addr)
+	p := launch(t, nil, "build/parley-rendezvous", "--listen", addr, "--metrics", "127.0.0.1:0")
 	var at string
 	awaitTrue(t, "the rendezvous listens", func() bool {
-		for line := range strings.Lines(p.errors()) {
-			var l struct{ Msg, Addr string }
-			if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "listening" {
-				at = l.Addr
-			}
-		}
+		at = logged(p, "listening")
 		return at != ""
 	}, p.errors)
 	return p, at
+}
+
+// logged finds the address in the rendezvous' log line with this message.
+func logged(p *process, msg string) (addr string) {
+	for line := range strings.Lines(p.errors()) {
+		var l struct{ Msg, Addr string }
+		if json.Unmarshal([]byte(line), &l) == nil && l.Msg == msg {
+			addr = l.Addr
+		}
+	}
+	return addr
 }
 
 // startParley starts the program with statistics. A bot is silent towards devices: what is not

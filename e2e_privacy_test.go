@@ -248,7 +248,7 @@ func TestE2EPrivacy(t *testing.T) {
 		t.Errorf("Ada is %v, Ben %v", ada.State().Phase, ben.State().Phase)
 	}
 
-	metrics := get(t, "http://"+addr+"/metrics")
+	metrics := get(t, "http://"+logged(service, "metrics")+"/metrics")
 	tap.mu.Lock()
 	defer tap.mu.Unlock()
 	code := link[strings.LastIndexByte(link, '#')+1:]

@@ -31,19 +31,21 @@ const (
 
 const usage = `parley-rendezvous introduces the members of Parley meetings to each other.
 
-Usage: parley-rendezvous [--listen ADDR] [--nats URL]
+Usage: parley-rendezvous [flags]
 
-  --listen ADDR  where to serve HTTP (default :8443); a proxy in front of it speaks TLS
-  --nats URL     share rooms with other nodes over this NATS (default: NATS inside this process)
-  --version      print the version
-  --help         print this
+  --listen ADDR   where to serve HTTP (default :8443); a proxy in front of it speaks TLS
+  --metrics ADDR  where to serve figures for Prometheus, at /metrics (default: nowhere)
+  --nats URL      share rooms with other nodes over this NATS (default: NATS inside this process)
+  --version       print the version
+  --help          print this
 
-It serves the meeting's socket at /ws, health at /healthz, Prometheus metrics at /metrics.
+It serves the meeting's socket at /ws and health at /healthz.
 `
 
 type options struct {
-	listen string
-	nats   string
+	listen  string
+	metrics string
+	nats    string
 }
 
 func main() {
@@ -59,6 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("parley-rendezvous", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&opt.listen, "listen", ":8443", "")
+	flags.StringVar(&opt.metrics, "metrics", "", "")
 	flags.StringVar(&opt.nats, "nats", "", "")
 	flags.BoolVar(&showVersion, "version", false, "")
 	switch err := flags.Parse(args); {
@@ -73,62 +76,90 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, "parley-rendezvous", versionText())
 		return exitOK
 	}
-	listener, err := net.Listen("tcp", opt.listen)
+	listeners, err := listen(opt)
 	if err != nil {
-		return fail(stderr, exitUsage, listenText(opt.listen, err))
+		return fail(stderr, exitUsage, err.Error())
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
-	if err := serve(ctx, listener, opt, log); err != nil {
+	if err := serve(ctx, listeners, opt, log); err != nil {
 		return fail(stderr, exitFailed, err.Error())
 	}
 	return exitOK
 }
 
-// serve runs the service until ctx ends. The node goes first, so that members are told where
-// to go while the listener still answers health checks; then the listener.
-func serve(ctx context.Context, listener net.Listener, opt options, log *slog.Logger) error {
+// listeners is where the service is reached. metrics may be nil.
+type listeners struct{ service, metrics net.Listener }
+
+func listen(opt options) (listeners, error) {
+	var l listeners
+	var err error
+	if l.service, err = net.Listen("tcp", opt.listen); err != nil {
+		return l, errors.New(listenText("--listen", opt.listen, err))
+	}
+	if opt.metrics == "" {
+		return l, nil
+	}
+	if l.metrics, err = net.Listen("tcp", opt.metrics); err != nil {
+		_ = l.service.Close()
+		return l, errors.New(listenText("--metrics", opt.metrics, err))
+	}
+	return l, nil
+}
+
+// serve runs the service until ctx ends. The node stops first, so that it can tell members where
+// to go while the listener still answers health checks; the listeners stop last.
+func serve(ctx context.Context, l listeners, opt options, log *slog.Logger) error {
 	node, err := server.New(server.Config{NATS: opt.nats, Log: log})
 	if err != nil {
-		_ = listener.Close()
+		_ = l.service.Close()
+		if l.metrics != nil {
+			_ = l.metrics.Close()
+		}
 		return err
 	}
-	web := &http.Server{
-		Handler:           node,
-		ReadHeaderTimeout: 5 * time.Second,
-		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	webs := map[*http.Server]net.Listener{server.NewHTTP(node, log): l.service}
+	if l.metrics != nil {
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", node.Metrics())
+		webs[server.NewHTTP(mux, log)] = l.metrics
+		log.Info("metrics", "addr", l.metrics.Addr().String())
 	}
-	served := make(chan error, 1)
+	served := make(chan error, len(webs))
 	nodeCtx, stopNode := context.WithCancel(ctx)
 	defer stopNode()
-	go func() {
-		served <- web.Serve(listener)
-		stopNode()
-	}()
-	log.Info("listening", "addr", listener.Addr().String(), "version", versionText())
+	for web, listener := range webs {
+		go func() {
+			served <- web.Serve(listener)
+			stopNode()
+		}()
+	}
+	log.Info("listening", "addr", l.service.Addr().String(), "version", versionText())
 	nodeErr := node.Run(nodeCtx)
 	down, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if err := web.Shutdown(down); err != nil {
-		_ = web.Close()
+	for web := range webs {
+		if err := web.Shutdown(down); err != nil {
+			_ = web.Close()
+		}
 	}
-	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return errors.Join(fmt.Errorf("serve HTTP: %w", err), nodeErr)
+	for range webs {
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			nodeErr = errors.Join(fmt.Errorf("serve HTTP: %w", err), nodeErr)
+		}
 	}
 	log.Info("stopped")
 	return nodeErr
 }
 
 // listenText says why an address cannot be listened on and what to do about it.
-func listenText(addr string, err error) string {
+func listenText(flag, addr string, err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Sprintf("%s is taken by another program: stop that one, or choose another address with --listen", addr)
+		return fmt.Sprintf("%s is taken by another program: stop that one, or choose another address with %s", addr, flag)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Sprintf("%s may not be listened on by this user: choose a port above 1023 with --listen", addr)
+		return fmt.Sprintf("%s may not be listened on by this user: choose a port above 1023 with %s", addr, flag)
 	}
-	return fmt.Sprintf("cannot listen on %s: choose another address with --listen HOST:PORT", addr)
+	return fmt.Sprintf("cannot listen on %s: choose another address with %s HOST:PORT", addr, flag)
 }
 
 func fail(stderr io.Writer, status int, text string) int {

@@ -34,6 +34,9 @@ func TestBadUsage(t *testing.T) {
 		"argument":     {[]string{"serve"}, "--help"},
 		"port taken":   {[]string{"--listen", taken.Addr().String()}, "taken"},
 		"no address":   {[]string{"--listen", "nowhere"}, "--listen"},
+		"metrics port taken": {
+			[]string{"--listen", "127.0.0.1:0", "--metrics", taken.Addr().String()}, "--metrics",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -68,8 +71,8 @@ func TestNATSUnreachable(t *testing.T) {
 	}
 }
 
-// The binary as it is shipped: without cgo, healthy, with metrics, logging JSON, and gone after
-// SIGTERM with status 0.
+// The binary as it is shipped: without cgo, healthy, with metrics on a listener of their own,
+// logging JSON, and gone after SIGTERM with status 0.
 func TestBinary(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "parley-rendezvous")
 	build := exec.Command("go", "build", "-o", path, ".")
@@ -79,7 +82,7 @@ func TestBinary(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "--listen", "127.0.0.1:0")
+	cmd := exec.CommandContext(ctx, path, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
 	pipe, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +90,7 @@ func TestBinary(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var addr string
+	addrs := map[string]string{}
 	lines := bufio.NewScanner(pipe)
 	for ready := false; !ready && lines.Scan(); {
 		var line struct{ Msg, Addr string }
@@ -95,19 +98,29 @@ func TestBinary(t *testing.T) {
 			t.Fatalf("a log line is not JSON: %q", lines.Text())
 		}
 		if line.Addr != "" {
-			addr = line.Addr
+			addrs[line.Msg] = line.Addr
 		}
 		ready = line.Msg == "rendezvous ready"
 	}
-	for path, want := range map[string]string{"/healthz": "ok", "/metrics": "parley_connections 0", "/": "Parley"} {
-		resp, err := http.Get("http://" + addr + path)
+	for _, c := range []struct {
+		listener, path string
+		status         int
+		want           string
+	}{
+		{"listening", "/healthz", http.StatusOK, "ok"},
+		{"listening", "/", http.StatusOK, "Parley"},
+		{"listening", "/metrics", http.StatusNotFound, ""},
+		{"metrics", "/metrics", http.StatusOK, "parley_connections 0"},
+		{"metrics", "/ws", http.StatusNotFound, ""},
+	} {
+		resp, err := http.Get("http://" + addrs[c.listener] + c.path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		body, _ := io.ReadAll(resp.Body)
 		_ = resp.Body.Close()
-		if resp.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
-			t.Errorf("%s: status %d, %.80q, want %q", path, resp.StatusCode, body, want)
+		if resp.StatusCode != c.status || !strings.Contains(string(body), c.want) {
+			t.Errorf("%s of %s: status %d, %.80q, want %d and %q", c.path, c.listener, resp.StatusCode, body, c.status, c.want)
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -301,15 +302,7 @@ func TestServerSeesOnlySealedBodies(t *testing.T) {
 
 func metricsOf(t testing.TB, n *node) string {
 	t.Helper()
-	resp, err := http.Get(n.web.URL + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	http.DefaultClient.CloseIdleConnections()
-	return string(text)
+	w := httptest.NewRecorder()
+	n.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	return w.Body.String()
 }

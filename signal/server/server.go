@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"parley/signal"
+	"parley/signal/guest"
 )
 
 // Limits that are not part of the protocol.
@@ -88,13 +89,18 @@ func New(cfg Config) (*Server, error) {
 	s.mux = http.NewServeMux()
 	s.mux.HandleFunc("GET "+signal.SocketPath, s.serveSocket)
 	s.mux.HandleFunc("GET /healthz", s.serveHealth)
-	s.mux.Handle("GET /metrics", promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{}))
-	s.mux.HandleFunc("GET /{$}", servePage)
+	s.mux.HandleFunc("GET /{$}", guest.ServePage)
 	return s, nil
 }
 
-// ServeHTTP serves /ws, /healthz, /metrics and a page for people at /.
+// ServeHTTP serves the socket at /ws, health at /healthz, and at / a page for people.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Metrics serves the figures for Prometheus. They are for whoever runs the service, so they belong
+// on a listener of their own.
+func (s *Server) Metrics() http.Handler {
+	return promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})
+}
 
 // Ready is closed when the node takes members.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
@@ -175,26 +181,4 @@ func (s *Server) serveHealth(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ok")
-}
-
-const page = `<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Parley</title>
-<style>body{font:18px/1.5 system-ui,sans-serif;max-width:36em;margin:4em auto;padding:0 1em}</style>
-<h1>Parley</h1>
-<p>This is a Parley rendezvous: it introduces the members of a meeting to each other and sees nothing of
-what they say.</p>
-<p>To join the meeting of this link, copy the whole address of this page, open the Parley app, and paste it
-into &ldquo;Join by code or link&rdquo;.</p>
-</html>
-`
-
-// servePage says to a browser what this is. The meeting's code stays in the browser.
-func servePage(w http.ResponseWriter, _ *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write([]byte(page))
 }
