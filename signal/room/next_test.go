@@ -27,7 +27,7 @@ var noon = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 // of the last event.
 func play(t *testing.T, events ...event) (model, []effect) {
 	t.Helper()
-	m := model{State: State{Link: Connecting, Me: Member{ID: me, Name: "Me"}}}
+	m := newModel(Member{ID: me, Name: "Me"})
 	var effects []effect
 	now := noon
 	for _, ev := range events {
@@ -43,7 +43,7 @@ func play(t *testing.T, events ...event) (model, []effect) {
 
 // snapshot is all of a model as text; of one too long to print, nothing.
 func snapshot(m model) string {
-	if len(m.Chat) > 20 {
+	if len(m.chat.messages) > 20 {
 		return ""
 	}
 	return fmt.Sprintf("%+v", m)
@@ -65,7 +65,7 @@ func ask(from signal.ID) received { return received{from, false, envelope{T: kin
 
 func names(m model) string {
 	var out []string
-	for _, x := range m.Members {
+	for _, x := range m.presence.members {
 		out = append(out, x.Name)
 	}
 	return strings.Join(out, " ")
@@ -73,7 +73,7 @@ func names(m model) string {
 
 func chats(m model) string {
 	var out []string
-	for _, c := range m.Chat {
+	for _, c := range m.chat.messages {
 		out = append(out, fmt.Sprintf("%s:%s:%d", c.Name, c.Text, c.Status))
 	}
 	return strings.Join(out, " ")
@@ -149,18 +149,18 @@ func TestMembers(t *testing.T) {
 
 func TestEarlierAndSince(t *testing.T) {
 	m, _ := play(t, up{ids(ada), false}, joined{bo}, hello(ada, "Ada"), hello(bo, "Bo"))
-	if a, _ := m.Member(ada); !a.Earlier {
+	if a, _ := m.state().Member(ada); !a.Earlier {
 		t.Error("Ada was here first and is not Earlier")
 	}
-	if b, _ := m.Member(bo); b.Earlier || !b.Since.Equal(noon.Add(3*time.Second)) {
+	if b, _ := m.state().Member(bo); b.Earlier || !b.Since.Equal(noon.Add(3*time.Second)) {
 		t.Errorf("Bo is Earlier (%v) or since %v", b.Earlier, b.Since)
 	}
 	m, _ = play(t, up{ids(ada), false}, hello(ada, "Ada"), left{ada}, joined{ada}, hello(ada, "Ada"))
-	if a, _ := m.Member(ada); a.Earlier {
+	if a, _ := m.state().Member(ada); a.Earlier {
 		t.Error("Ada came back later than us and is Earlier")
 	}
 	m, _ = play(t, up{}, joined{ada}, hello(ada, "Ada"), hello(ada, "Ada"))
-	if a, _ := m.Member(ada); !a.Since.Equal(noon.Add(2 * time.Second)) {
+	if a, _ := m.state().Member(ada); !a.Since.Equal(noon.Add(2 * time.Second)) {
 		t.Errorf("a second hello moved Since to %v", a.Since)
 	}
 }
@@ -178,12 +178,12 @@ func TestLink(t *testing.T) {
 		{[]event{up{}, down{why}}, Reconnecting, why},
 		{[]event{up{}, over{ErrFull}}, Closed, ErrFull},
 	} {
-		if m, _ := play(t, c.events...); m.Link != c.link || m.Err != c.err {
-			t.Errorf("%T: link %s, %v; want %s, %v", c.events[len(c.events)-1], m.Link, m.Err, c.link, c.err)
+		if m, _ := play(t, c.events...); m.link != c.link || m.err != c.err {
+			t.Errorf("%T: link %s, %v; want %s, %v", c.events[len(c.events)-1], m.link, m.err, c.link, c.err)
 		}
 	}
-	if m, _ := play(t, refused{}, refused{}); m.Refused != 2 {
-		t.Errorf("%d refused, want 2", m.Refused)
+	if m, _ := play(t, refused{}, refused{}); m.refused != 2 {
+		t.Errorf("%d refused, want 2", m.refused)
 	}
 }
 
@@ -206,8 +206,8 @@ func TestOurCard(t *testing.T) {
 		"unknown command": {[]event{struct{}{}}, Member{ID: me, Name: "Me"}, ""},
 	} {
 		m, effects := play(t, c.events...)
-		if m.Me != c.me || brief(effects) != c.effects {
-			t.Errorf("%s: %+v, %q; want %+v, %q", name, m.Me, brief(effects), c.me, c.effects)
+		if m.presence.me != c.me || brief(effects) != c.effects {
+			t.Errorf("%s: %+v, %q; want %+v, %q", name, m.presence.me, brief(effects), c.me, c.effects)
 		}
 	}
 	_, effects := play(t, SetName{"Zoe"}, Enter{}, SetMarks{Mic: true}, joined{ada})
@@ -266,7 +266,7 @@ func TestLastMomentOfTheClock(t *testing.T) {
 	if _, err := parseEnvelope(e.encode()); err != nil {
 		t.Errorf("what we say after it is refused by the others: %s", e.encode())
 	}
-	if len(m.Chat) != 2 {
+	if len(m.chat.messages) != 2 {
 		t.Error(chats(m))
 	}
 	if _, err := parseEnvelope(says(ada, "1", "x", maxClock+1).env.encode()); err == nil {
@@ -280,8 +280,8 @@ func TestChatLimit(t *testing.T) {
 		events = append(events, says(ada, fmt.Sprint(i), fmt.Sprint("m", i), uint64(i+1)))
 	}
 	m, _ := play(t, events...)
-	if len(m.Chat) != maxChat || m.Chat[0].Text != "m20" {
-		t.Errorf("%d kept from %q on, want the last %d", len(m.Chat), m.Chat[0].Text, maxChat)
+	if len(m.chat.messages) != maxChat || m.chat.messages[0].Text != "m20" {
+		t.Errorf("%d kept from %q on, want the last %d", len(m.chat.messages), m.chat.messages[0].Text, maxChat)
 	}
 }
 

@@ -63,9 +63,6 @@ func New(cfg Config) *Room {
 	return r
 }
 
-// Command is one of Enter, SetName, SetMarks, Say, Resend.
-type Command = event
-
 // Do carries out a command. It does not block and loses none.
 func (r *Room) Do(c Command) {
 	if s, ok := c.(Say); ok && s.ID == "" {
@@ -120,7 +117,7 @@ func (r *Room) Run(ctx context.Context) error {
 		}
 	}
 	m, _ = next(m, over{err}, time.Now())
-	r.cfg.Changed(m.State)
+	r.cfg.Changed(m.state())
 	if err != nil {
 		return fmt.Errorf("meeting: %w", err)
 	}
@@ -135,8 +132,8 @@ type deadline struct {
 
 // loop feeds next and carries out what it says until ctx ends; it returns the last model.
 func (r *Room) loop(ctx context.Context) model {
-	m := model{State: State{Link: Connecting, Me: r.cfg.Me}}
-	r.cfg.Changed(m.State)
+	m := newModel(r.cfg.Me)
+	r.cfg.Changed(m.state())
 	var later []deadline
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -166,15 +163,15 @@ func (r *Room) loop(ctx context.Context) model {
 }
 
 func (r *Room) apply(m *model, ev event, now time.Time, later []deadline) []deadline {
-	old := m.Link
+	old := m.link
 	next, effects := next(*m, ev, now)
 	*m = next
-	if m.Link != old {
-		r.cfg.Log.Info("room", "from", old.String(), "to", m.Link.String(), "cause", fmt.Sprintf("%T", ev))
+	if m.link != old {
+		r.cfg.Log.Info("room", "from", old.String(), "to", m.link.String(), "cause", fmt.Sprintf("%T", ev))
 	}
 	r.cfg.Log.Debug("room", "event", fmt.Sprintf("%T", ev), "effects", len(effects))
 	if _, silent := ev.(sendCall); !silent {
-		r.cfg.Changed(m.State)
+		r.cfg.Changed(m.state())
 	}
 	for _, e := range effects {
 		switch e := e.(type) {

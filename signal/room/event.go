@@ -1,0 +1,90 @@
+package room
+
+import (
+	"time"
+
+	"parley/signal"
+)
+
+// event is something that happened: on the connection, at another member, or here.
+//
+//	source            events
+//	the connection    up, down, joined, left, sent, unsent, refused
+//	another member    received
+//	the user          a Command, leave, sendCall
+//	the clock         overdue, expired
+//	Run               over
+type event any
+
+type (
+	// up: connected; the others in the room, longest here first. If not resumed, they may
+	// have forgotten us.
+	up struct {
+		members []signal.ID
+		resumed bool
+	}
+	down     struct{ err error }
+	joined   struct{ id signal.ID }
+	left     struct{ id signal.ID }
+	sent     struct{ chat string } // the service has our message
+	unsent   struct{ chat string } // it could not be sent
+	refused  struct{}              // a message's seal or form was wrong
+	received struct {
+		from signal.ID
+		all  bool // addressed to everyone
+		env  envelope
+	}
+	overdue  struct{ asked signal.ID } // the history that we asked for has not come
+	expired  struct{ up int }          // members not back since that connection have gone
+	over     struct{ err error }       // the connection is gone for good
+	leave    struct{}
+	sendCall struct {
+		to      signal.ID
+		payload []byte
+	}
+)
+
+// Command is what the user wants of the room: Enter, SetName, SetMarks, Say or Resend.
+type Command interface{ command() }
+
+type (
+	// Enter goes from the lobby into the meeting: from now on the others see us.
+	Enter struct{}
+	// SetName changes our name.
+	SetName struct{ Name string }
+	// SetMarks tells the others what we send.
+	SetMarks struct{ Mic, Camera, Screen bool }
+	// Say sends a chat message to everyone.
+	Say struct {
+		ID   string // random; empty: Do draws one
+		Text string
+	}
+	// Resend tries a message that Failed again.
+	Resend struct{ ID string }
+)
+
+func (Enter) command()    {}
+func (SetName) command()  {}
+func (SetMarks) command() {}
+func (Say) command()      {}
+func (Resend) command()   {}
+
+// effect is something to do.
+type effect any
+
+type (
+	send struct {
+		to   signal.ID // empty: everyone
+		env  envelope
+		chat string // of our own chat message: sent or unsent will name it
+	}
+	deliver struct {
+		from    signal.ID
+		payload []byte
+	}
+	after struct { // an event after a while
+		wait time.Duration
+		ev   event
+	}
+	hangUp struct{} // flush what was sent, say goodbye, close
+)
