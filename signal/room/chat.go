@@ -43,22 +43,15 @@ func (c *chat) valid() bool {
 		return false
 	}
 	c.Name, c.Text = CleanName(c.Name), cleanText(c.Text)
-	return c.ID != "" && len(c.ID) <= 32 && c.From.Valid() && c.Text != "" && c.N <= maxClock
+	return c.ID != "" && len(c.ID) <= 32 && c.From.Valid() && c.Text != "" && c.N < signal.MaxNumber
 }
 
-// maxClock is where Lamport time stops: whoever claims a later one is refused, and ours stays
-// there, so that a member who claims the last moment cannot make us say what others refuse.
-const maxClock = signal.MaxNumber - 1
+// maxClock is the latest Lamport time that is believed. Whatever others claim, our own clock
+// has room to tick above it without leaving what JSON's numbers hold.
+const maxClock = signal.MaxNumber / 2
 
 // size is the most that a message takes as JSON, in bytes.
 func (c chat) size() int { return 6*len(c.Text) + 6*len(c.Name) + 128 }
-
-func (c chat) message(me signal.ID) Message {
-	return Message{
-		ID: c.ID, From: c.From, Name: c.Name, Text: c.Text, At: time.UnixMilli(c.At), N: c.N,
-		Mine: c.From == me, Status: Delivered,
-	}
-}
 
 func (m Message) chat() chat {
 	return chat{ID: m.ID, From: m.From, Name: m.Name, Text: m.Text, At: m.At.UnixMilli(), N: m.N}
@@ -74,10 +67,12 @@ const handInterval = 30 * time.Second
 
 // conversation is what was said, and how far we are in learning what was said before we came.
 type conversation struct {
-	messages []Message
-	clock    uint64      // Lamport time
-	asked    []signal.ID // for the history, the current one last
-	complete bool        // the history has come, or there is nobody to ask
+	messages []Message               // in order
+	clock    uint64                  // Lamport time
+	rested   map[signal.ID]time.Time // when an author's bucket of tokens is full again
+	flooded  uint64                  // messages refused because their author sent too many
+	asked    []signal.ID             // for the history, the current one last
+	complete bool                    // the history has come, or there is nobody to ask
 	handed   map[signal.ID]time.Time
 }
 
@@ -111,7 +106,7 @@ func (c conversation) next(ev event, p presence, now time.Time) (conversation, [
 	case Say:
 		return c.say(ev, p, now)
 	case Resend:
-		return c.resend(ev.ID)
+		return c.resend(ev.ID, p, now)
 	case received:
 		return c.receive(ev, p, now)
 	}
@@ -125,9 +120,7 @@ func (c conversation) receive(ev received, p presence, now time.Time) (conversat
 			return c.ask(p)
 		}
 	case ev.env.T == kindChat && ev.all: // what only some are told is no chat
-		x := *ev.env.Chat
-		x.From, x.Name = ev.from, p.members[p.find(ev.from)].Name // nobody speaks for others, but in a history
-		return c.remember([]chat{x}, p), nil
+		return c.hear(ev.from, *ev.env.Chat, p, now), nil
 	case ev.env.T == kindAsk && !ev.all:
 		last, again := c.handed[ev.from]
 		if !again || now.Sub(last) >= handInterval {
@@ -140,9 +133,47 @@ func (c conversation) receive(ev received, p presence, now time.Time) (conversat
 		}
 	case ev.env.T == kindHistory && !ev.all && slices.Contains(c.asked, ev.from): // nobody else may tell us what was said
 		c.complete = true
-		return c.remember(ev.env.History, p), nil
+		return c.learn(ev.from, ev.env.History, p, now), nil
 	}
 	return c, nil
+}
+
+// hear takes in what a member says now. Nobody speaks for others, but in a history.
+func (c conversation) hear(from signal.ID, x chat, p presence, now time.Time) conversation {
+	if c.has(x.ID) {
+		return c
+	}
+	var ok bool
+	if c, ok = c.allow(from, now); !ok {
+		c.flooded++
+		return c
+	}
+	return c.add(Message{
+		ID: x.ID, From: from, Name: p.members[p.find(from)].Name, Text: x.Text, At: now, heard: now,
+		N: c.place(from, x.N, now), Status: Delivered, by: from,
+	})
+}
+
+// learn takes in a history. Its times are those of who tells it, but none is later than now.
+func (c conversation) learn(from signal.ID, said []chat, p presence, now time.Time) conversation {
+	var news []Message
+	for _, x := range said {
+		if !c.has(x.ID) {
+			at := time.UnixMilli(x.At)
+			if at.After(now) {
+				at = now
+			}
+			news = append(news, Message{
+				ID: x.ID, From: x.From, Name: x.Name, Text: x.Text, At: at,
+				N: min(x.N, maxClock), Mine: x.From == p.me.ID, Status: Delivered, by: from,
+			})
+		}
+	}
+	return c.add(news...)
+}
+
+func (c conversation) has(id string) bool {
+	return slices.ContainsFunc(c.messages, func(m Message) bool { return m.ID == id })
 }
 
 // ask asks for the history: the member longest here that was not asked yet.
@@ -168,7 +199,8 @@ func (c conversation) handOn(to signal.ID) []effect {
 		effects = append(effects, send{to: to, env: envelope{T: kindHistory, History: part}})
 		part, size = nil, 0
 	}
-	for _, x := range c.said() {
+	for _, m := range c.delivered() {
+		x := m.chat()
 		if size+x.size() > historyRun && len(part) > 0 {
 			flush()
 		}
@@ -179,57 +211,48 @@ func (c conversation) handOn(to signal.ID) []effect {
 	return effects
 }
 
-// said is what everyone has been told, as much of the newest as fits historyMax.
-func (c conversation) said() []chat {
-	var all []chat
-	total := 0
-	for _, x := range slices.Backward(c.messages) {
-		if x.Status != Delivered {
-			continue
-		}
-		m := x.chat()
-		if total += m.size(); total > historyMax {
-			break
-		}
-		all = append(all, m)
-	}
-	slices.Reverse(all)
-	return all
+// delivered is what everyone has been told, as much as fits historyMax.
+func (c conversation) delivered() []Message {
+	said := slices.DeleteFunc(slices.Clone(c.messages), func(m Message) bool { return m.Status != Delivered })
+	author := func(m Message) signal.ID { return m.From }
+	return fair(said, maxChat, historyMax, author, func(m Message) int { return m.chat().size() })
 }
 
-// remember adds messages that are new to us, in the order that is the same for everyone.
-func (c conversation) remember(news []chat, p presence) conversation {
-	c.messages = slices.Clone(c.messages)
-	for _, x := range news {
-		c.clock = max(c.clock, x.N)
-		if !slices.ContainsFunc(c.messages, func(m Message) bool { return m.ID == x.ID }) {
-			c.messages = append(c.messages, x.message(p.me.ID))
-		}
+// add puts messages that are new to us in their places, and drops what is too much.
+func (c conversation) add(news ...Message) conversation {
+	c.messages = append(slices.Clone(c.messages), news...)
+	for _, m := range news {
+		c.clock = max(c.clock, m.N)
 	}
 	slices.SortStableFunc(c.messages, func(a, b Message) int {
-		return cmp.Or(cmp.Compare(a.N, b.N), a.At.Compare(b.At), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(a.N, b.N), cmp.Compare(a.ID, b.ID))
 	})
-	if over := len(c.messages) - maxChat; over > 0 {
-		c.messages = c.messages[over:]
-	}
+	bearer := func(m Message) signal.ID { return m.by }
+	c.messages = fair(c.messages, maxChat, maxKept, bearer, func(m Message) int { return len(m.Text) })
 	return c
 }
 
 func (c conversation) say(ev Say, p presence, now time.Time) (conversation, []effect) {
 	text := cleanText(ev.Text)
-	if text == "" {
+	if text == "" || c.has(ev.ID) {
 		return c, nil
 	}
-	c.clock = min(c.clock+1, maxClock)
-	x := chat{ID: ev.ID, From: p.me.ID, Name: p.me.Name, Text: text, At: now.UnixMilli(), N: c.clock}
-	c = c.remember([]chat{x}, p)
-	c.messages = withStatus(c.messages, x.ID, Sending)
-	return c, []effect{send{env: envelope{T: kindChat, Chat: &x}, chat: x.ID}}
+	m := Message{
+		ID: ev.ID, From: p.me.ID, Name: p.me.Name, Text: text, At: now, heard: now,
+		N: c.clock + 1, Mine: true, Status: Failed, by: p.me.ID,
+	}
+	return c.add(m).resend(m.ID, p, now)
 }
 
-func (c conversation) resend(id string) (conversation, []effect) {
+// resend sends a message of ours that is not on its way, unless the others would refuse it
+// because we have sent too many.
+func (c conversation) resend(id string, p presence, now time.Time) (conversation, []effect) {
 	i := slices.IndexFunc(c.messages, func(m Message) bool { return m.ID == id && m.Status == Failed })
 	if i < 0 {
+		return c, nil
+	}
+	var ok bool
+	if c, ok = c.allow(p.me.ID, now); !ok {
 		return c, nil
 	}
 	c.messages = withStatus(c.messages, id, Sending)

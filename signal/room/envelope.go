@@ -8,12 +8,12 @@ import (
 // Limits of what members say to each other. What is longer is refused when it comes from
 // others and cut when it is our own.
 const (
-	MaxName    = 64   // characters
-	MaxText    = 4000 // characters of one chat message
+	MaxName    = 64   // grapheme clusters
+	MaxText    = 4000 // code points of one chat message
 	maxChat    = 500  // messages kept and handed on
 	maxPayload = 60 << 10
 	historyRun = 32 << 10 // bytes of one part of the history, so that it fits a body
-	historyMax = 1 << 20  // bytes handed on to one newcomer, newest first
+	historyMax = 1 << 20  // bytes handed on to one newcomer
 )
 
 // envelope is the plaintext of a sealed body; PROTOCOL.md, "Between members", describes it.

@@ -21,7 +21,7 @@ func newModel(me Member) model {
 // state is what the model shows to others.
 func (m model) state() State {
 	return State{
-		Link: m.link, Err: m.err, Refused: m.refused,
+		Link: m.link, Err: m.err, Refused: m.refused + m.chat.flooded,
 		Me: m.presence.me, Members: m.presence.members, Chat: m.chat.messages,
 	}
 }

@@ -2,6 +2,7 @@ package room
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -151,11 +152,14 @@ func (p presence) hello(to signal.ID) effect {
 
 // meet takes in how a member presents itself.
 func (p presence) meet(id signal.ID, c card, now time.Time) presence {
-	x := Member{ID: id, Name: c.Name, Present: c.Present, Mic: c.Mic, Camera: c.Camera, Screen: c.Screen}
+	x := Member{ID: id, claimed: c.Name, Present: c.Present, Mic: c.Mic, Camera: c.Camera, Screen: c.Screen}
 	x.Earlier = slices.Contains(p.earlier, x.ID)
 	i := p.find(id)
 	if i >= 0 {
-		x.Since = p.members[i].Since
+		x.Since, x.Name = p.members[i].Since, p.members[i].Name
+	}
+	if i < 0 || p.members[i].claimed != c.Name {
+		x.Name = p.distinct(c.Name, id)
 	}
 	if x.Present && x.Since.IsZero() {
 		x.Since = now
@@ -170,4 +174,23 @@ func (p presence) meet(id signal.ID, c card, now time.Time) presence {
 		return cmp.Compare(slices.Index(p.here, a.ID), slices.Index(p.here, b.ID))
 	})
 	return p
+}
+
+// distinct tells a member's name apart from those of the others and from ours: whoever comes
+// second with a name, or with one that looks like it, gets a number. No name stays as it is.
+func (p presence) distinct(name string, id signal.ID) string {
+	if name == "" {
+		return ""
+	}
+	taken := map[string]bool{likeness(p.me.Name): true}
+	for _, x := range p.members {
+		if x.ID != id {
+			taken[likeness(x.Name)] = true
+		}
+	}
+	told := name
+	for n := 2; taken[likeness(told)]; n++ {
+		told = fmt.Sprintf("%s (%d)", name, n)
+	}
+	return told
 }

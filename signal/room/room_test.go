@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"parley/signal"
+	"parley/signal/client"
 	"parley/signal/server"
 )
 
@@ -204,5 +206,81 @@ func TestSpeakThroughAFlood(t *testing.T) {
 	bo.waitFor(t, "read all", func(s State) bool { return len(s.Chat) == 20 })
 	ada.waitFor(t, "delivered all", func(s State) bool {
 		return !slices.ContainsFunc(s.Chat, func(m Message) bool { return m.Status != Delivered })
+	})
+}
+
+// mallory is a member that speaks the protocol and keeps none of its manners: after greeting
+// everybody it sends the given chats, as fast as the service takes them.
+func mallory(t *testing.T, url string, keys signal.Keys, chats []chat) {
+	t.Helper()
+	id := signal.NewID()
+	sealer := signal.NewSealer(keys, id)
+	connected := make(chan []signal.ID, 1)
+	c := client.New(client.Config{
+		URL: url, Room: keys.Room, ID: id, Log: slog.New(slog.DiscardHandler),
+		Events: func(ev client.Event) {
+			if up, ok := ev.(client.Connected); ok {
+				connected <- up.Members
+			}
+		},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	var g errgroup.Group
+	g.Go(func() error { return c.Run(ctx) })
+	t.Cleanup(func() {
+		cancel()
+		if err := g.Wait(); err != nil {
+			t.Error("mallory:", err)
+		}
+	})
+	say := func(to signal.ID, e envelope) {
+		seq, body := sealer.Seal(to, e.encode())
+		if err := c.Send(to, seq, body, func(error) {}); err != nil {
+			t.Error("mallory:", err)
+		}
+	}
+	for _, to := range <-connected {
+		say(to, envelope{T: kindHello, Card: &card{Name: "Mallory", Present: true}})
+	}
+	for _, x := range chats {
+		x.From = id
+		say("", envelope{T: kindChat, Chat: &x})
+	}
+}
+
+func TestFloodThroughTheService(t *testing.T) {
+	url, keys := rendezvous(t), signal.Derive(signal.NewCode())
+	ada := enter(t, url, keys, "Ada", true)
+	bo := enter(t, url, keys, "Bo", true)
+	for _, p := range []*person{ada, bo} {
+		p.waitFor(t, "met", func(s State) bool { return len(s.Present()) == 1 })
+	}
+	for i := range 10 {
+		bo.Do(Say{Text: fmt.Sprint(i)})
+	}
+	ada.waitFor(t, "read Bo", func(s State) bool { return len(s.Chat) == 10 })
+	var flood []chat
+	for i := range maxChat + 100 {
+		flood = append(flood, chat{
+			ID: fmt.Sprint("z", i), Name: "Bo", Text: "flood \u202ereversed", N: signal.MaxNumber - 1,
+			At: time.Now().AddDate(10, 0, 0).UnixMilli(),
+		})
+	}
+	start := time.Now()
+	mallory(t, url, keys, flood)
+	s := ada.waitFor(t, "refused most of it", func(s State) bool { return s.Refused > maxChat/2 })
+	for i := range 10 {
+		if s.Chat[i].Name != "Bo" || s.Chat[i].Text != fmt.Sprint(i) {
+			t.Errorf("in place %d stands %q of %s", i, s.Chat[i].Text, s.Chat[i].Name)
+		}
+	}
+	for _, m := range s.Chat[10:] {
+		if m.Name != "Mallory" || strings.Contains(m.Text, "\u202e") || m.At.Before(start) || m.At.After(time.Now()) {
+			t.Errorf("%q of %s at %s", m.Text, m.Name, m.At)
+		}
+	}
+	bo.Do(Say{Text: "still here"})
+	ada.waitFor(t, "read Bo again", func(s State) bool {
+		return slices.ContainsFunc(s.Chat, func(m Message) bool { return m.Text == "still here" })
 	})
 }

@@ -38,19 +38,21 @@ type State struct {
 	Me      Member
 	Members []Member // the others that have greeted us, longest here first
 	Chat    []Message
-	Refused uint64 // messages that were changed, replayed, reflected, reordered or senseless
+	Refused uint64 // messages that were changed, replayed, reflected, reordered, senseless or too many
 }
 
 // Member is one participant, the way they present themselves.
 type Member struct {
 	ID      signal.ID
-	Name    string
-	Present bool // in the meeting; false while still in the lobby
+	Name    string // unlike the others': a second Ada is "Ada (2)"
+	Present bool   // in the meeting; false while still in the lobby
 	Mic     bool
 	Camera  bool
 	Screen  bool      // shares a screen
 	Earlier bool      // came to the rendezvous before us
 	Since   time.Time // when we saw them go from lobby to meeting
+
+	claimed string // the name that they gave
 }
 
 // Message is one line of chat.
@@ -59,10 +61,13 @@ type Message struct {
 	From   signal.ID
 	Name   string // the author's name when it was written
 	Text   string
-	At     time.Time // the author's clock
+	At     time.Time // when it came, by our clock; in a history, by the clock of who told it
 	N      uint64    // Lamport time: after everything its author had seen (Lamport 1978)
 	Mine   bool
 	Status Delivery // of our own messages
+
+	heard time.Time // zero: learnt from a history
+	by    signal.ID // who brought it: its author, or who told the history
 }
 
 // Delivery says how far a message of ours has come.
