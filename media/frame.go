@@ -1,7 +1,9 @@
 package media
 
 import (
+	"fmt"
 	"image"
+	"image/color"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,6 +83,28 @@ func (f *Frame) Release() {
 
 // Bounds is the frame's rectangle at the origin.
 func (f *Frame) Bounds() image.Rectangle { return image.Rect(0, 0, f.Width, f.Height) }
+
+// Check reports whether the planes hold the picture that the size promises, which C code has to rely
+// on. Otherwise it is ErrFormat.
+func (f *Frame) Check() error {
+	if f.Width < 1 || f.Height < 1 || f.Width > MaxDimension || f.Height > MaxDimension {
+		return fmt.Errorf("frame of %dx%d: %w", f.Width, f.Height, ErrFormat)
+	}
+	cw, ch := (f.Width+1)/2, (f.Height+1)/2
+	if f.YStride < f.Width || f.UVStride < cw ||
+		len(f.Y) < f.YStride*(f.Height-1)+f.Width ||
+		len(f.U) < f.UVStride*(ch-1)+cw || len(f.V) < f.UVStride*(ch-1)+cw {
+		return fmt.Errorf("frame of %dx%d has too small planes: %w", f.Width, f.Height, ErrFormat)
+	}
+	return nil
+}
+
+// ColorModel and At make a frame an image.Image, so that it passes through libraries that carry images.
+// Slow: for whole pictures there is YCbCr.
+func (f *Frame) ColorModel() color.Model { return color.YCbCrModel }
+
+// At implements image.Image.
+func (f *Frame) At(x, y int) color.Color { return f.YCbCr().At(x, y) }
 
 // YCbCr is a view of the frame as the standard library's image type; it shares memory.
 func (f *Frame) YCbCr() *image.YCbCr {

@@ -5,6 +5,7 @@ package media
 import (
 	"context"
 	"errors"
+	"fmt"
 	"image"
 )
 
@@ -59,6 +60,33 @@ type Device struct {
 	ID      string
 	Name    string
 	Default bool
+}
+
+// Choose finds the device that spec means: the default one (or else the first), or one
+// with this ID, or else this name.
+func Choose(devices []Device, kind Kind, spec string) (Device, error) {
+	if spec == SpecDefault || spec == "" {
+		for _, d := range devices {
+			if d.Default {
+				return d, nil
+			}
+		}
+		if len(devices) > 0 {
+			return devices[0], nil
+		}
+		return Device{}, fmt.Errorf("open %s: %w", kind, ErrNoDevice)
+	}
+	for _, d := range devices {
+		if d.ID == spec {
+			return d, nil
+		}
+	}
+	for _, d := range devices {
+		if d.Name == spec {
+			return d, nil
+		}
+	}
+	return Device{}, fmt.Errorf("open %s %q: %w", kind, spec, ErrNoDevice)
 }
 
 // Devices lists and opens what the machine has. A spec is one of the Spec constants, a

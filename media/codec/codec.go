@@ -1,11 +1,15 @@
-// Package codec codes and decodes video (libvpx) and sound (Opus), takes echo and noise out of
-// sound (WebRTC), and converts, scales and mirrors pictures (libyuv).
+// Package codec puts the codecs together that a call needs: video (vpx), sound (opus), the clean-up of
+// a microphone's sound (apm), and the conversion and scaling of pictures (yuv).
 package codec
 
 import (
-	"fmt"
+	"image"
 
 	"parley/media"
+	"parley/media/codec/apm"
+	"parley/media/codec/opus"
+	"parley/media/codec/vpx"
+	"parley/media/codec/yuv"
 )
 
 // Codecs implements media.Codecs and media.PixelConverter. It holds no state and is safe
@@ -20,17 +24,40 @@ var (
 // New returns the codecs of this machine.
 func New() Codecs { return Codecs{} }
 
-// checkFrame reports whether f's planes hold the picture that its size promises, which C
-// code has to rely on.
-func checkFrame(f *media.Frame) error {
-	if f.Width < 1 || f.Height < 1 || f.Width > media.MaxDimension || f.Height > media.MaxDimension {
-		return fmt.Errorf("frame of %dx%d: %w", f.Width, f.Height, media.ErrFormat)
-	}
-	cw, ch := (f.Width+1)/2, (f.Height+1)/2
-	if f.YStride < f.Width || f.UVStride < cw ||
-		len(f.Y) < f.YStride*(f.Height-1)+f.Width ||
-		len(f.U) < f.UVStride*(ch-1)+cw || len(f.V) < f.UVStride*(ch-1)+cw {
-		return fmt.Errorf("frame of %dx%d has too small planes: %w", f.Width, f.Height, media.ErrFormat)
-	}
-	return nil
+// VideoEncoder implements media.Codecs.
+func (Codecs) VideoEncoder(cfg media.VideoConfig) (media.VideoEncoder, error) {
+	return vpx.NewEncoder(cfg)
+}
+
+// VideoDecoder implements media.Codecs.
+func (Codecs) VideoDecoder(codec media.Codec) (media.VideoDecoder, error) {
+	return vpx.NewDecoder(codec)
+}
+
+// AudioEncoder implements media.Codecs.
+func (Codecs) AudioEncoder(cfg media.AudioConfig) (media.AudioEncoder, error) {
+	return opus.NewEncoder(cfg)
+}
+
+// AudioDecoder implements media.Codecs.
+func (Codecs) AudioDecoder(channels int) (media.AudioDecoder, error) {
+	return opus.NewDecoder(channels)
+}
+
+// AudioProcessor implements media.Codecs.
+func (Codecs) AudioProcessor(cfg media.AudioProcessing) (media.AudioProcessor, error) {
+	return apm.New(cfg)
+}
+
+// Paint implements media.Codecs.
+func (Codecs) Paint(dst *image.RGBA, f *media.Frame, crop image.Rectangle, mirror bool) error {
+	return yuv.Paint(dst, f, crop, mirror)
+}
+
+// Scale implements media.Codecs.
+func (Codecs) Scale(dst, src *media.Frame) error { return yuv.Scale(dst, src) }
+
+// Convert implements media.PixelConverter.
+func (Codecs) Convert(dst *media.Frame, format media.PixelFormat, data []byte, stride int) error {
+	return yuv.Convert(dst, format, data, stride)
 }

@@ -8,12 +8,13 @@ import (
 	"fmt"
 	"image"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"parley/media"
+	"parley/media/device/file"
+	"parley/media/device/pulse"
+	"parley/media/device/v4l2"
+	"parley/media/device/x11"
 )
 
 // Config is what a Manager needs from outside.
@@ -22,13 +23,41 @@ type Config struct {
 	Log     *slog.Logger         // nil is silent
 }
 
+// driver is one way to come by devices: a kind of hardware, or files that stand in for it. What it
+// opens, it says by having the methods of one or more of the interfaces below.
+type driver interface {
+	// List names what is there of a kind; of a kind that the driver does not know, nothing.
+	List(media.Kind) ([]media.Device, error)
+	// Takes says whether a spec is for this driver to open.
+	Takes(kind media.Kind, spec string) bool
+	// Close lets go of what the driver shares between devices. They must have been closed before.
+	Close() error
+}
+
+type (
+	cameras interface {
+		OpenCamera(spec string) (media.VideoSource, error)
+	}
+	screens interface {
+		OpenScreen(id string, o media.ScreenOptions) (media.VideoSource, error)
+		Shareables(preview image.Point) ([]media.Shareable, error)
+	}
+	microphones interface {
+		OpenMicrophone(spec string) (media.AudioSource, error)
+	}
+	speakers interface {
+		OpenSpeaker(spec string) (media.AudioSink, error)
+	}
+	systemSounds interface {
+		OpenSystemSound() (media.AudioSource, error)
+	}
+)
+
 // Manager is the media.Devices of this machine. Nothing is opened before the first call
 // that needs it. All methods may be called from any goroutine.
 type Manager struct {
 	log     *slog.Logger
-	video   *registry
-	screens screenSystem
-	audio   *audioSystem
+	drivers []driver // the first that takes a spec opens it
 }
 
 var _ media.Devices = (*Manager)(nil)
@@ -39,31 +68,105 @@ func New(cfg Config) *Manager {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Manager{log: log, video: newRegistry(cfg.Convert), screens: screenSystem{cfg.Convert}, audio: newAudioSystem(log)}
+	return &Manager{log: log, drivers: []driver{
+		file.Driver{}, v4l2.New(cfg.Convert), x11.New(cfg.Convert), pulse.New(log),
+	}}
 }
 
 // Close lets go of the sound system and of the registered drivers. What is still open
 // must have been closed before.
 func (m *Manager) Close() error {
-	m.video.close()
-	return m.audio.close()
+	var all []error
+	for _, d := range m.drivers {
+		all = append(all, d.Close())
+	}
+	return errors.Join(all...)
 }
 
 // List names the devices of a kind. No device at all is an empty list, not an error.
 func (m *Manager) List(kind media.Kind) ([]media.Device, error) {
-	switch kind {
-	case media.Camera:
-		return m.video.list(kind)
-	case media.Screen:
-		return m.screens.list()
-	case media.Microphone, media.Speaker:
-		devices, err := m.audio.list(kind)
-		if errors.Is(err, media.ErrNoDevice) {
-			return nil, nil
+	var out []media.Device
+	for _, d := range m.drivers {
+		devices, err := d.List(kind)
+		if err != nil {
+			return nil, err
 		}
-		return devices, err
+		out = append(out, devices...)
 	}
-	return nil, fmt.Errorf("list devices of kind %d: %w", kind, media.ErrUnsupported)
+	return out, nil
+}
+
+// find returns the driver for a spec as what it opens.
+func find[D any](m *Manager, kind media.Kind, spec string) (D, error) {
+	for _, d := range m.drivers {
+		if opens, ok := d.(D); ok && d.Takes(kind, spec) {
+			return opens, nil
+		}
+	}
+	var none D
+	return none, fmt.Errorf("open %s %q: %w", kind, spec, media.ErrUnsupported)
+}
+
+// OpenCamera opens the first camera, the test pattern, a .y4m file, or a camera by its ID
+// or name.
+func (m *Manager) OpenCamera(spec string) (media.VideoSource, error) {
+	d, err := find[cameras](m, media.Camera, spec)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.OpenCamera(spec)
+	return s, file.Explain(err, media.Camera, spec)
+}
+
+// OpenScreen opens a screen or a window by its ID from List or Shareables, a part of the
+// screen by the ID "region:X,Y,WxH" in pixels, or the default screen. None of them is ever
+// busy.
+func (m *Manager) OpenScreen(id string, o media.ScreenOptions) (media.VideoSource, error) {
+	d, err := find[screens](m, media.Screen, id)
+	if err != nil {
+		return nil, err
+	}
+	return d.OpenScreen(id, o)
+}
+
+// Shareables implements media.Devices.
+func (m *Manager) Shareables(preview image.Point) ([]media.Shareable, error) {
+	d, err := find[screens](m, media.Screen, media.SpecDefault)
+	if err != nil {
+		return nil, err
+	}
+	return d.Shareables(preview)
+}
+
+// OpenMicrophone opens the default microphone, the tone, a .wav file, or a microphone by
+// its ID or name.
+func (m *Manager) OpenMicrophone(spec string) (media.AudioSource, error) {
+	d, err := find[microphones](m, media.Microphone, spec)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.OpenMicrophone(spec)
+	return s, file.Explain(err, media.Microphone, spec)
+}
+
+// OpenSpeaker opens the default speaker, a .wav file to write, or a speaker by its ID or
+// name.
+func (m *Manager) OpenSpeaker(spec string) (media.AudioSink, error) {
+	d, err := find[speakers](m, media.Speaker, spec)
+	if err != nil {
+		return nil, err
+	}
+	s, err := d.OpenSpeaker(spec)
+	return s, file.Explain(err, media.Speaker, spec)
+}
+
+// OpenSystemSound opens what the machine plays, without what this process plays.
+func (m *Manager) OpenSystemSound() (media.AudioSource, error) {
+	d, err := find[systemSounds](m, media.Speaker, media.SpecDefault)
+	if err != nil {
+		return nil, err
+	}
+	return d.OpenSystemSound()
 }
 
 // watchInterval is how often Watch looks: soon enough for somebody who has just plugged in
@@ -110,92 +213,4 @@ func (m *Manager) fingerprint(kind media.Kind) string {
 		return "error: " + err.Error()
 	}
 	return fmt.Sprint(devices)
-}
-
-// OpenCamera opens the first camera, the test pattern, a .y4m file, or a camera by its ID
-// or name.
-func (m *Manager) OpenCamera(spec string) (media.VideoSource, error) {
-	switch {
-	case spec == media.SpecTest || strings.HasPrefix(spec, media.SpecTest+":"):
-		return openPattern(spec)
-	case isFile(spec, ".y4m"):
-		return openY4M(spec)
-	}
-	s, err := m.video.open(media.Camera, spec)
-	return s, explainFile(err, spec, ".y4m", y4mHint)
-}
-
-// OpenScreen opens a screen or a window by its ID from List or Shareables, a part of the
-// screen by the ID "region:X,Y,WxH" in pixels, or the default screen. None of them is ever
-// busy.
-func (m *Manager) OpenScreen(id string, o media.ScreenOptions) (media.VideoSource, error) {
-	return m.screens.open(id, o)
-}
-
-// Shareables implements media.Devices.
-func (m *Manager) Shareables(preview image.Point) ([]media.Shareable, error) {
-	return m.screens.shareables(preview)
-}
-
-// OpenMicrophone opens the default microphone, the tone, a .wav file, or a microphone by
-// its ID or name.
-func (m *Manager) OpenMicrophone(spec string) (media.AudioSource, error) {
-	switch {
-	case spec == media.SpecTone || strings.HasPrefix(spec, media.SpecTone+":"):
-		return openTone(spec)
-	case isFile(spec, ".wav"):
-		return openWAVSource(spec)
-	}
-	s, err := m.audio.openMicrophone(spec)
-	return s, explainFile(err, spec, ".wav", wavHint)
-}
-
-// OpenSpeaker opens the default speaker, a .wav file to write, or a speaker by its ID or
-// name.
-func (m *Manager) OpenSpeaker(spec string) (media.AudioSink, error) {
-	if isFile(spec, ".wav") {
-		return createWAVSink(spec)
-	}
-	s, err := m.audio.openSpeaker(spec)
-	return s, explainFile(err, spec, ".wav", "only .wav can be written")
-}
-
-func isFile(spec, ext string) bool { return strings.EqualFold(filepath.Ext(spec), ext) }
-
-// explainFile says more when what was not found as a device is a file of another type.
-func explainFile(err error, spec, ext, hint string) error {
-	if err == nil || !errors.Is(err, media.ErrNoDevice) {
-		return err
-	}
-	if st, statErr := os.Stat(spec); statErr == nil && st.Mode().IsRegular() {
-		return fmt.Errorf("open %q: not a %s file; %s: %w", spec, ext, hint, media.ErrFormat)
-	}
-	return err
-}
-
-// choose finds the device that spec means: the default one (or else the first), or one
-// with this ID, or else this name.
-func choose(devices []media.Device, kind media.Kind, spec string) (media.Device, error) {
-	if spec == media.SpecDefault || spec == "" {
-		for _, d := range devices {
-			if d.Default {
-				return d, nil
-			}
-		}
-		if len(devices) > 0 {
-			return devices[0], nil
-		}
-		return media.Device{}, fmt.Errorf("open %s: %w", kind, media.ErrNoDevice)
-	}
-	for _, d := range devices {
-		if d.ID == spec {
-			return d, nil
-		}
-	}
-	for _, d := range devices {
-		if d.Name == spec {
-			return d, nil
-		}
-	}
-	return media.Device{}, fmt.Errorf("open %s %q: %w", kind, spec, media.ErrNoDevice)
 }

@@ -1,0 +1,6 @@
+//go:build !static_vpx
+
+package vpx
+
+// #cgo pkg-config: vpx
+import "C"

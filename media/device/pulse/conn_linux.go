@@ -1,0 +1,114 @@
+package pulse
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jfreymuth/pulse/proto"
+
+	"parley/media"
+)
+
+// pulseTimeout is how long the sound server may take to answer.
+const pulseTimeout = 3 * time.Second
+
+// pulseConn speaks to a PulseAudio server, or PipeWire's stand-in for one, by its native
+// protocol. miniaudio, which plays and records otherwise, cannot listen to single programs.
+type pulseConn struct {
+	*proto.Client
+	conn  net.Conn
+	ended chan struct{} // closed when nothing comes any more
+}
+
+// dialPulse connects to the user's server. callback gets what the server says by itself, on
+// one goroutine, and must not ask it anything. Without a server it is ErrNoDevice.
+func dialPulse(callback func(message any)) (*pulseConn, error) {
+	path, err := pulseSocket()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("no sound server: %w: %w", media.ErrNoDevice, err)
+	}
+	p := &pulseConn{Client: &proto.Client{Callback: callback}, conn: conn, ended: make(chan struct{})}
+	p.SetTimeout(pulseTimeout)
+	p.Open(&endingConn{Conn: conn, ended: p.ended})
+	if err := p.greet(); err != nil {
+		p.close()
+		return nil, fmt.Errorf("talk to the sound server: %w", err)
+	}
+	return p, nil
+}
+
+func (p *pulseConn) greet() error {
+	cookie, err := os.ReadFile(pulseCookie())
+	if errors.Is(err, fs.ErrNotExist) {
+		cookie, err = make([]byte, 256), nil // good for servers that want none
+	}
+	if err != nil {
+		return err
+	}
+	var hello proto.AuthReply
+	if err := p.Request(&proto.Auth{Version: p.Version(), Cookie: cookie}, &hello); err != nil {
+		return err
+	}
+	p.SetVersion(hello.Version)
+	return p.Request(&proto.SetClientName{Props: proto.PropList{
+		"application.name":       proto.PropListString("Parley"),
+		"application.process.id": proto.PropListString(strconv.Itoa(os.Getpid())),
+	}}, &proto.SetClientNameReply{})
+}
+
+// close hangs up and waits until nothing comes any more.
+func (p *pulseConn) close() {
+	p.conn.Close()
+	<-p.ended
+}
+
+// endingConn tells when reading has ended: the library does not.
+type endingConn struct {
+	net.Conn
+	ended chan struct{}
+	once  sync.Once
+}
+
+func (c *endingConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil {
+		c.once.Do(func() { close(c.ended) })
+	}
+	return n, err
+}
+
+// pulseSocket is where the server listens. One on another machine is ErrUnsupported.
+func pulseSocket() (string, error) {
+	server := os.Getenv("PULSE_SERVER")
+	if server == "" {
+		return filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "pulse", "native"), nil
+	}
+	for _, s := range strings.Fields(server) {
+		if _, rest, ok := strings.Cut(s, "}"); ok && s[0] == '{' {
+			s = rest
+		}
+		if s = strings.TrimPrefix(s, "unix:"); strings.HasPrefix(s, "/") {
+			return s, nil
+		}
+	}
+	return "", fmt.Errorf("sound server on another machine: %w", media.ErrUnsupported)
+}
+
+func pulseCookie() string {
+	if path := os.Getenv("PULSE_COOKIE"); path != "" {
+		return path
+	}
+	return filepath.Join(os.Getenv("HOME"), ".config", "pulse", "cookie")
+}

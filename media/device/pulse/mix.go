@@ -1,0 +1,85 @@
+package pulse
+
+import (
+	"time"
+
+	"parley/media"
+)
+
+const (
+	// soundChannels is how many channels system sound has.
+	soundChannels = 2
+	// soundCushion is how many blocks of a program are held back, against the jitter with
+	// which the server hands them over.
+	soundCushion = 3
+	// soundMost is how many blocks of a program are held at the most; older ones are dropped
+	// and counted.
+	soundMost = 20
+	// soundSilence is how long nothing may come before silence is made up, as far behind.
+	soundSilence = 50 * time.Millisecond
+)
+
+const soundBlock = media.BlockSamples * soundChannels
+
+// soundMix adds up what several programs play. Their sound comes at the pace of the device
+// that they play on: as soon as one of them has a cushion and a block more, a block of all is
+// made. It is pure: time is told.
+type soundMix struct {
+	programs map[uint32]*soundQueue
+	last     time.Time // of the last block
+	dropped  int       // samples
+}
+
+// soundQueue is what one program has played.
+type soundQueue struct {
+	pcm     []int16
+	playing bool // the cushion has been filled
+}
+
+// add takes what a program has played: interleaved 16 bit samples, little-endian.
+func (m *soundMix) add(program uint32, data []byte) {
+	q := m.programs[program]
+	if q == nil {
+		return
+	}
+	for ; len(data) >= 2; data = data[2:] {
+		q.pcm = append(q.pcm, int16(uint16(data[0])|uint16(data[1])<<8))
+	}
+	if over := len(q.pcm) - soundMost*soundBlock; over > 0 {
+		q.pcm = append(q.pcm[:0], q.pcm[over:]...)
+		m.dropped += over
+	}
+}
+
+// take writes the next block, if there is one by now.
+func (m *soundMix) take(block []int16, now time.Time) bool {
+	ready := false
+	for _, q := range m.programs {
+		if len(q.pcm) >= (soundCushion+1)*soundBlock {
+			q.playing, ready = true, true
+		}
+	}
+	switch late := now.Sub(m.last); {
+	case ready:
+		m.last = now
+	case late > 4*soundSilence: // the first block, or after a sleep of the machine
+		m.last = now.Add(-soundSilence)
+	case late >= soundSilence+media.BlockDuration:
+		m.last = m.last.Add(media.BlockDuration)
+	default:
+		return false
+	}
+	clear(block)
+	for _, q := range m.programs {
+		if !q.playing {
+			continue
+		}
+		n := min(len(q.pcm), soundBlock)
+		for i, v := range q.pcm[:n] {
+			block[i] = int16(min(max(int(block[i])+int(v), -1<<15), 1<<15-1))
+		}
+		q.pcm = append(q.pcm[:0], q.pcm[n:]...)
+		q.playing = n == soundBlock // who has paused fills the cushion again
+	}
+	return true
+}

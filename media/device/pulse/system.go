@@ -1,0 +1,313 @@
+// Package pulse opens microphones and speakers through miniaudio, on PulseAudio (or PipeWire in its
+// place) and other sound systems, and what the machine plays through PulseAudio itself.
+package pulse
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/gen2brain/malgo"
+
+	"parley/media"
+)
+
+// Sound systems in the order of preference. miniaudio's null backend, which pretends to be
+// a device, is not among them; and JACK is not, because it would start a server.
+var audioBackends = []malgo.Backend{
+	malgo.BackendPulseaudio, malgo.BackendAlsa, malgo.BackendCoreaudio, malgo.BackendWasapi,
+}
+
+const (
+	// audioListAge is how long a device list counts as fresh. Open devices and Watch all
+	// ask; the sound server is asked once.
+	audioListAge = 250 * time.Millisecond
+	// audioRetry is the pause after finding no sound system, and audioRareRetry that where
+	// there is not even a trace of one: miniaudio loses 24 KB with every try that fails.
+	audioRetry     = 2 * time.Second
+	audioRareRetry = time.Minute
+	// monitorSuffix marks the PulseAudio sources that hear what a speaker plays.
+	monitorSuffix = ".monitor"
+)
+
+// audioContext is a connection to a sound system. It lives as long as the system or a
+// device holds it, so that devices of a server that has died can still be closed.
+type audioContext struct {
+	*malgo.AllocatedContext
+	refs int // guarded by Driver.mu
+}
+
+// Driver owns the connection to the sound system and its device lists. One mutex
+// guards all: miniaudio's PulseAudio main loop of a context takes one caller at a time.
+type Driver struct {
+	log *slog.Logger
+
+	mu      sync.Mutex
+	current *audioContext // nil before the first use and after the server has gone
+	failed  time.Time     // of the last try that found nothing
+	listed  time.Time     // when devices were listed
+	devices map[media.Kind][]audioDevice
+}
+
+// audioDevice is a device with the ID that miniaudio opens it by.
+type audioDevice struct {
+	media.Device
+	id      malgo.DeviceID
+	monitor bool
+}
+
+// New returns a driver, which connects to the sound system when it is asked something.
+func New(log *slog.Logger) *Driver { return &Driver{log: log} }
+
+// Takes says that every microphone and speaker is one of these.
+func (a *Driver) Takes(kind media.Kind, _ string) bool {
+	return kind == media.Microphone || kind == media.Speaker
+}
+
+// Close lets go of the connection.
+func (a *Driver) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.retire()
+	return nil
+}
+
+// retire lets go of the current connection.
+func (a *Driver) retire() {
+	if a.current != nil {
+		a.release(a.current)
+	}
+	a.current, a.devices, a.listed = nil, nil, time.Time{}
+}
+
+// release drops a reference to c and disconnects with the last one.
+func (a *Driver) release(c *audioContext) {
+	if c.refs--; c.refs == 0 {
+		if err := c.Uninit(); err != nil {
+			a.log.Debug("disconnect from sound system", "err", err)
+		}
+		c.Free()
+	}
+}
+
+// List leaves out the monitors. Without a sound system there are no devices.
+func (a *Driver) List(kind media.Kind) ([]media.Device, error) {
+	if !a.Takes(kind, "") {
+		return nil, nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all, err := a.refresh(kind)
+	if errors.Is(err, media.ErrNoDevice) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []media.Device
+	for _, d := range all {
+		if !d.monitor {
+			out = append(out, d.Device)
+		}
+	}
+	return out, nil
+}
+
+// refresh returns the devices of a kind, at most audioListAge old, connecting if need be.
+// Without a sound system it is ErrNoDevice. a.mu is held.
+func (a *Driver) refresh(kind media.Kind) ([]audioDevice, error) {
+	if a.current != nil && time.Since(a.listed) < audioListAge {
+		return a.devices[kind], nil
+	}
+	if a.current != nil {
+		if err := a.ask(); err == nil {
+			return a.devices[kind], nil
+		}
+		a.retire() // the server has gone; perhaps it is back already
+	}
+	none := fmt.Errorf("list %ss: no sound system: %w", kind, media.ErrNoDevice)
+	if since := time.Since(a.failed); since < audioRetry || since < audioRareRetry && !soundInSight() {
+		return nil, none
+	}
+	for _, b := range audioBackends {
+		if b == malgo.BackendAlsa && !haveALSA() {
+			continue // libasound would complain on standard error
+		}
+		ctx, err := malgo.InitContext([]malgo.Backend{b}, malgo.ContextConfig{}, func(text string) {
+			a.log.Debug("miniaudio", "text", strings.TrimSpace(text))
+		})
+		if err != nil {
+			continue
+		}
+		a.current = &audioContext{AllocatedContext: ctx, refs: 1}
+		if err := a.ask(); err == nil && len(a.devices[media.Microphone])+len(a.devices[media.Speaker]) > 0 {
+			return a.devices[kind], nil
+		}
+		a.retire()
+	}
+	a.failed = time.Now()
+	return nil, none
+}
+
+func haveALSA() bool {
+	found, _ := filepath.Glob("/dev/snd/pcm*")
+	return len(found) > 0
+}
+
+// ask lists the devices of the current connection. An empty list is an error: it is what a
+// dead server looks like, and a live one has at least a null device.
+func (a *Driver) ask() error {
+	devices := make(map[media.Kind][]audioDevice)
+	for kind, as := range map[media.Kind]malgo.DeviceType{media.Microphone: malgo.Capture, media.Speaker: malgo.Playback} {
+		infos, err := a.current.Devices(as)
+		if err != nil {
+			return err
+		}
+		for i := range infos {
+			d := audioDevice{Device: media.Device{
+				Kind: kind, ID: audioID(infos[i].ID), Name: infos[i].Name(), Default: infos[i].IsDefault != 0,
+			}, id: infos[i].ID}
+			d.monitor = kind == media.Microphone && strings.HasSuffix(d.ID, monitorSuffix)
+			if d.ID != "" {
+				devices[kind] = append(devices[kind], d)
+			}
+		}
+	}
+	if len(devices) == 0 {
+		return media.ErrNoDevice
+	}
+	a.devices, a.listed = devices, time.Now()
+	return nil
+}
+
+// audioID is what stays the same between runs: the sound system's own name for the device.
+func audioID(id malgo.DeviceID) string {
+	if runtime.GOOS == "windows" { // UTF-16
+		return id.String()
+	}
+	text, _, _ := strings.Cut(string(id[:]), "\x00")
+	return text
+}
+
+// choose is the device that spec means now. Monitors are found by ID only, so that nobody
+// is heard by their own meeting unless they ask for it.
+func (a *Driver) choose(kind media.Kind, spec string) (audioDevice, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.chooseLocked(kind, spec)
+}
+
+func (a *Driver) chooseLocked(kind media.Kind, spec string) (audioDevice, error) {
+	all, err := a.refresh(kind)
+	if err != nil {
+		return audioDevice{}, fmt.Errorf("open %s: %w", kind, err)
+	}
+	var shown []media.Device
+	for _, d := range all {
+		if d.ID == spec {
+			return d, nil
+		}
+		if !d.monitor {
+			shown = append(shown, d.Device)
+		}
+	}
+	found, err := media.Choose(shown, kind, spec)
+	if err != nil {
+		return audioDevice{}, err
+	}
+	for _, d := range all {
+		if d.ID == found.ID {
+			return d, nil
+		}
+	}
+	return audioDevice{}, err
+}
+
+// audioOpen is a miniaudio device with the context it holds.
+type audioOpen struct {
+	device *malgo.Device
+	held   *audioContext
+	about  media.Device
+}
+
+// audioPeriod is how much sound a device hands over at a time.
+const audioPeriod = media.BlockSamples
+
+// audioPeriods is the size of a device's buffer in periods. It does not add delay: miniaudio asks
+// PulseAudio for one period of it to be filled, and the rest is room for bursts.
+const audioPeriods = 20
+
+// open opens what spec means now. Its callback runs on a thread of miniaudio's.
+func (a *Driver) open(kind media.Kind, spec string, data malgo.DataProc) (*audioOpen, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.listed = time.Time{} // whoever opens wants to know what is there now
+	d, err := a.chooseLocked(kind, spec)
+	if err != nil {
+		return nil, err
+	}
+	// miniaudio copies the ID; it has to stay in place until then.
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	id := d.id
+	pin.Pin(&id)
+	cfg := malgo.DefaultDeviceConfig(malgo.Capture)
+	sub := &cfg.Capture
+	sub.Channels = 1
+	if kind == media.Speaker {
+		cfg = malgo.DefaultDeviceConfig(malgo.Playback)
+		sub = &cfg.Playback
+		sub.Channels = media.SpeakerChannels
+	}
+	sub.Format, sub.DeviceID = malgo.FormatS16, unsafe.Pointer(&id)
+	cfg.SampleRate, cfg.PeriodSizeInFrames, cfg.Periods = media.SampleRate, audioPeriod, audioPeriods
+	cfg.NoFixedSizedCallback = 1 // blocks are made without another buffer in between
+	cfg.Pulse.StreamNameCapture, cfg.Pulse.StreamNamePlayback = "Microphone", "Meeting"
+	dev, err := malgo.InitDevice(a.current.Context, cfg, malgo.DeviceCallbacks{Data: data})
+	if err != nil {
+		return nil, fmt.Errorf("open %s %q: %w", kind, d.Name, audioError(err))
+	}
+	a.current.refs++
+	return &audioOpen{device: dev, held: a.current, about: d.Device}, nil
+}
+
+// stale reports whether the server that o was opened at has gone.
+func (a *Driver) stale(o *audioOpen) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return o.held != a.current
+}
+
+// closeDevice stops o; its callback does not run any more when it returns.
+func (a *Driver) closeDevice(o *audioOpen) {
+	// Uninit alone waits for the next block, and from a device that has gone there is none;
+	// Stop wakes its thread. Its error says that the stream is not there any more.
+	if err := o.device.Stop(); err != nil {
+		a.log.Debug("stop sound device", "kind", o.about.Kind.String(), "err", err)
+	}
+	o.device.Uninit()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.release(o.held)
+}
+
+// audioError says in the words of package media what miniaudio reports.
+func audioError(err error) error {
+	for from, to := range map[error]error{
+		malgo.ErrNoDevice: media.ErrNoDevice, malgo.ErrUnavailable: media.ErrNoDevice, malgo.ErrDoesNotExist: media.ErrNoDevice,
+		malgo.ErrBusy: media.ErrBusy, malgo.ErrAlreadyInUse: media.ErrBusy,
+		malgo.ErrFormatNotSupported: media.ErrFormat, malgo.ErrAccessDenied: fs.ErrPermission,
+	} {
+		if errors.Is(err, from) {
+			return fmt.Errorf("%v: %w", err, to)
+		}
+	}
+	return err
+}

@@ -1,0 +1,81 @@
+package x11
+
+import (
+	"hash/maphash"
+	"image"
+
+	"github.com/jezek/xgb/damage"
+	"github.com/jezek/xgb/xfixes"
+	"github.com/jezek/xgb/xproto"
+)
+
+// x11Damage collects which parts of a window were drawn to.
+type x11Damage struct {
+	d      *x11Display
+	id     damage.Damage
+	region xfixes.Region
+	told   bool // the server has told of damage since collect
+}
+
+// begin watches w. The server tells once that there is damage, and then collects by itself.
+func (m *x11Damage) begin(w xproto.Window) error {
+	id, err := damage.NewDamageId(m.d.Conn)
+	if err != nil {
+		return err
+	}
+	region, err := xfixes.NewRegionId(m.d.Conn)
+	if err != nil {
+		return err
+	}
+	xfixes.CreateRegion(m.d.Conn, region, nil)
+	m.id, m.region, m.told = id, region, true
+	return damage.CreateChecked(m.d.Conn, id, xproto.Drawable(w), damage.ReportLevelNonEmpty).Check()
+}
+
+// collect returns what was damaged since it was called last, in the window's pixels. What is
+// drawn from now on is told again, so pixels are read after this.
+func (m *x11Damage) collect() ([]image.Rectangle, error) {
+	if !m.told {
+		return nil, nil
+	}
+	m.told = false
+	damage.Subtract(m.d.Conn, m.id, 0, m.region)
+	r, err := xfixes.FetchRegion(m.d.Conn, m.region).Reply()
+	if err != nil {
+		return nil, err
+	}
+	var out []image.Rectangle
+	for _, r := range r.Rectangles {
+		out = append(out, image.Rect(0, 0, int(r.Width), int(r.Height)).Add(image.Pt(int(r.X), int(r.Y))))
+	}
+	return out, nil
+}
+
+// bandHeight is the height in pixels of the strips that are compared.
+const bandHeight = 32
+
+// x11Compare stands in where the server tells of no damage: it looks at all pixels and
+// remembers a hash of each strip.
+type x11Compare struct {
+	seed  maphash.Seed
+	bands []uint64
+}
+
+// changed returns the strips of pixels, of a picture of the given size, that are others than
+// at the last call.
+func (c *x11Compare) changed(pixels []byte, size image.Point) []image.Rectangle {
+	n := (size.Y + bandHeight - 1) / bandHeight
+	if len(c.bands) != n {
+		c.seed, c.bands = maphash.MakeSeed(), make([]uint64, n)
+	}
+	var out []image.Rectangle
+	for i := range c.bands {
+		r := image.Rect(0, i*bandHeight, size.X, min((i+1)*bandHeight, size.Y))
+		h := maphash.Bytes(c.seed, pixels[4*size.X*r.Min.Y:4*size.X*r.Max.Y])
+		if h != c.bands[i] {
+			c.bands[i] = h
+			out = append(out, r)
+		}
+	}
+	return out
+}

@@ -1,0 +1,108 @@
+package x11
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"sync"
+
+	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/xproto"
+
+	"parley/media"
+)
+
+// quietX11 keeps the X11 library from writing to standard error; its errors are returned.
+var quietX11 = sync.OnceFunc(func() { xgb.Logger = log.New(io.Discard, "", 0) })
+
+// x11Display is a connection to the display of the environment. It speaks the X11 protocol
+// itself: Xlib ends the whole program when its server goes.
+type x11Display struct {
+	*xgb.Conn
+	screen *xproto.ScreenInfo
+	root   xproto.Window
+
+	// Extensions of the server.
+	randr, shm, xfixes, damage, composite bool
+}
+
+// dialX11 connects to the display, without which it is ErrNoDevice.
+func dialX11() (*x11Display, error) {
+	quietX11()
+	if os.Getenv("DISPLAY") == "" {
+		return nil, fmt.Errorf("no X display: %w", media.ErrNoDevice)
+	}
+	c, err := xgb.NewConn()
+	if err != nil {
+		return nil, fmt.Errorf("no X display (%w): %w", err, media.ErrNoDevice)
+	}
+	d := &x11Display{Conn: c}
+	setup := xproto.Setup(c)
+	d.screen = setup.DefaultScreen(c)
+	d.root = d.screen.Root
+	if setup.ImageByteOrder != xproto.ImageOrderLSBFirst {
+		d.hangUp()
+		return nil, fmt.Errorf("display with the bytes of a pixel in the other order: %w", media.ErrFormat)
+	}
+	d.useExtensions()
+	return d, nil
+}
+
+// hangUp closes the connection and waits for its goroutines. Nobody else may be waiting for
+// events.
+func (d *x11Display) hangUp() {
+	d.Close()
+	for {
+		if ev, err := d.WaitForEvent(); ev == nil && err == nil {
+			return
+		}
+	}
+}
+
+// canRead says whether drawables of this depth have pixels of 32 bits: B, G, R and one more.
+func (d *x11Display) canRead(depth byte) bool {
+	for _, f := range xproto.Setup(d.Conn).PixmapFormats {
+		if f.Depth == depth {
+			return f.BitsPerPixel == 32 && (depth == 24 || depth == 32)
+		}
+	}
+	return false
+}
+
+// x11Events guards the library's tables of event and error numbers.
+var x11Events struct {
+	sync.Mutex
+	owner map[int]string // extension that an event number belongs to
+}
+
+// use finds an extension as the Init functions of the library do, and like them once for
+// each connection. But those write into tables that all connections read from without a
+// lock; here that happens once, when the first connection of the process has not selected
+// any event yet.
+func (d *x11Display) use(name string) bool {
+	r, err := xproto.QueryExtension(d.Conn, uint16(len(name)), name).Reply()
+	if err != nil || r == nil || !r.Present {
+		return false
+	}
+	d.ExtLock.Lock()
+	d.Extensions[name] = r.MajorOpcode
+	d.ExtLock.Unlock()
+	x11Events.Lock()
+	defer x11Events.Unlock()
+	if x11Events.owner == nil {
+		x11Events.owner = make(map[int]string)
+	}
+	const errors = 256 // error numbers have a table of their own
+	for n, f := range xgb.NewExtEventFuncs[name] {
+		if n += int(r.FirstEvent); x11Events.owner[n] != name {
+			x11Events.owner[n], xgb.NewEventFuncs[n] = name, f
+		}
+	}
+	for n, f := range xgb.NewExtErrorFuncs[name] {
+		if n += int(r.FirstError); x11Events.owner[errors+n] != name {
+			x11Events.owner[errors+n], xgb.NewErrorFuncs[n] = name, f
+		}
+	}
+	return true
+}

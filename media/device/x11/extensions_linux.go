@@ -1,0 +1,32 @@
+package x11
+
+import (
+	"github.com/jezek/xgb/composite"
+	"github.com/jezek/xgb/damage"
+	"github.com/jezek/xgb/randr"
+	"github.com/jezek/xgb/xfixes"
+)
+
+// useExtensions finds out what the server can do. Each extension has to be told the version
+// that is spoken before anything else is asked of it.
+func (d *x11Display) useExtensions() {
+	d.shm = d.use("MIT-SHM")
+	if d.use("RANDR") {
+		// Monitors came with RandR 1.5; an older server is one big screen.
+		v, err := randr.QueryVersion(d.Conn, 1, 5).Reply()
+		d.randr = err == nil && (v.MajorVersion > 1 || v.MinorVersion >= 5)
+	}
+	if d.use("XFIXES") {
+		_, err := xfixes.QueryVersion(d.Conn, 4, 0).Reply()
+		d.xfixes = err == nil
+	}
+	if d.use("DAMAGE") {
+		_, err := damage.QueryVersion(d.Conn, 1, 1).Reply()
+		d.damage = err == nil && d.xfixes // what is damaged is told as a region of XFIXES
+	}
+	if d.use("Composite") {
+		// Windows have had pixmaps with names since 0.2.
+		v, err := composite.QueryVersion(d.Conn, 0, 4).Reply()
+		d.composite = err == nil && (v.MajorVersion > 0 || v.MinorVersion >= 2)
+	}
+}

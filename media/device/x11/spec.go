@@ -1,0 +1,124 @@
+package x11
+
+import (
+	"fmt"
+	"image"
+	"strconv"
+	"strings"
+
+	"parley/media"
+)
+
+// IDs of what can be shared. A screen is all monitors together or the one that is named; a
+// region is X,Y,WxH in pixels of all of them.
+const (
+	screenPrefix = "screen:"
+	windowPrefix = "window:"
+	regionPrefix = "region:"
+	wholeScreen  = screenPrefix + "0"
+)
+
+// leastScreen is the width and height in pixels below which a picture is of no use to
+// anybody, and the codec has no block to code.
+const leastScreen = 16
+
+// screenSpec is an ID taken apart.
+type screenSpec struct {
+	id      string
+	monitor string // "" is all of them
+	window  uint32 // 0 unless it is a window
+	region  image.Rectangle
+}
+
+// parseScreen reads an ID. What is no ID is ErrNoDevice, and a region without any use
+// ErrFormat.
+func parseScreen(id string) (screenSpec, error) {
+	s := screenSpec{id: id}
+	unknown := fmt.Errorf("open screen %q: %w", id, media.ErrNoDevice)
+	switch {
+	case id == wholeScreen || id == media.SpecDefault || id == "":
+		s.id = wholeScreen
+	case strings.HasPrefix(id, screenPrefix):
+		s.monitor = strings.TrimPrefix(id, screenPrefix)
+		if s.monitor == "" {
+			return s, unknown
+		}
+	case strings.HasPrefix(id, windowPrefix):
+		n, err := strconv.ParseUint(strings.TrimPrefix(id, windowPrefix), 0, 32)
+		if err != nil || n == 0 {
+			return s, unknown
+		}
+		s.window = uint32(n)
+	case strings.HasPrefix(id, regionPrefix):
+		r, ok := parseRegion(strings.TrimPrefix(id, regionPrefix))
+		if !ok {
+			return s, unknown
+		}
+		if r.Dx() < leastScreen || r.Dy() < leastScreen {
+			return s, fmt.Errorf("open region of %dx%d: too small: %w", r.Dx(), r.Dy(), media.ErrFormat)
+		}
+		s.region = r
+	default:
+		return s, unknown
+	}
+	return s, nil
+}
+
+// parseRegion reads X,Y,WxH.
+func parseRegion(text string) (image.Rectangle, bool) {
+	x, rest, _ := strings.Cut(text, ",")
+	y, rest, _ := strings.Cut(rest, ",")
+	w, h, _ := strings.Cut(rest, "x")
+	var n [4]int
+	for i, field := range []string{x, y, w, h} {
+		v, err := strconv.Atoi(field)
+		if err != nil || v < -1<<15 || v > 1<<15 {
+			return image.Rectangle{}, false
+		}
+		n[i] = v
+	}
+	if n[2] <= 0 || n[3] <= 0 {
+		return image.Rectangle{}, false
+	}
+	return image.Rect(n[0], n[1], n[0]+n[2], n[1]+n[3]), true
+}
+
+// evenSize is what of a picture is sent: chroma samples are two pixels wide and high, and to
+// scale a screen by one pixel would blur all of it. MaxDimension bounds it.
+func evenSize(w, h int) image.Point {
+	return image.Pt(min(w, media.MaxDimension)&^1, min(h, media.MaxDimension)&^1)
+}
+
+// maxDirty is how many rectangles are read one by one; each is a round trip to the server.
+const maxDirty = 16
+
+// dirtyParts makes what has changed fit to be read: within the picture of the given even
+// size, on whole chroma samples, and rather one large part than many or overlapping ones.
+func dirtyParts(rects []image.Rectangle, size image.Point) []image.Rectangle {
+	all := image.Rectangle{Max: size}
+	var out []image.Rectangle
+	var union image.Rectangle
+	area := 0
+	for _, r := range rects {
+		r.Min.X, r.Min.Y = r.Min.X&^1, r.Min.Y&^1
+		r.Max.X, r.Max.Y = (r.Max.X+1)&^1, (r.Max.Y+1)&^1
+		if r = r.Intersect(all); r.Empty() {
+			continue
+		}
+		out, union, area = append(out, r), union.Union(r), area+r.Dx()*r.Dy()
+	}
+	if len(out) > maxDirty || area >= union.Dx()*union.Dy() {
+		return []image.Rectangle{union}[:min(len(out), 1)]
+	}
+	return out
+}
+
+// framePart is the part r of f, which begins on a whole chroma sample, as a frame that
+// shares its memory.
+func framePart(f *media.Frame, r image.Rectangle) *media.Frame {
+	y, c := r.Min.Y*f.YStride+r.Min.X, r.Min.Y/2*f.UVStride+r.Min.X/2
+	return &media.Frame{
+		Width: r.Dx(), Height: r.Dy(),
+		Y: f.Y[y:], U: f.U[c:], V: f.V[c:], YStride: f.YStride, UVStride: f.UVStride,
+	}
+}

@@ -1,0 +1,202 @@
+package x11
+
+import (
+	"fmt"
+	"image"
+
+	"github.com/jezek/xgb"
+	"github.com/jezek/xgb/composite"
+	"github.com/jezek/xgb/randr"
+	"github.com/jezek/xgb/xproto"
+
+	"parley/media"
+)
+
+// x11Scene is where the picture is at the moment.
+type x11Scene struct {
+	from   xproto.Drawable // pixels are read from it; 0 while there is nothing to see
+	origin image.Point     // of the picture within from
+	size   image.Point     // of the picture, even
+	window xproto.Window   // damage and the pointer are told for it
+	offset image.Point     // of the picture within window
+}
+
+// x11Target is what is shared: an area of the root window, or a window.
+type x11Target interface {
+	// begin asks for the events that changed needs.
+	begin(d *x11Display) error
+	// locate says where it is now. When it has gone the error is ErrNoDevice.
+	locate(d *x11Display) (x11Scene, error)
+	// changed says whether ev makes it necessary to locate it again; gone, that there is
+	// nothing any more to locate.
+	changed(ev xgb.Event) (moved, gone bool)
+}
+
+func newX11Target(s screenSpec) x11Target {
+	if s.window != 0 {
+		return &x11Window{id: xproto.Window(s.window)}
+	}
+	return &x11Area{monitor: s.monitor, region: s.region}
+}
+
+// x11Area is the whole root window, a monitor or a region.
+type x11Area struct {
+	monitor string
+	region  image.Rectangle
+	root    xproto.Window
+}
+
+func (a *x11Area) begin(d *x11Display) error {
+	a.root = d.root
+	if d.randr {
+		randr.SelectInput(d.Conn, d.root, randr.NotifyMaskScreenChange|randr.NotifyMaskCrtcChange)
+	}
+	return selectStructure(d, d.root)
+}
+
+func selectStructure(d *x11Display, w xproto.Window) error {
+	return xproto.ChangeWindowAttributesChecked(d.Conn, w, xproto.CwEventMask, []uint32{xproto.EventMaskStructureNotify}).Check()
+}
+
+func (a *x11Area) locate(d *x11Display) (x11Scene, error) {
+	monitors, err := d.monitors()
+	if err != nil {
+		return x11Scene{}, err
+	}
+	r := monitors[0].area
+	switch {
+	case a.monitor != "":
+		r = image.Rectangle{}
+		for _, m := range monitors[1:] {
+			if m.name == a.monitor {
+				r = m.area
+			}
+		}
+		if r.Empty() {
+			return x11Scene{}, fmt.Errorf("monitor %q: %w", a.monitor, media.ErrNoDevice)
+		}
+	case !a.region.Empty():
+		r = a.region.Intersect(r)
+	}
+	size := evenSize(r.Dx(), r.Dy())
+	if size.X < leastScreen || size.Y < leastScreen {
+		return x11Scene{}, fmt.Errorf("region outside of the screen: %w", media.ErrNoDevice)
+	}
+	return x11Scene{from: xproto.Drawable(d.root), origin: r.Min, size: size, window: d.root, offset: r.Min}, nil
+}
+
+func (a *x11Area) changed(ev xgb.Event) (moved, gone bool) {
+	switch ev := ev.(type) {
+	case xproto.ConfigureNotifyEvent:
+		return ev.Window == a.root, false
+	case randr.ScreenChangeNotifyEvent, randr.NotifyEvent:
+		return true, false
+	}
+	return false, false
+}
+
+// x11Window is one window. With the Composite extension the server keeps all of it in a
+// pixmap, also what others cover; without, the part that is on the screen is shared, and
+// whatever lies on it.
+type x11Window struct {
+	id     xproto.Window
+	pixmap xproto.Pixmap // of the window's newest size; 0 before it is seen
+	border int
+	last   image.Point // size that the server told last
+	named  bool        // the server gives pixmaps
+}
+
+func (w *x11Window) begin(d *x11Display) error {
+	if err := selectStructure(d, w.id); err != nil {
+		return fmt.Errorf("window: %w (%w)", media.ErrNoDevice, err)
+	}
+	w.named = d.composite && composite.RedirectWindowChecked(d.Conn, w.id, composite.RedirectAutomatic).Check() == nil
+	return nil
+}
+
+func (w *x11Window) locate(d *x11Display) (x11Scene, error) {
+	g, err := xproto.GetGeometry(d.Conn, xproto.Drawable(w.id)).Reply()
+	if err != nil {
+		return x11Scene{}, fmt.Errorf("window: %w (%w)", media.ErrNoDevice, err)
+	}
+	a, err := xproto.GetWindowAttributes(d.Conn, w.id).Reply()
+	if err != nil {
+		return x11Scene{}, fmt.Errorf("window: %w (%w)", media.ErrNoDevice, err)
+	}
+	if !d.canRead(g.Depth) {
+		return x11Scene{}, fmt.Errorf("window with %d bits of colour: %w", g.Depth, media.ErrFormat)
+	}
+	w.border, w.last = int(g.BorderWidth), image.Pt(int(g.Width), int(g.Height))
+	viewable := a.MapState == xproto.MapStateViewable
+	s := x11Scene{window: w.id, size: evenSize(int(g.Width), int(g.Height))}
+	switch {
+	case w.named:
+		if viewable {
+			w.name(d)
+		}
+		if w.pixmap == 0 {
+			return s, nil
+		}
+		// The pixmap has the size that the window had when it got its name.
+		p, err := xproto.GetGeometry(d.Conn, xproto.Drawable(w.pixmap)).Reply()
+		if err != nil {
+			return s, nil
+		}
+		s.from, s.origin = xproto.Drawable(w.pixmap), image.Pt(w.border, w.border)
+		s.size = evenSize(int(p.Width)-2*w.border, int(p.Height)-2*w.border)
+	default:
+		s.window = d.root // what covers the window is part of the picture
+		if !viewable {
+			return s, nil
+		}
+		if err := w.visible(d, &s); err != nil {
+			return s, err
+		}
+	}
+	if s.size.X < 2 || s.size.Y < 2 {
+		s.from = 0
+	}
+	return s, nil
+}
+
+// name takes the pixmap that the window has now in place of the one before.
+func (w *x11Window) name(d *x11Display) {
+	id, err := xproto.NewPixmapId(d.Conn)
+	if err != nil {
+		return
+	}
+	if composite.NameWindowPixmapChecked(d.Conn, w.id, id).Check() != nil {
+		return // it was unmapped in the meantime; its last picture stays
+	}
+	if w.pixmap != 0 {
+		xproto.FreePixmap(d.Conn, w.pixmap)
+	}
+	w.pixmap = id
+}
+
+// visible finds the part of the window that lies on the screen.
+func (w *x11Window) visible(d *x11Display, s *x11Scene) error {
+	t, err := xproto.TranslateCoordinates(d.Conn, w.id, d.root, 0, 0).Reply()
+	if err != nil {
+		return fmt.Errorf("window: %w (%w)", media.ErrNoDevice, err)
+	}
+	at := image.Pt(int(t.DstX), int(t.DstY))
+	screen := image.Rect(0, 0, int(d.screen.WidthInPixels), int(d.screen.HeightInPixels))
+	r := image.Rectangle{Min: at, Max: at.Add(w.last)}.Intersect(screen)
+	s.from, s.origin, s.offset, s.size = xproto.Drawable(d.root), r.Min, r.Min, evenSize(r.Dx(), r.Dy())
+	return nil
+}
+
+func (w *x11Window) changed(ev xgb.Event) (moved, gone bool) {
+	switch ev := ev.(type) {
+	case xproto.ConfigureNotifyEvent:
+		return ev.Window == w.id && (!w.named || w.last != image.Pt(int(ev.Width), int(ev.Height))), false
+	case xproto.MapNotifyEvent:
+		return ev.Window == w.id, false
+	case xproto.UnmapNotifyEvent:
+		return ev.Window == w.id && !w.named, false
+	case xproto.DestroyNotifyEvent:
+		return false, ev.Window == w.id
+	}
+	return false, false
+}
