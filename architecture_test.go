@@ -30,7 +30,7 @@ var folders = map[string]row{
 	".": {
 		[]string{
 			"ui", "media", "media/call", "media/peer", "media/pipe", "media/device", "media/codec",
-			"signal", "signal/client", "signal/room", "signal/server", "assets",
+			"signal", "signal/client", "signal/host", "signal/room", "signal/server", "assets", "ui/desktop",
 		},
 		"main wires the parts together",
 	},
@@ -38,6 +38,7 @@ var folders = map[string]row{
 		[]string{"ui/widget", "media", "media/call", "signal", "signal/room", "assets"},
 		"the window turns State into pictures and taps into Commands, and knows no network, device or codec",
 	},
+	"ui/desktop": {nil, "what the desktop is asked for knows no meeting"},
 	"ui/widget": {
 		[]string{"media", "assets"},
 		"a widget takes values and calls back; what a meeting is, it does not know",
@@ -80,6 +81,7 @@ var folders = map[string]row{
 	"signal/loop":       {nil, "what two loops share knows neither of them"},
 	"signal/server":     {[]string{"signal", "signal/guest"}, "the service relays opaque bytes"},
 	"signal/guest":      {nil, "the guest page is embedded files"},
+	"signal/host":       {[]string{"signal", "signal/server"}, "an app that hosts a meeting runs the service for it"},
 	"signal/rendezvous": {[]string{"signal/server"}, "the hosted service is the server with flags"},
 }
 

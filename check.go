@@ -11,6 +11,7 @@ import (
 
 	"parley/media"
 	"parley/media/call"
+	"parley/signal/host"
 	"parley/signal/server"
 )
 
@@ -161,7 +162,7 @@ func loopbackServer(ctx context.Context, g *errgroup.Group, p *program) (*url.UR
 		return nil, err
 	}
 	g.Go(func() error { return srv.Run(ctx) })
-	g.Go(func() error { return serve(ctx, l, srv) })
+	g.Go(func() error { return host.Serve(ctx, l, srv) })
 	return &url.URL{Scheme: "http", Host: l.Addr().String()}, nil
 }
 

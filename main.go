@@ -22,7 +22,9 @@ import (
 	"parley/media/call"
 	"parley/media/codec"
 	"parley/media/device"
+	"parley/signal/host"
 	"parley/ui"
+	"parley/ui/desktop"
 	_ "parley/ui/locale" // before Fyne's own packages
 )
 
@@ -77,7 +79,7 @@ func run(args []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	p := program{options: o, log: log, devices: devices, stats: stats, group: group, ctx: ctx}
-	p.host = &host{log: log, ctx: ctx, group: group}
+	p.host = host.New(ctx, group, log)
 	switch o.command {
 	case "bot":
 		err = p.bot()
@@ -96,7 +98,7 @@ type program struct {
 	log       *slog.Logger
 	devices   media.Devices
 	stats     *os.File
-	host      *host
+	host      *host.Host
 	group     *errgroup.Group
 	cancelAll context.CancelFunc
 	ctx       context.Context
@@ -104,14 +106,14 @@ type program struct {
 
 // window runs the app with its window until it is closed.
 func (p *program) window() error {
-	socket, err := instanceSocket()
+	socket, err := desktop.Socket()
 	if err != nil {
 		p.log.Warn("links will open in windows of their own", "err", err)
 	}
-	if p.target != "" && len(p.given) == 0 && socket != "" && passOn(socket, p.target) {
+	if p.target != "" && len(p.given) == 0 && socket != "" && desktop.PassOn(socket, p.target) {
 		return nil
 	}
-	if err := checkDisplay(); err != nil {
+	if err := desktop.CheckDisplay(); err != nil {
 		return err
 	}
 	a := app.NewWithID(appID)
@@ -143,7 +145,7 @@ func (p *program) window() error {
 	if err != nil {
 		return err
 	}
-	if w, err = openWindow(a, c); err != nil {
+	if err := desktop.Open(func() { w = ui.New(a, c) }); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(p.ctx)
@@ -161,19 +163,19 @@ func (p *program) window() error {
 	})
 	if socket != "" {
 		p.group.Go(func() error {
-			if err := receiveLinks(ctx, socket, func(link string) bool { return p.openLink(c, w, link) }); err != nil {
+			if err := desktop.ReceiveLinks(ctx, socket, func(link string) bool { return p.openLink(c, w, link) }); err != nil {
 				p.log.Warn("links will open in windows of their own", "err", err)
 			}
 			return nil
 		})
 	}
 	a.Lifecycle().SetOnStarted(func() {
-		id := nativeID(w.FyneWindow())
+		id := desktop.NativeID(w.FyneWindow())
 		if id == 0 {
 			return // not X11: what is minimised is decoded all the same
 		}
 		p.group.Go(func() error {
-			if err := watchShown(ctx, id, w.SetShown); err != nil {
+			if err := desktop.WatchShown(ctx, id, w.SetShown); err != nil {
 				p.log.Warn("a hidden window goes on decoding", "err", err)
 			}
 			return nil

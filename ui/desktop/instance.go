@@ -1,4 +1,4 @@
-package main
+package desktop
 
 import (
 	"bufio"
@@ -25,9 +25,9 @@ const instanceTimeout = time.Second
 // maxLink bounds what the socket reads, in bytes.
 const maxLink = 4096
 
-// instanceSocket is where the app of this user and profile listens. Its folder is private:
+// Socket is where the app of this user and profile listens. Its folder is private:
 // links are secrets.
-func instanceSocket() (string, error) {
+func Socket() (string, error) {
 	config, err := os.UserConfigDir()
 	if err != nil {
 		return "", err
@@ -51,8 +51,8 @@ func instanceSocket() (string, error) {
 	return filepath.Join(dir, fmt.Sprintf("%x", sha256.Sum256([]byte(config)))[:16]), nil
 }
 
-// passOn gives a link to the app that runs already and says whether it took it.
-func passOn(socket, link string) bool {
+// PassOn gives a link to the app that runs already and says whether it took it.
+func PassOn(socket, link string) bool {
 	c, err := net.DialTimeout("unix", socket, instanceTimeout)
 	if err != nil {
 		return false
@@ -68,9 +68,9 @@ func passOn(socket, link string) bool {
 	return err == nil && answer == "ok\n"
 }
 
-// receiveLinks listens for links until ctx ends; take says whether it wants one. Another app
+// ReceiveLinks listens for links until ctx ends; take says whether it wants one. Another app
 // that listens already keeps the socket.
-func receiveLinks(ctx context.Context, socket string, take func(link string) bool) error {
+func ReceiveLinks(ctx context.Context, socket string, take func(link string) bool) error {
 	if c, err := net.DialTimeout("unix", socket, instanceTimeout); err == nil {
 		c.Close()
 		return nil

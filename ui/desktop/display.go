@@ -1,4 +1,6 @@
-package main
+// Package desktop is what the app has to do with the desktop it runs on: its display, its window there, and
+// the links that are clicked.
+package desktop
 
 import (
 	"errors"
@@ -10,16 +12,12 @@ import (
 	"strings"
 	"time"
 
-	"fyne.io/fyne/v2"
 	"github.com/go-gl/glfw/v3.3/glfw"
-
-	"parley/media/call"
-	"parley/ui"
 )
 
-// checkDisplay says in one line what the toolkit would say with a panic: that there is no
+// CheckDisplay says in one line what the toolkit would say with a panic: that there is no
 // display to open the window on.
-func checkDisplay() error {
+func CheckDisplay() error {
 	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
 		return nil
 	}
@@ -63,9 +61,9 @@ func displayAnswers(name string) bool {
 	return false
 }
 
-// openWindow makes the window. The toolkit panics when the display answers but refuses, or
-// cannot draw; that too is one line for a person.
-func openWindow(a fyne.App, c *call.Call) (w *ui.Window, err error) {
+// Open calls open, which makes the window. The toolkit panics when the display answers but refuses,
+// or cannot draw; that too is one line for a person.
+func Open(open func()) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			if _, ours := r.(runtime.Error); ours {
@@ -75,7 +73,8 @@ func openWindow(a fyne.App, c *call.Call) (w *ui.Window, err error) {
 		}
 	}()
 	drawFlat()
-	return ui.New(a, c), nil
+	open()
+	return nil
 }
 
 // drawFlat has windows made without depth and stencil buffers, which the toolkit clears on every

@@ -1,4 +1,5 @@
-package main
+// Package host is the rendezvous inside the app, for meetings of this machine and its network.
+package host
 
 import (
 	"context"
@@ -20,9 +21,8 @@ import (
 // hostPort is where this machine hosts meetings if it can; any free port otherwise.
 const hostPort = 8443
 
-// host is the rendezvous inside the app, for meetings of this machine and its network. It
-// starts with the first meeting and runs as long as the app.
-type host struct {
+// Host starts with the first meeting and runs as long as the app.
+type Host struct {
 	log   *slog.Logger
 	ctx   context.Context // of the app
 	group *errgroup.Group
@@ -31,8 +31,13 @@ type host struct {
 	url *url.URL
 }
 
+// New makes a host that starts nothing yet; what it starts later ends with ctx and belongs to group.
+func New(ctx context.Context, group *errgroup.Group, log *slog.Logger) *Host {
+	return &Host{log: log, ctx: ctx, group: group}
+}
+
 // URL starts the rendezvous if it does not run yet and says where others reach it.
-func (h *host) URL(context.Context) (*url.URL, error) {
+func (h *Host) URL(context.Context) (*url.URL, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.url != nil {
@@ -50,14 +55,14 @@ func (h *host) URL(context.Context) (*url.URL, error) {
 		return nil, err
 	}
 	h.group.Go(func() error { return srv.Run(h.ctx) })
-	h.group.Go(func() error { return serve(h.ctx, l, srv) })
+	h.group.Go(func() error { return Serve(h.ctx, l, srv) })
 	port := l.Addr().(*net.TCPAddr).Port
 	h.url = &url.URL{Scheme: "http", Host: net.JoinHostPort(lanAddress(), strconv.Itoa(port))}
 	return h.url, nil
 }
 
-// serve answers on l until ctx ends.
-func serve(ctx context.Context, l net.Listener, handler http.Handler) error {
+// Serve answers on l until ctx ends.
+func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 	s := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	stop := context.AfterFunc(ctx, func() {
 		// WebSockets are the handler's to close; a second is for the rest.

@@ -1,4 +1,4 @@
-package main
+package desktop
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 func TestLinksReachTheRunningApp(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
-	socket, err := instanceSocket()
+	socket, err := Socket()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if passOn(socket, "a link") {
+	if PassOn(socket, "a link") {
 		t.Fatal("a link was taken, but no app runs")
 	}
 	if err := os.WriteFile(socket, nil, 0o600); err != nil { // left by an app that crashed
@@ -27,7 +27,7 @@ func TestLinksReachTheRunningApp(t *testing.T) {
 	busy := make(chan bool, 1)
 	done := make(chan error, 1)
 	go func() {
-		done <- receiveLinks(ctx, socket, func(link string) bool {
+		done <- ReceiveLinks(ctx, socket, func(link string) bool {
 			got <- link
 			select {
 			case <-busy:
@@ -37,7 +37,7 @@ func TestLinksReachTheRunningApp(t *testing.T) {
 			}
 		})
 	}()
-	for i := 0; !passOn(socket, "first"); i++ { // until it listens
+	for i := 0; !PassOn(socket, "first"); i++ { // until it listens
 		if i == 1000 {
 			t.Fatal("the app never listened")
 		}
@@ -46,7 +46,7 @@ func TestLinksReachTheRunningApp(t *testing.T) {
 		t.Errorf("the app got %q", link)
 	}
 	busy <- true
-	if passOn(socket, "second") {
+	if PassOn(socket, "second") {
 		t.Error("a busy app took a link")
 	}
 	<-got
@@ -60,15 +60,15 @@ func TestLinksReachTheRunningApp(t *testing.T) {
 		t.Log(err) // the app hung up in the middle of it
 	}
 	c.Close()
-	if !passOn(socket, "third") {
+	if !PassOn(socket, "third") {
 		t.Error("the app does not take links any more")
 	}
 
 	// A second app leaves the first its socket.
-	if err := receiveLinks(ctx, socket, nil); err != nil {
+	if err := ReceiveLinks(ctx, socket, nil); err != nil {
 		t.Error("second app:", err)
 	}
-	if !passOn(socket, "fourth") {
+	if !PassOn(socket, "fourth") {
 		t.Error("the second app took the socket from the first")
 	}
 	cancel()
@@ -77,17 +77,17 @@ func TestLinksReachTheRunningApp(t *testing.T) {
 	}
 }
 
-func TestInstanceSocketIsPrivate(t *testing.T) {
+func TestSocketIsPrivate(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_RUNTIME_DIR", dir)
-	socket, err := instanceSocket()
+	socket, err := Socket()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(filepath.Dir(socket), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := instanceSocket(); err == nil {
+	if _, err := Socket(); err == nil {
 		t.Error("a folder that others can read was accepted")
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package desktop
 
 import (
 	"context"
@@ -15,9 +15,9 @@ import (
 // that is not mapped (ICCCM 4.1.4), that the window manager calls hidden (EWMH,
 // _NET_WM_STATE_HIDDEN), or that is fully obscured, which without a compositor is known.
 
-// nativeID is the window's ID on the X server, 0 elsewhere. The window must have been opened;
+// NativeID is the window's ID on the X server, 0 elsewhere. The window must have been opened;
 // call it on the UI goroutine.
-func nativeID(w fyne.Window) (id xproto.Window) {
+func NativeID(w fyne.Window) (id xproto.Window) {
 	if n, ok := w.(driver.NativeWindow); ok {
 		n.RunNative(func(c any) {
 			if x, ok := c.(driver.X11WindowContext); ok {
@@ -28,8 +28,8 @@ func nativeID(w fyne.Window) (id xproto.Window) {
 	return id
 }
 
-// watchShown tells report whether the window can be seen, whenever that changes, until ctx ends.
-func watchShown(ctx context.Context, id xproto.Window, report func(shown bool)) error {
+// WatchShown tells report whether the window can be seen, whenever that changes, until ctx ends.
+func WatchShown(ctx context.Context, id xproto.Window, report func(shown bool)) error {
 	x, err := xgb.NewConn()
 	if err != nil {
 		return fmt.Errorf("watch the window: %w", err)
