@@ -290,6 +290,63 @@ func TestChat(t *testing.T) {
 	}
 }
 
+// What is typed is not lost: the keyboard comes to the field however often the chat is opened,
+// a draft waits there, and letters typed after selecting in a message go there too.
+func TestTypeIntoChat(t *testing.T) {
+	w, c := open(t, start)
+	s := with(base(call.Live), 2)
+	s.Room.Chat = conversation
+	show(w, s)
+	chat := w.stage.chat
+	for i := range 3 {
+		press(w, fyne.KeyC, fyne.KeyModifierControl|fyne.KeyModifierAlt)
+		if w.win.Canvas().Focused() != fyne.Focusable(chat.field.Entry) {
+			t.Fatalf("opened %d times, the keyboard is at %T", i+1, w.win.Canvas().Focused())
+		}
+		test.Type(chat.field.Entry, "m c ") // no shortcut while typing
+		press(w, fyne.KeyC, fyne.KeyModifierControl|fyne.KeyModifierAlt)
+	}
+	wants(t, c)
+	press(w, fyne.KeyC, fyne.KeyModifierControl|fyne.KeyModifierAlt)
+	first, second := chat.lines[0].Text, chat.lines[1].Text
+	first.DoubleTapped(&fyne.PointEvent{})
+	if w.win.Canvas().Focused() != fyne.Focusable(first) || first.SelectedText() == "" {
+		t.Errorf("%q selected, the keyboard is at %T", first.SelectedText(), w.win.Canvas().Focused())
+	}
+	second.DoubleTapped(&fyne.PointEvent{})
+	if first.SelectedText() != "" || second.SelectedText() == "" {
+		t.Error("two messages have a selection")
+	}
+	second.TypedShortcut(&fyne.ShortcutSelectAll{})
+	second.TypedShortcut(&fyne.ShortcutCopy{Clipboard: w.app.Clipboard()})
+	if got := w.app.Clipboard().Content(); got != conversation[1].Text {
+		t.Errorf("copied %q", got)
+	}
+	second.TypedRune('!')
+	if got := chat.field.Entry.Text; got != "m c m c m c !" {
+		t.Errorf("the draft reads %q", got)
+	}
+	if w.win.Canvas().Focused() != fyne.Focusable(chat.field.Entry) {
+		t.Error("the next letter would be lost")
+	}
+	second.TappedSecondary(nil)
+	if w.menu == nil || w.menu.shown[0].Label != "Copy" {
+		t.Fatal("the right button offers no Copy")
+	}
+	second.Unselect()
+	w.menu.shown[0].OnTap()
+	if got := w.app.Clipboard().Content(); got != conversation[1].Text {
+		t.Errorf("the menu copied %q", got)
+	}
+	w.menu.close()
+	second.TypedKey(&fyne.KeyEvent{Name: fyne.KeyEscape})
+	show(w, with(base(call.Reconnecting), 2))
+	show(w, s)
+	if got := chat.field.Entry.Text; got != "m c m c m c !" {
+		t.Errorf("after a loss of connection the draft reads %q", got)
+	}
+}
+
 // retry finds the button that sends a message again.
 func retry(t *testing.T, line *widget.Message) *widget.Button {
 	t.Helper()

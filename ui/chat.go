@@ -11,8 +11,8 @@ import (
 	"parley/ui/widget"
 )
 
-// maxText is the longest chat message that can be typed, in runes.
-const maxText = 4000
+// fieldHeight is that of the field to type in while there is one line in it.
+const fieldHeight float32 = 40
 
 // chat is the panel of messages.
 type chat struct {
@@ -40,8 +40,9 @@ func newChat(s *stage) *chat {
 		empty: widget.NewParagraph("No messages yet. What is written here is sealed for the people in this meeting.", widget.Body, widget.Text2, 0),
 	}
 	c.send = widget.NewSmallButton("Send", "send", c.say)
-	c.field = widget.NewField("Message everyone", "Message everyone", 40, c.send)
-	c.field.Entry.MaxRunes = maxText
+	c.field = widget.NewField("Message everyone", "Message everyone", fieldHeight, c.send).Lines(5)
+	c.field.Entry.MaxRunes = room.MaxText
+	c.field.Entry.OnChanged = func(string) { widget.Relayout(c.root) }
 	c.field.Entry.OnSubmitted = func(string) { c.say() }
 	c.flow = newFlow(c.placeLines)
 	c.root = widget.Area(fyne.Size{}, c.place, c.box, c.title, c.close, c.empty, c.flow.scroll, c.field)
@@ -120,7 +121,10 @@ func (c *chat) rebuild(messages []room.Message) bool {
 		if i > 0 && grouped(messages[i-1], m) {
 			author = ""
 		}
-		line := widget.NewMessage(author, m.At.Format("15:04"), m.Text, c.openLink, func() { c.s.w.do(call.Resend{ID: m.ID}) })
+		line := widget.NewMessage(author, m.At.Format("15:04"), m.Text,
+			func() { c.s.w.do(call.Resend{ID: m.ID}) },
+			func() { widget.Relayout(c.root) })
+		c.bind(line.Text)
 		line.SetStatus(m.Mine && m.Status == room.Sending, m.Mine && m.Status == room.Failed)
 		c.lines = append(c.lines, line)
 	}
@@ -130,6 +134,31 @@ func (c *chat) rebuild(messages []room.Message) bool {
 	}
 	c.flow.box.Refresh()
 	return true
+}
+
+// bind connects a message's text: its links, and what can be done with its letters.
+func (c *chat) bind(p *widget.Passage) {
+	p.OnLink = c.openLink
+	p.OnSelect = func() {
+		for _, l := range c.lines {
+			if l.Text != p {
+				l.Text.Unselect()
+			}
+		}
+		c.s.w.focus(p)
+	}
+	p.OnRune = func(r rune) { // typed without looking where the keyboard is
+		c.s.w.focus(c.field.Entry)
+		c.field.Entry.TypedRune(r)
+	}
+	p.OnMenu = func() {
+		c.s.w.openMenu(p, false, func() []widget.Item {
+			return []widget.Item{
+				{Label: "Copy", Icon: "copy", OnTap: func() { p.CopyTo(c.s.w.app.Clipboard()) }},
+				{Label: "Select all", OnTap: func() { p.OnSelect(); p.SelectAll() }},
+			}
+		})
+	}
 }
 
 // grouped says whether b goes below a without its author's name again.
@@ -183,9 +212,10 @@ func (c *chat) place(s fyne.Size) {
 	inner := s.Width - 2*pad
 	widget.Place(c.empty, pad, 64, inner, c.empty.HeightFor(inner))
 	end := c.atEnd()
-	c.flow.fit(pad, 60, inner, max(s.Height-60-72, 0))
+	h := c.field.HeightFor(inner)
+	c.flow.fit(pad, 60, inner, max(s.Height-60-32-h, 0))
 	if end {
 		c.flow.scroll.ScrollToBottom()
 	}
-	widget.Place(c.field, pad, s.Height-56, inner, 40)
+	widget.Place(c.field, pad, s.Height-16-h, inner, h)
 }

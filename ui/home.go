@@ -148,7 +148,7 @@ func (h *home) setName(name string) {
 func (h *home) startEdit() {
 	h.entry.Entry.SetText(h.w.state.Name)
 	h.setEditing(true)
-	h.w.win.Canvas().Focus(h.entry.Entry)
+	h.w.focus(h.entry.Entry)
 }
 
 func (h *home) endEdit() {

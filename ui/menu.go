@@ -59,7 +59,7 @@ func (m *openMenu) close() bool {
 	c := m.w.win.Canvas()
 	m.menu.Close(c)
 	if m.back != nil {
-		c.Focus(m.back)
+		m.w.focus(m.back)
 	}
 	return true
 }

@@ -93,7 +93,7 @@ func (s *share) gone() bool {
 	c.Overlays().Remove(s.layer)
 	s.w.do(call.Browse{})
 	if s.before != nil {
-		c.Focus(s.before)
+		s.w.focus(s.before)
 	}
 	return true
 }
@@ -209,7 +209,7 @@ func (s *share) setDraw(on bool) {
 	}
 	s.refresh()
 	if on {
-		s.w.win.Canvas().Focus(s.region)
+		s.w.focus(s.region)
 	}
 }
 

@@ -26,9 +26,12 @@ type shareRenderer struct{ l *shareLayer }
 func (r *shareRenderer) Destroy()           {}
 func (r *shareRenderer) MinSize() fyne.Size { return fyne.Size{} }
 
-func (r *shareRenderer) Objects() []fyne.CanvasObject {
-	s := r.l.s
-	out := []fyne.CanvasObject{r.l.shade, s.box, s.title, s.close, s.back, s.alert, s.note, s.flow.scroll, s.region}
+func (r *shareRenderer) Objects() []fyne.CanvasObject { return r.l.Parts() }
+
+// Parts are what the panel is made of.
+func (l *shareLayer) Parts() []fyne.CanvasObject {
+	s := l.s
+	out := []fyne.CanvasObject{l.shade, s.box, s.title, s.close, s.back, s.alert, s.note, s.flow.scroll, s.region}
 	for _, o := range s.all() {
 		out = append(out, o)
 	}

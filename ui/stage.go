@@ -279,7 +279,7 @@ func (s *stage) togglePanel(k panelKind) {
 	s.bar.update(s.w.state)
 	widget.Relayout(s.root)
 	if k == chatPanel {
-		s.w.win.Canvas().Focus(s.chat.field.Entry)
+		s.w.focus(s.chat.field.Entry)
 	} else {
 		s.w.win.Canvas().Unfocus()
 	}

@@ -9,6 +9,7 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	fw "fyne.io/fyne/v2/widget"
+	"github.com/rivo/uniseg"
 )
 
 // Avatar is a person's initials on a circle in the person's colour.
@@ -24,7 +25,6 @@ type Avatar struct {
 // sets overlapping avatars apart.
 func NewAvatar(name string, border float32) *Avatar {
 	a := &Avatar{disc: &canvas.Circle{}, text: canvas.NewText("", color.White), border: border}
-	a.text.FontSource = interSemiBold
 	a.text.Alignment = fyne.TextAlignCenter
 	a.ExtendBaseWidget(a)
 	a.name = name
@@ -44,7 +44,10 @@ func (a *Avatar) SetName(name string) {
 func (a *Avatar) paint() {
 	a.disc.FillColor = PersonColor(a.name)
 	a.disc.StrokeWidth, a.disc.StrokeColor = a.border, colorOf(Background)
-	a.text.Text = Initials(a.name)
+	a.text.Text, a.text.FontSource = "?", interSemiBold
+	if r := runs(Initials(a.name), interSemiBold); r[0].font != nil { // one line of the toolkit's has one font
+		a.text.Text, a.text.FontSource = r[0].text, r[0].font
+	}
 }
 
 // CreateRenderer is for Fyne.
@@ -68,14 +71,15 @@ func PersonColor(name string) color.NRGBA {
 	return people[h.Sum32()%uint32(len(people))]
 }
 
-// Initials are the first letters of the first and the last word of a name, or ? where there
-// is no letter or digit.
+// Initials are the first letters of the first and the last word of a name, a letter being
+// what a reader takes for one: with its marks, or an emoji. They are ? where there
+// is none, and an emoji that comes first stands alone.
 func Initials(name string) string {
-	var letters []rune
-	for _, word := range strings.Fields(name) {
-		for _, r := range word {
-			if unicode.IsLetter(r) || unicode.IsDigit(r) {
-				letters = append(letters, unicode.ToUpper(r))
+	var letters []string
+	for word := range strings.FieldsSeq(name) {
+		for g := uniseg.NewGraphemes(word); g.Next(); {
+			if c := g.Runes(); unicode.IsLetter(c[0]) || unicode.IsDigit(c[0]) || emoji(c) {
+				letters = append(letters, strings.ToUpper(g.Str()))
 				break
 			}
 		}
@@ -84,7 +88,10 @@ func Initials(name string) string {
 	case 0:
 		return "?"
 	case 1:
-		return string(letters)
+		return letters[0]
 	}
-	return string([]rune{letters[0], letters[len(letters)-1]})
+	if emoji([]rune(letters[0])) {
+		return letters[0] // says more alone
+	}
+	return letters[0] + letters[len(letters)-1]
 }

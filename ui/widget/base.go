@@ -37,6 +37,12 @@ func (r *renderer) Refresh() {
 	}
 }
 
+// Compound is a widget with parts that the keyboard may be moved to.
+type Compound interface {
+	fyne.Widget
+	Parts() []fyne.CanvasObject
+}
+
 // refreshAll draws every part of a widget anew.
 func refreshAll(parts []fyne.CanvasObject) {
 	for _, o := range parts {

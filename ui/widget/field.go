@@ -1,18 +1,23 @@
 package widget
 
 import (
+	"unicode/utf8"
+
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/driver/desktop"
 	fw "fyne.io/fyne/v2/widget"
 )
 
-// Field is a line to type in, with a box around it and room for a button at its end.
+// Field is a line to type in, or several, with a box around it and room for a button at its
+// end.
 type Field struct {
 	fw.BaseWidget
 	Entry  *Entry
 	box    *canvas.Rectangle
 	after  fyne.CanvasObject
 	height float32
+	most   int // lines
 }
 
 // Entry is Fyne's entry, except that keys it has no use for are the window's.
@@ -21,6 +26,7 @@ type Entry struct {
 	Name  string
 	field *Field
 	focus bool
+	shift bool // held down
 	// MaxRunes cuts what is typed or pasted; 0 is no limit.
 	MaxRunes int
 }
@@ -37,11 +43,71 @@ func NewField(name, placeholder string, height float32, after fyne.CanvasObject)
 	return f
 }
 
+// Lines lets the field take several lines and grow to most of them; with more it scrolls.
+// Enter submits, Shift and Enter begin a line.
+func (f *Field) Lines(most int) *Field {
+	f.most = most
+	f.Entry.MultiLine, f.Entry.Wrapping = true, fyne.TextWrapWord
+	f.Entry.SetMinRowsVisible(1)
+	return f
+}
+
+// HeightFor is the height that the text wants when the field is width wide.
+func (f *Field) HeightFor(width float32) float32 {
+	if f.most == 0 {
+		return f.height
+	}
+	inner := f.entryWidth(width) - 2*Space3
+	rows := 0
+	if inner > 0 {
+		rows = len(wrap(f.Entry.Text, Body, inner))
+	}
+	return f.height + float32(min(max(rows, 1), f.most)-1)*Body.Line
+}
+
+func (f *Field) entryWidth(width float32) float32 {
+	if f.after != nil {
+		width -= f.after.MinSize().Width + Space1
+	}
+	return width
+}
+
+// Parts are what the keyboard can be moved to.
+func (f *Field) Parts() []fyne.CanvasObject {
+	if f.after == nil {
+		return []fyne.CanvasObject{f.Entry}
+	}
+	return []fyne.CanvasObject{f.Entry, f.after}
+}
+
 // FocusGained draws the accent around the field.
 func (e *Entry) FocusGained() { e.focus = true; e.Entry.FocusGained(); e.field.Refresh() }
 
 // FocusLost takes it away.
-func (e *Entry) FocusLost() { e.focus = false; e.Entry.FocusLost(); e.field.Refresh() }
+func (e *Entry) FocusLost() {
+	e.focus, e.shift = false, false
+	e.Entry.FocusLost()
+	e.field.Refresh()
+}
+
+// AcceptsTab leaves Tab to the window also where there are several lines.
+func (e *Entry) AcceptsTab() bool { return false }
+
+// KeyDown remembers that Shift is held.
+func (e *Entry) KeyDown(k *fyne.KeyEvent) {
+	e.shift = e.shift || isShift(k)
+	e.Entry.KeyDown(k)
+}
+
+// KeyUp forgets it.
+func (e *Entry) KeyUp(k *fyne.KeyEvent) {
+	e.shift = e.shift && !isShift(k)
+	e.Entry.KeyUp(k)
+}
+
+func isShift(k *fyne.KeyEvent) bool {
+	return k.Name == desktop.KeyShiftLeft || k.Name == desktop.KeyShiftRight
+}
 
 // TypedKey gives Escape to the window.
 func (e *Entry) TypedKey(k *fyne.KeyEvent) {
@@ -51,12 +117,35 @@ func (e *Entry) TypedKey(k *fyne.KeyEvent) {
 		}
 		return
 	}
+	submit := e.OnSubmitted
+	if !e.MultiLine || submit == nil || k.Name != fyne.KeyReturn && k.Name != fyne.KeyEnter {
+		e.Entry.TypedKey(k)
+		return
+	}
+	// The toolkit has it the other way round: it submits with Shift.
+	if !e.shift {
+		submit(e.Text)
+		return
+	}
+	if e.room() <= 0 {
+		return
+	}
+	e.OnSubmitted = nil
 	e.Entry.TypedKey(k)
+	e.OnSubmitted = submit
+}
+
+// room is how many more runes may be typed.
+func (e *Entry) room() int {
+	if e.MaxRunes == 0 || e.SelectedText() != "" {
+		return 1
+	}
+	return e.MaxRunes - utf8.RuneCountInString(e.Text)
 }
 
 // TypedRune types, up to the limit.
 func (e *Entry) TypedRune(r rune) {
-	if e.MaxRunes > 0 && len([]rune(e.Text)) >= e.MaxRunes && e.SelectedText() == "" {
+	if e.room() <= 0 {
 		return
 	}
 	e.Entry.TypedRune(r)
@@ -101,11 +190,13 @@ func (f *Field) CreateRenderer() fyne.WidgetRenderer {
 		objects: objects,
 		layout: func(s fyne.Size) {
 			f.box.Resize(s)
-			w := s.Width
+			w := f.entryWidth(s.Width)
 			if f.after != nil {
 				m := f.after.MinSize()
-				w -= m.Width + Space1
-				Place(f.after, w, (s.Height-m.Height)/2, m.Width, m.Height)
+				Place(f.after, w, s.Height-f.height+(f.height-m.Height)/2, m.Width, m.Height)
+			}
+			if f.most > 0 {
+				f.Entry.SetMinRowsVisible(1 + int((s.Height-f.height)/Body.Line+0.5))
 			}
 			h := f.Entry.MinSize().Height // less than this and it would scroll
 			Place(f.Entry, 0, (s.Height-h)/2, w, h)

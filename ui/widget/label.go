@@ -4,6 +4,7 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	fw "fyne.io/fyne/v2/widget"
+	"github.com/rivo/uniseg"
 )
 
 const ellipsis = "…"
@@ -57,41 +58,53 @@ func (l *Label) MinSize() fyne.Size { return fyne.NewSize(l.Width(), l.style.Lin
 
 // CreateRenderer is for Fyne.
 func (l *Label) CreateRenderer() fyne.WidgetRenderer {
+	r := &renderer{min: l.MinSize}
 	fit := func(s fyne.Size) {
-		l.text.Text = Ellipsize(l.full, l.style, s.Width)
-		l.text.Move(fyne.NewPos(0, 0))
-		l.text.Resize(s)
+		text := Ellipsize(l.full, l.style, s.Width)
+		if rs := runs(text, l.style.Font); len(rs) == 1 && rs[0].font == l.style.Font {
+			l.text.Text = text
+			l.text.Move(fyne.NewPos(0, 0))
+			l.text.Resize(s)
+			r.objects = []fyne.CanvasObject{l.text}
+			return
+		}
+		x := float32(0)
+		switch l.text.Alignment {
+		case fyne.TextAlignCenter:
+			x = (s.Width - textWidth(text, l.style)) / 2
+		case fyne.TextAlignTrailing:
+			x = s.Width - textWidth(text, l.style)
+		}
+		r.objects = textParts(text, l.style, l.text.Color, fyne.NewPos(x, (s.Height-l.style.Line)/2))
 	}
-	return &renderer{
-		objects: []fyne.CanvasObject{l.text},
-		layout:  func(s fyne.Size) { fit(s); l.text.Refresh() },
-		min:     l.MinSize,
-		refresh: func() {
-			l.text.Color = colorOf(l.color)
-			fit(l.Size())
-			l.text.Refresh()
-		},
+	show := func() {
+		fit(l.Size())
+		canvas.Refresh(l)
 	}
+	r.layout = func(fyne.Size) { show(); l.text.Refresh() }
+	r.refresh = func() {
+		l.text.Color = colorOf(l.color)
+		show()
+		l.text.Refresh()
+	}
+	fit(l.Size())
+	return r
 }
 
-func textWidth(text string, style Style) float32 {
-	if text == "" {
-		return 0
-	}
-	size, _ := fyne.CurrentApp().Driver().RenderedTextSize(text, style.Size, fyne.TextStyle{}, style.Font)
-	return size.Width
-}
-
-// Ellipsize cuts text to width, at the last rune that leaves room for the ellipsis.
+// Ellipsize cuts text to width, at the last grapheme cluster that leaves room for the ellipsis.
 func Ellipsize(text string, style Style, width float32) string {
 	if textWidth(text, style) <= width+0.5 {
 		return text
 	}
-	runes := []rune(text)
-	low, high := 0, len(runes)
+	ends := []int{0}
+	for g := uniseg.NewGraphemes(text); g.Next(); {
+		_, end := g.Positions()
+		ends = append(ends, end)
+	}
+	low, high := 0, len(ends)-1
 	for low < high {
 		mid := (low + high + 1) / 2
-		if textWidth(string(runes[:mid])+ellipsis, style) <= width {
+		if textWidth(text[:ends[mid]]+ellipsis, style) <= width {
 			low = mid
 		} else {
 			high = mid - 1
@@ -100,5 +113,5 @@ func Ellipsize(text string, style Style, width float32) string {
 	if low == 0 {
 		return ""
 	}
-	return string(runes[:low]) + ellipsis
+	return text[:ends[low]] + ellipsis
 }

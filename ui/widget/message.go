@@ -5,30 +5,43 @@ import (
 	fw "fyne.io/fyne/v2/widget"
 )
 
-// Message is one line of chat: its author, unless the line above is by the same, its text,
+// Message is one message of chat: its author, unless the one above is by the same, its text,
 // and how the sending goes.
 type Message struct {
 	fw.BaseWidget
+	Text         *Passage
 	author, time *Label
-	text         *Paragraph
 	status       *Label
-	retry        *Button
+	more, retry  *Button
+	onMore       func()
 }
 
-// NewMessage makes a line of chat; author is empty within a group.
-func NewMessage(author, time, text string, onLink func(string), onRetry func()) *Message {
+// longMessage is how many lines of a message show before "Show more" is pressed.
+const longMessage = 12
+
+// NewMessage makes a message; author is empty within a group. onMore is told that the message
+// has become higher.
+func NewMessage(author, time, text string, onRetry, onMore func()) *Message {
 	m := &Message{
 		author: NewLabel(author, Strong, Text1), time: NewLabel(time, Caption, Text2),
-		text:   NewParagraph(text, Body, Text1, 0),
+		Text:   NewPassage(text, Body, Text1, longMessage),
 		status: NewLabel("", Caption, Text2), retry: NewButton("Send again", "", Quiet, Target, onRetry),
+		onMore: onMore,
 	}
-	m.text.OnLink = onLink
+	m.more = NewButton("Show more", "", Quiet, Target, m.expand)
 	Show(m.author, author != "")
 	Show(m.time, author != "")
 	m.status.Hide()
 	m.retry.Hide()
+	m.more.Hide()
 	m.ExtendBaseWidget(m)
 	return m
+}
+
+func (m *Message) expand() {
+	m.Text.SetMost(0)
+	m.more.Hide()
+	m.onMore()
 }
 
 // SetStatus shows that the line is on its way, or that it failed and can be sent again. It
@@ -42,14 +55,21 @@ func (m *Message) SetStatus(sending, failed bool) bool {
 		text = "Sending…"
 	}
 	m.status.Set(text, color)
-	m.text.Set(m.text.text, map[bool]fyne.ThemeColorName{true: Text2, false: Text1}[text != ""])
+	m.Text.Set(m.Text.text, map[bool]fyne.ThemeColorName{true: Text2, false: Text1}[text != ""])
 	changed := Show(m.status, text != "")
 	return Show(m.retry, failed) || changed
 }
 
+// Parts are what the keyboard can be moved to.
+func (m *Message) Parts() []fyne.CanvasObject { return []fyne.CanvasObject{m.Text, m.more, m.retry} }
+
 // HeightFor is the height the line takes when it is width wide.
 func (m *Message) HeightFor(width float32) float32 {
-	h := m.text.HeightFor(width)
+	h := m.Text.HeightFor(width)
+	Show(m.more, m.Text.clipped)
+	if m.more.Visible() {
+		h += Target
+	}
 	if m.author.Visible() {
 		h += 22
 	}
@@ -75,9 +95,13 @@ func (m *Message) CreateRenderer() fyne.WidgetRenderer {
 			Place(m.time, aw+6, 3, tw, 16)
 			y = 22
 		}
-		h := m.text.HeightFor(s.Width)
-		Place(m.text, 0, y, s.Width, h)
+		h := m.Text.HeightFor(s.Width)
+		Place(m.Text, 0, y, s.Width, h)
 		y += h
+		if m.more.Visible() {
+			PlaceMin(m.more, -Space3, y)
+			y += Target
+		}
 		sw := m.status.Width()
 		if m.retry.Visible() {
 			Place(m.status, 0, y+8, sw, 16)
@@ -87,11 +111,11 @@ func (m *Message) CreateRenderer() fyne.WidgetRenderer {
 		Place(m.status, 0, y+2, sw, 16)
 	}
 	return &renderer{
-		objects: []fyne.CanvasObject{m.author, m.time, m.text, m.status, m.retry},
+		objects: []fyne.CanvasObject{m.author, m.time, m.Text, m.status, m.more, m.retry},
 		layout:  layout,
 		refresh: func() {
 			layout(m.Size())
-			refreshAll([]fyne.CanvasObject{m.author, m.time, m.text, m.status, m.retry})
+			refreshAll([]fyne.CanvasObject{m.author, m.time, m.Text, m.status, m.more, m.retry})
 		},
 	}
 }

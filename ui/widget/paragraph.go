@@ -18,9 +18,10 @@ type Paragraph struct {
 	align fyne.TextAlign
 	most  int // lines; 0 is no limit
 
-	width float32 // that lines were set for
-	lines [][]span
-	parts []fyne.CanvasObject
+	width   float32 // that lines were set for
+	lines   []line
+	clipped bool // there is more than most lines
+	parts   []fyne.CanvasObject
 }
 
 // NewParagraph makes a paragraph of at most `most` lines, 0 for as many as it takes.
@@ -48,6 +49,12 @@ func (p *Paragraph) Set(text string, color fyne.ThemeColorName) {
 	p.Refresh()
 }
 
+// SetMost changes how many lines show.
+func (p *Paragraph) SetMost(lines int) {
+	p.most, p.width = lines, 0
+	p.Refresh()
+}
+
 // HeightFor is the height that the text takes when it is width wide.
 func (p *Paragraph) HeightFor(width float32) float32 {
 	if p.text == "" {
@@ -62,7 +69,8 @@ func (p *Paragraph) set(width float32) {
 		return
 	}
 	p.width, p.lines = width, wrap(p.text, p.style, width)
-	if p.most > 0 && len(p.lines) > p.most {
+	p.clipped = p.most > 0 && len(p.lines) > p.most
+	if p.clipped {
 		p.lines = p.lines[:p.most]
 		last := p.lines[p.most-1]
 		if n := len(last); n > 0 {
@@ -84,14 +92,11 @@ func (p *Paragraph) build() {
 				end := line[len(line)-1]
 				x += (p.width - end.x - textWidth(end.text, p.style)) / 2
 			}
-			var part fyne.CanvasObject
-			if s.link != "" {
-				part = newLink(s, p.style, p.OnLink)
-			} else {
-				t := canvas.NewText(s.text, colorOf(p.color))
-				t.TextSize, t.FontSource = p.style.Size, p.style.Font
-				part = t
+			if s.link == "" {
+				p.parts = append(p.parts, textParts(s.text, p.style, colorOf(p.color), fyne.NewPos(x, y))...)
+				continue
 			}
+			part := newLink(s, p.style, p.OnLink)
 			Place(part, x, y, w, p.style.Line)
 			p.parts = append(p.parts, part)
 		}
@@ -99,9 +104,9 @@ func (p *Paragraph) build() {
 }
 
 // joined puts neighbouring words of one colour into one object to draw.
-func joined(line []span) []span {
-	var out []span
-	for _, s := range line {
+func joined(l line) line {
+	var out line
+	for _, s := range l {
 		if n := len(out); n > 0 && s.link == "" && out[n-1].link == "" {
 			out[n-1].text += " " + s.text
 			continue
@@ -110,6 +115,9 @@ func joined(line []span) []span {
 	}
 	return out
 }
+
+// Parts are what the keyboard can be moved to.
+func (p *Paragraph) Parts() []fyne.CanvasObject { return p.parts }
 
 // MinSize is narrow: the width is given, the height is HeightFor it.
 func (p *Paragraph) MinSize() fyne.Size { return fyne.NewSize(1, 1) }

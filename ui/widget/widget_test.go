@@ -19,7 +19,8 @@ func look(t *testing.T) {
 
 func TestInitials(t *testing.T) {
 	for name, want := range map[string]string{
-		"Nia Koroma": "NK", "amara": "A", "Anna Maria da Silva": "AS", "": "?", "  ": "?", "🦊 Fox": "F",
+		"Nia Koroma": "NK", "amara": "A", "Anna Maria da Silva": "AS", "": "?", "  ": "?", "🦊 Fox": "🦊", "Fox 👨\u200d👩\u200d👧": "F👨\u200d👩\u200d👧",
+		"王小明": "王", "김 민준": "김민", "علی\u200cرضا": "ع", "é\u0301ric": "É\u0301", "🇩🇪": "🇩🇪",
 		"Ελένη Παππά": "ΕΠ", "7 of 9": "79", "--- !!!": "?",
 	} {
 		if got := Initials(name); got != want {

@@ -4,13 +4,38 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/rivo/uniseg"
 )
 
 // span is a stretch of one line in one colour.
 type span struct {
-	text string
-	link string // an address, or empty
-	x    float32
+	text  string
+	link  string // an address, or empty
+	x     float32
+	start int // in the whole text, in bytes
+}
+
+func (s span) end() int { return s.start + len(s.text) }
+
+// line is never empty: a blank one has one empty span.
+type line []span
+
+func (l line) start() int { return l[0].start }
+func (l line) end() int   { return l[len(l)-1].end() }
+
+// x is where a place in the text is drawn.
+func (l line) x(at int, style Style) float32 {
+	for i := len(l) - 1; i > 0; i-- {
+		if at >= l[i].start {
+			return l[i].to(at, style)
+		}
+	}
+	return l[0].to(at, style)
+}
+
+func (s span) to(at int, style Style) float32 {
+	return s.x + textWidth(s.text[:min(max(at-s.start, 0), len(s.text))], style)
 }
 
 // links finds addresses that are worth a press: those with a scheme.
@@ -23,19 +48,37 @@ type token struct {
 
 // wrap sets text into lines of at most width, broken at white space, or within words that
 // are longer than a line.
-func wrap(text string, style Style, width float32) [][]span {
-	var lines [][]span
-	for _, paragraph := range strings.Split(strings.ReplaceAll(text, "\r", ""), "\n") {
-		lines = append(lines, wrapParagraph(tokens(paragraph), style, width)...)
+func wrap(text string, style Style, width float32) []line {
+	var lines []line
+	start := 0
+	for paragraph := range strings.SplitSeq(text, "\n") {
+		lines = append(lines, locate(wrapParagraph(tokens(paragraph), style, width), text, start)...)
+		start += len(paragraph) + 1
 	}
 	return lines
 }
 
-func wrapParagraph(words []token, style Style, width float32) [][]span {
-	var lines [][]span
-	var line []span
+// locate finds where in the text, from start on, the spans are: in order, with nothing but
+// white space between them.
+func locate(lines []line, text string, start int) []line {
+	for i := range lines {
+		if len(lines[i]) == 0 {
+			lines[i] = line{{start: start}}
+		}
+		for j := range lines[i] {
+			s := &lines[i][j]
+			s.start = start + max(strings.Index(text[start:], s.text), 0)
+			start = s.end()
+		}
+	}
+	return lines
+}
+
+func wrapParagraph(words []token, style Style, width float32) []line {
+	var lines []line
+	var now line
 	x := float32(0)
-	feed := func() { lines, line, x = append(lines, line), nil, 0 }
+	feed := func() { lines, now, x = append(lines, now), nil, 0 }
 	for _, t := range words {
 		gap := textWidth(t.space, style)
 		w := textWidth(t.word, style)
@@ -47,23 +90,23 @@ func wrapParagraph(words []token, style Style, width float32) [][]span {
 		}
 		for w > width && t.word != "" {
 			n := fitting(t.word, style, width)
-			line = append(line, span{t.word[:n], t.link, x})
+			now = append(now, span{text: t.word[:n], link: t.link, x: x})
 			feed()
 			t.word = t.word[n:]
 			w = textWidth(t.word, style)
 		}
-		line = append(line, span{t.word, t.link, x})
+		now = append(now, span{text: t.word, link: t.link, x: x})
 		x += w
 	}
 	feed()
 	return lines
 }
 
-// fitting is how many bytes of word fit into width, at least one rune.
+// fitting is how many bytes of word fit into width, at least one grapheme cluster.
 func fitting(word string, style Style, width float32) int {
 	n := 0
-	for i, r := range word {
-		end := i + len(string(r))
+	for g := uniseg.NewGraphemes(word); g.Next(); {
+		_, end := g.Positions()
 		if n > 0 && textWidth(word[:end], style) > width {
 			break
 		}

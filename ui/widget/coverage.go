@@ -1,0 +1,138 @@
+package widget
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"sync"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/theme"
+	gotext "github.com/go-text/typesetting/font"
+	"github.com/go-text/typesetting/font/opentype"
+	"github.com/go-text/typesetting/font/opentype/tables"
+	"github.com/go-text/typesetting/fontscan"
+)
+
+// coverage is which code points a font has.
+type coverage struct{ cmap gotext.Cmap }
+
+// Contains says whether the font has a code point.
+func (c coverage) Contains(r rune) bool {
+	if c.cmap == nil {
+		return false
+	}
+	_, ok := c.cmap.Lookup(r)
+	return ok
+}
+
+var coverages sync.Map // by fyne.Resource
+
+// coverageOf reads only the table that it needs: loading an emoji font takes megabytes.
+func coverageOf(f fyne.Resource) coverage {
+	if c, ok := coverages.Load(f); ok {
+		return c.(coverage)
+	}
+	var c coverage
+	if ld, err := opentype.NewLoader(bytes.NewReader(f.Content())); err == nil {
+		if raw, err := ld.RawTable(opentype.MustNewTag("cmap")); err == nil {
+			if table, _, err := tables.ParseCmap(raw); err == nil {
+				c.cmap, _, _ = gotext.ProcessCmap(table, tables.FPNone)
+			}
+		}
+	}
+	coverages.Store(f, c)
+	return c
+}
+
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+
+// systemFonts are the fonts of this machine. The toolkit looks through the same list, which
+// exists once in the process.
+var systemFonts = sync.OnceValue(func() []fontscan.Footprint {
+	list, err := fontscan.SystemFonts(quiet{}, "")
+	if err != nil {
+		return nil // as the toolkit has it: no fonts but those embedded
+	}
+	return list
+})
+
+var known sync.Map // code points: whether a font of this machine has them
+
+func systemHas(r rune) bool {
+	if has, ok := known.Load(r); ok {
+		return has.(bool)
+	}
+	has := false
+	for _, f := range systemFonts() {
+		if f.Runes.Contains(r) {
+			has = true
+			break
+		}
+	}
+	known.Store(r, has)
+	return has
+}
+
+// colourFont is a font of this machine with emoji in colour.
+type colourFont struct {
+	runes fontscan.RuneSet
+	font  fyne.Resource
+}
+
+var colourFonts = sync.OnceValue(func() []colourFont {
+	var out []colourFont
+	for _, f := range systemFonts() {
+		if strings.Contains(f.Family, "emoji") && drawable(f.Location.File) {
+			// The toolkit takes the name of a font that lacks a letter for the family to look in.
+			name := fyne.NewStaticResource(f.Family, theme.DefaultSymbolFont().Content())
+			out = append(out, colourFont{f.Runes, name})
+		}
+	}
+	return out
+})
+
+// drawable says whether the toolkit can draw the colours of a font: as bitmaps or SVG. Of a font
+// with layered outlines only (COLR), it would draw nothing at all.
+func drawable(file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	ld, err := opentype.NewLoader(f)
+	if err != nil {
+		return false
+	}
+	for _, tag := range []string{"CBDT", "sbix", "SVG "} {
+		if ld.HasTable(opentype.MustNewTag(tag)) {
+			return true
+		}
+	}
+	return false
+}
+
+// emojiFont is the font that has all of a cluster in colour: one of this machine's, else the
+// toolkit's own, which knows no emoji after 2016; nil if neither has it.
+func emojiFont(cluster []rune) fyne.Resource {
+	for _, f := range colourFonts() {
+		if all(cluster, f.runes.Contains) {
+			return f.font
+		}
+	}
+	if own := theme.DefaultEmojiFont(); own != nil && all(cluster, coverageOf(own).Contains) {
+		return own
+	}
+	return nil
+}
+
+func all(cluster []rune, has func(rune) bool) bool {
+	for _, r := range cluster {
+		if !joiner(r) && !has(r) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,152 @@
+package widget
+
+import (
+	"fmt"
+	"image/color"
+	"strings"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"github.com/rivo/uniseg"
+)
+
+// run is a stretch of text that one font draws, or that no font here can draw.
+type run struct {
+	text string
+	font fyne.Resource // nil: no font has it
+}
+
+// runs splits text where the font changes. The toolkit finds the system's fonts for letters
+// that a font lacks. It knows no emoji beside a font of one's own, though, it draws a space
+// after an emoji in the emoji's font, which has none, and where no font has a letter it draws
+// a replacement mark that says nothing.
+func runs(text string, font fyne.Resource) []run {
+	if plain(text) {
+		return []run{{text, font}}
+	}
+	var out []run
+	for g := uniseg.NewGraphemes(text); g.Next(); {
+		f := fontFor(g.Runes(), font)
+		if n := len(out); n > 0 && out[n-1].font == f {
+			out[n-1].text += g.Str()
+		} else {
+			out = append(out, run{g.Str(), f})
+		}
+	}
+	return out
+}
+
+// plain says whether Inter has everything in text.
+func plain(text string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return r >= 0x250 && (r < 0x2010 || r > 0x2026) }) < 0
+}
+
+// fontFor is the font for a grapheme cluster; nil if there is none.
+func fontFor(cluster []rune, font fyne.Resource) fyne.Resource {
+	if emoji(cluster) {
+		if f := emojiFont(cluster); f != nil {
+			return f
+		}
+	}
+	own := coverageOf(font)
+	for _, r := range cluster {
+		if !joiner(r) && !own.Contains(r) && !systemHas(r) {
+			return nil
+		}
+	}
+	return font
+}
+
+// joiner says whether a code point draws nothing itself.
+func joiner(r rune) bool {
+	return r == '\u200c' || r == '\u200d' || r == '\u200e' || r == '\u200f' || r == '\u061c' ||
+		r >= '\ufe00' && r <= '\ufe0f' || r >= '\U000e0000' && r <= '\U000e0fff' || r < ' '
+}
+
+// emoji says whether a cluster is shown in colour: it asks for that, or its first code point
+// is one by itself (Emoji_Presentation of UTS 51).
+func emoji(cluster []rune) bool {
+	for _, r := range cluster[1:] {
+		switch r {
+		case '\ufe0f', '\u20e3':
+			return true
+		case '\ufe0e':
+			return false
+		}
+	}
+	r := cluster[0]
+	return r >= '\U0001f000' && r <= '\U0001faff' || strings.ContainsRune(emojiPresentation, r)
+}
+
+const emojiPresentation = "⌚⌛⏩⏪⏫⏬⏰⏳◽◾☔☕♈♉♊♋♌♍♎♏♐♑♒♓♿⚓⚡⚪⚫⚽⚾⛄⛅⛎⛔⛪⛲⛳⛵⛺⛽✅✊✋✨❌❎❓❔❕❗➕➖➗➰➿⬛⬜⭐⭕"
+
+// textParts makes the objects that show text on one line of the style, from pos on.
+func textParts(text string, style Style, ink color.Color, pos fyne.Position) []fyne.CanvasObject {
+	var out []fyne.CanvasObject
+	for _, r := range runs(text, style.Font) {
+		w := r.width(style)
+		if r.font == nil {
+			out = append(out, chip(r.text, style, pos, w)...)
+		} else {
+			t := canvas.NewText(r.text, ink)
+			t.TextSize, t.FontSource = style.Size, r.font
+			Place(t, pos.X, pos.Y, w, style.Line)
+			out = append(out, t)
+		}
+		pos.X += w
+	}
+	return out
+}
+
+// chip says which characters cannot be shown here, by their code points.
+func chip(text string, style Style, pos fyne.Position, width float32) []fyne.CanvasObject {
+	box := canvas.NewRectangle(color.Transparent)
+	box.StrokeColor, box.StrokeWidth, box.CornerRadius = colorOf(Text3), 1, 3
+	Place(box, pos.X+1, pos.Y+1, width-2, style.Line-2)
+	t := canvas.NewText(codePoints(text), colorOf(Text2))
+	t.TextSize, t.FontSource, t.Alignment = style.Size*0.75, interMedium, fyne.TextAlignCenter
+	Place(t, pos.X, pos.Y, width, style.Line)
+	return []fyne.CanvasObject{box, t}
+}
+
+// codePoints names the first two characters of text and counts the others.
+func codePoints(text string) string {
+	var out []string
+	more := 0
+	for _, r := range text {
+		switch {
+		case joiner(r) || r == ' ':
+		case len(out) == 2:
+			more++
+		default:
+			out = append(out, fmt.Sprintf("%U", r))
+		}
+	}
+	if more > 0 {
+		out = append(out, fmt.Sprintf("+%d", more))
+	}
+	return strings.Join(out, " ")
+}
+
+func (r run) width(style Style) float32 {
+	if r.font == nil {
+		return rendered(codePoints(r.text), style.Size*0.75, interMedium) + 8
+	}
+	return rendered(r.text, style.Size, r.font)
+}
+
+func rendered(text string, size float32, font fyne.Resource) float32 {
+	s, _ := fyne.CurrentApp().Driver().RenderedTextSize(text, size, fyne.TextStyle{}, font)
+	return s.Width
+}
+
+func textWidth(text string, style Style) float32 {
+	if text == "" {
+		return 0
+	}
+	w := float32(0)
+	for _, r := range runs(text, style.Font) {
+		w += r.width(style)
+	}
+	return w
+}

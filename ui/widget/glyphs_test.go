@@ -1,0 +1,80 @@
+package widget
+
+import (
+	"strings"
+	"testing"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/test"
+	"fyne.io/fyne/v2/theme"
+)
+
+// Emoji show with nothing installed: the toolkit's own font has them, or this system's.
+func TestEmojiAlwaysShow(t *testing.T) {
+	look(t)
+	if theme.DefaultEmojiFont() == nil {
+		t.Fatal("built without the toolkit's emoji")
+	}
+	for _, e := range []string{
+		"\U0001f600", "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466", "\U0001f44d\U0001f3fd", "1\ufe0f\u20e3",
+		"\U0001f1e9\U0001f1ea", "\u2764\ufe0f", "\u2615", "\U0001f3f3\ufe0f\u200d\U0001f308",
+	} {
+		rs := runs("a "+e+" b", Body.Font)
+		if len(rs) != 3 || rs[1].text != e || rs[1].font == nil || rs[1].font == Body.Font {
+			t.Errorf("%+q: %+v", e, rs)
+		}
+		if rs[0].text != "a " || rs[len(rs)-1].text != " b" {
+			t.Errorf("%+q takes the space beside it: %q", e, rs)
+		}
+		// With fonts of this system out of the way too.
+		if own := theme.DefaultEmojiFont(); !all([]rune(e), coverageOf(own).Contains) && e != "1\ufe0f\u20e3" {
+			t.Errorf("the toolkit's own font lacks %+q", e)
+		}
+	}
+	if rs := runs("\u2764\ufe0e", Body.Font); len(rs) == 1 && rs[0].font == theme.DefaultEmojiFont() {
+		t.Error("a heart asked for as text is coloured")
+	}
+}
+
+// A space after an emoji is as wide as any other.
+func TestSpaceAfterEmoji(t *testing.T) {
+	look(t)
+	space := textWidth("a b", Body) - textWidth("ab", Body)
+	with, without := textWidth("\U0001f600 b", Body), textWidth("\U0001f600b", Body)
+	if d := with - without - space; d < -1 || d > 1 {
+		t.Errorf("a space after an emoji takes %g, after a letter %g", with-without, space)
+	}
+}
+
+// What no font has is told by its code point: no box, no mark of replacement.
+func TestNoFontForIt(t *testing.T) {
+	look(t)
+	const lost = "\U000bfff0" // unassigned for good
+	rs := runs("a"+lost+lost+lost+"b", Body.Font)
+	if len(rs) != 3 || rs[1].font != nil || rs[1].text != lost+lost+lost {
+		t.Fatalf("%+v", rs)
+	}
+	l := NewLabel("a"+lost+lost+lost+"b", Body, Text1)
+	l.Resize(fyne.NewSize(400, 20))
+	var shown []string
+	for _, o := range test.WidgetRenderer(l).Objects() {
+		if text, ok := o.(*canvas.Text); ok {
+			shown = append(shown, text.Text)
+		}
+	}
+	if got := strings.Join(shown, "|"); got != "a|U+BFFF0 U+BFFF0 +1|b" {
+		t.Errorf("it shows %q", got)
+	}
+	if w := l.Width(); w < rendered("U+BFFF0 U+BFFF0 +1", 10, interMedium) {
+		t.Errorf("the label is %g wide", w)
+	}
+}
+
+func TestPlainTextIsOneRun(t *testing.T) {
+	for _, s := range []string{"", "Anna Müller", "What’s “this” – a…", "łódź"} {
+		if rs := runs(s, Body.Font); len(rs) != 1 || rs[0].font != Body.Font {
+			t.Errorf("%q: %+v", s, rs)
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package widget
+
+import (
+	"strings"
+	"unicode"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/driver/desktop"
+	"fyne.io/fyne/v2/theme"
+	"github.com/rivo/uniseg"
+)
+
+// Passage is a paragraph whose text can be selected and copied: by dragging, by a double tap
+// on a word, by Ctrl+A once it has the keyboard.
+type Passage struct {
+	Paragraph
+	OnSelect func()     // a selection begins here: the keyboard belongs here, and no other is left
+	OnMenu   func()     // the right button was pressed
+	OnRune   func(rune) // something was typed, which cannot be meant for here
+
+	from, to int // bytes of the text; from is where the selection began
+	dragging bool
+	marks    []fyne.CanvasObject
+}
+
+// NewPassage makes a passage; see NewParagraph.
+func NewPassage(text string, style Style, color fyne.ThemeColorName, most int) *Passage {
+	p := &Passage{Paragraph: Paragraph{text: text, style: style, color: color, most: most}}
+	p.ExtendBaseWidget(p)
+	return p
+}
+
+// The toolkit's interfaces that a passage is meant to have.
+var (
+	_ fyne.Draggable         = (*Passage)(nil)
+	_ fyne.DoubleTappable    = (*Passage)(nil)
+	_ fyne.Focusable         = (*Passage)(nil)
+	_ fyne.Shortcutable      = (*Passage)(nil)
+	_ fyne.Disableable       = (*Passage)(nil)
+	_ desktop.Cursorable     = (*Passage)(nil)
+	_ fyne.SecondaryTappable = (*Passage)(nil)
+)
+
+// SelectedText is what would be copied.
+func (p *Passage) SelectedText() string {
+	from, to := min(p.from, p.to), min(max(p.from, p.to), len(p.text))
+	return p.text[min(from, to):to]
+}
+
+// SelectAll selects everything.
+func (p *Passage) SelectAll() { p.selectRange(0, len(p.text)) }
+
+// Unselect selects nothing.
+func (p *Passage) Unselect() { p.selectRange(0, 0) }
+
+// CopyTo puts the selection, or everything if there is none, on the clipboard.
+func (p *Passage) CopyTo(c fyne.Clipboard) {
+	text := p.SelectedText()
+	if text == "" {
+		text = p.text
+	}
+	c.SetContent(text)
+}
+
+func (p *Passage) selectRange(from, to int) {
+	if p.from == from && p.to == to {
+		return
+	}
+	p.from, p.to = from, to
+	p.Refresh()
+}
+
+// Dragged selects from where the drag began to where the pointer is.
+func (p *Passage) Dragged(e *fyne.DragEvent) {
+	if !p.dragging {
+		p.dragging = true
+		p.begin()
+		at := p.at(e.Position.Subtract(e.Dragged))
+		p.from, p.to = at, at
+	}
+	p.selectRange(p.from, p.at(e.Position))
+}
+
+// DragEnd keeps what was selected.
+func (p *Passage) DragEnd() { p.dragging = false }
+
+// Tapped selects nothing.
+func (p *Passage) Tapped(*fyne.PointEvent) { p.Unselect() }
+
+// DoubleTapped selects a word.
+func (p *Passage) DoubleTapped(e *fyne.PointEvent) {
+	p.begin()
+	p.selectRange(p.word(p.at(e.Position)))
+}
+
+// TappedSecondary offers to copy.
+func (p *Passage) TappedSecondary(*fyne.PointEvent) {
+	if p.OnMenu != nil {
+		p.OnMenu()
+	}
+}
+
+func (p *Passage) begin() {
+	if p.OnSelect != nil {
+		p.OnSelect()
+	}
+}
+
+// Cursor is the one for text.
+func (p *Passage) Cursor() desktop.Cursor { return desktop.TextCursor }
+
+// Disabled keeps Tab from stopping at every message; the pointer brings the keyboard here.
+func (p *Passage) Disabled() bool { return true }
+
+// Enable does nothing.
+func (p *Passage) Enable() {}
+
+// Disable does nothing.
+func (p *Passage) Disable() {}
+
+// FocusGained does nothing: the selection shows where the keyboard is.
+func (p *Passage) FocusGained() {}
+
+// FocusLost keeps the selection, which may be copied from a menu.
+func (p *Passage) FocusLost() {}
+
+// TypedRune hands on what cannot be meant for here.
+func (p *Passage) TypedRune(r rune) {
+	if p.OnRune != nil {
+		p.OnRune(r)
+	}
+}
+
+// TypedKey gives keys to the window.
+func (p *Passage) TypedKey(k *fyne.KeyEvent) { bubble(k) }
+
+// TypedShortcut copies and selects; anything else is the window's.
+func (p *Passage) TypedShortcut(s fyne.Shortcut) {
+	switch s := s.(type) {
+	case *fyne.ShortcutCopy:
+		p.CopyTo(s.Clipboard)
+	case *fyne.ShortcutSelectAll:
+		p.SelectAll()
+	default:
+		if c, ok := fyne.CurrentApp().Driver().CanvasForObject(p).(fyne.Shortcutable); ok {
+			c.TypedShortcut(s)
+		}
+	}
+}
+
+// at is the place in the text nearest to a position, between two grapheme clusters.
+func (p *Passage) at(pos fyne.Position) int {
+	row := int(pos.Y / p.style.Line)
+	switch {
+	case pos.Y < 0 || len(p.lines) == 0:
+		return 0
+	case row >= len(p.lines):
+		return p.lines[len(p.lines)-1].end()
+	}
+	line := p.lines[row]
+	for i := len(line) - 1; i >= 0; i-- {
+		if s := line[i]; pos.X >= s.x || i == 0 {
+			return s.start + nearest(s.text, p.style, pos.X-s.x)
+		}
+	}
+	return line.end()
+}
+
+// nearest is the byte of text at which x lies closest to the edge of a cluster.
+func nearest(text string, style Style, x float32) int {
+	last, before := 0, float32(0)
+	for g := uniseg.NewGraphemes(text); g.Next(); {
+		_, end := g.Positions()
+		after := textWidth(text[:end], style)
+		if x < (before+after)/2 {
+			return last
+		}
+		last, before = end, after
+	}
+	return last
+}
+
+// word is the stretch of letters and digits around a place, or of anything else.
+func (p *Passage) word(at int) (from, to int) {
+	kind := func(r rune) int {
+		switch {
+		case unicode.IsSpace(r):
+			return 0
+		case unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) || strings.ContainsRune("'\u200c\u200d", r):
+			return 1
+		}
+		return 2
+	}
+	last := -1
+	for i, r := range p.text {
+		if k := kind(r); k != last {
+			if i > at {
+				return from, i
+			}
+			from, last = i, k
+		}
+	}
+	return from, len(p.text)
+}
+
+// CreateRenderer is for Fyne.
+func (p *Passage) CreateRenderer() fyne.WidgetRenderer { return &passageRenderer{p} }
+
+type passageRenderer struct{ p *Passage }
+
+func (r *passageRenderer) Destroy()           {}
+func (r *passageRenderer) MinSize() fyne.Size { return r.p.MinSize() }
+func (r *passageRenderer) Layout(s fyne.Size) { r.p.set(s.Width); r.p.mark() }
+func (r *passageRenderer) Objects() []fyne.CanvasObject {
+	return append(append([]fyne.CanvasObject(nil), r.p.marks...), r.p.parts...)
+}
+
+func (r *passageRenderer) Refresh() {
+	if w := r.p.Size().Width; w > 0 {
+		r.p.lines = nil
+		r.p.set(w)
+	}
+	r.p.mark()
+	canvas.Refresh(r.p)
+}
+
+// mark makes the rectangles behind what is selected.
+func (p *Passage) mark() {
+	p.marks = nil
+	from, to := min(p.from, p.to), max(p.from, p.to)
+	if from == to {
+		return
+	}
+	for i, line := range p.lines {
+		if from >= line.end() || to <= line.start() {
+			continue
+		}
+		a, b := line.x(max(from, line.start()), p.style), line.x(min(to, line.end()), p.style)
+		m := canvas.NewRectangle(colorOf(theme.ColorNameSelection))
+		Place(m, a, float32(i)*p.style.Line, b-a, p.style.Line)
+		p.marks = append(p.marks, m)
+	}
+}
