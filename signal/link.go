@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,7 +14,13 @@ import (
 type Link struct {
 	Server *url.URL // scheme http or https, and host; nothing else
 	Code   Code
+	// At lists further addresses of the same rendezvous, HOST or HOST:PORT, best first after
+	// Server's own; at most MaxAt of them.
+	At []string
 }
+
+// MaxAt is how many further addresses a link carries.
+const MaxAt = 6
 
 // DeepScheme is the URL scheme that the app registers with the desktop.
 const DeepScheme = "parley"
@@ -53,11 +60,28 @@ func ParseLink(text string, fallback *url.URL) (Link, error) {
 	if err != nil {
 		return Link{}, err
 	}
-	code, err := ParseCode(u.Fragment)
+	text, rest, _ := strings.Cut(u.Fragment, "&")
+	code, err := ParseCode(text)
 	if err != nil {
 		return Link{}, err
 	}
-	return Link{Server: server, Code: code}, nil
+	return Link{Server: server, Code: code, At: parseAt(server, rest)}, nil
+}
+
+// parseAt reads the further addresses out of the parameters behind a code. What it does not
+// know it leaves out.
+func parseAt(server *url.URL, parameters string) []string {
+	var at []string
+	for _, p := range strings.Split(parameters, "&") {
+		name, host, _ := strings.Cut(p, "=")
+		if name != "at" || len(at) == MaxAt {
+			continue
+		}
+		if u, err := serverOf(&url.URL{Scheme: server.Scheme, Host: host}); err == nil && u.Host != server.Host && !slices.Contains(at, u.Host) {
+			at = append(at, u.Host)
+		}
+	}
+	return at
 }
 
 // ParseServer reads the address of a rendezvous as the user configures it, http://HOST:PORT or
@@ -149,17 +173,33 @@ func isLocal(host string) bool {
 
 // String is the link that people send to each other. The code is in the fragment, which
 // browsers never send to the server (RFC 9110, section 7.1).
-func (l Link) String() string { return l.Server.String() + "/#" + l.Code.String() }
+func (l Link) String() string { return l.Server.String() + "/#" + l.fragment() }
 
 // DeepLink is the link that opens the app. It has no room for the transport: see ParseLink.
 func (l Link) DeepLink() string {
 	u := url.URL{Scheme: DeepScheme, Host: l.Server.Host}
-	return u.String() + "/#" + l.Code.String()
+	return u.String() + "/#" + l.fragment()
 }
 
-// WebSocketURL is where the rendezvous is spoken to.
-func (l Link) WebSocketURL() string {
-	u := url.URL{Scheme: "wss", Host: l.Server.Host, Path: SocketPath}
+func (l Link) fragment() string {
+	text := l.Code.String()
+	for _, host := range l.At[:min(len(l.At), MaxAt)] {
+		text += "&at=" + host
+	}
+	return text
+}
+
+// WebSocketURLs are where the rendezvous is spoken to, best first: Server, then At.
+func (l Link) WebSocketURLs() []string {
+	urls := []string{l.socketURL(l.Server.Host)}
+	for _, host := range l.At {
+		urls = append(urls, l.socketURL(host))
+	}
+	return urls
+}
+
+func (l Link) socketURL(host string) string {
+	u := url.URL{Scheme: "wss", Host: host, Path: SocketPath}
 	if l.Server.Scheme == "http" {
 		u.Scheme = "ws"
 	}

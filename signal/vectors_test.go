@@ -114,7 +114,7 @@ func TestLinkVectors(t *testing.T) {
 		}
 		golden(t, v.Text, link.String(), &v.Link)
 		golden(t, v.Text, link.DeepLink(), &v.Deep)
-		golden(t, v.Text, link.WebSocketURL(), &v.Socket)
+		golden(t, v.Text, strings.Join(link.WebSocketURLs(), " "), &v.Socket)
 	}
 	save()
 }

@@ -174,7 +174,7 @@ func (x *executor) prepare(e prepare) {
 
 func (x *executor) openRoom(link signal.Link, e openRoom) {
 	r := room.New(room.Config{
-		URL: link.WebSocketURL(), Keys: e.keys, Me: e.me, Dial: x.cfg.Dial, Log: x.cfg.Log,
+		URLs: link.WebSocketURLs(), Keys: e.keys, Me: e.me, Dial: x.cfg.Dial, Log: x.cfg.Log,
 		Changed: func(s room.State) { x.rooms.put(roomChanged{e.meeting, s}) },
 		Call: func(from signal.ID, payload []byte) {
 			x.put(signalled{e.meeting, from, payload, peer.Offer(payload)})

@@ -286,7 +286,7 @@ func intruder(t *testing.T, link string, id signal.ID) (*room.Room, func() room.
 	var mu sync.Mutex
 	var state room.State
 	r := room.New(room.Config{
-		URL: l.WebSocketURL(), Keys: signal.Derive(l.Code), Me: room.Member{ID: id, Name: "Mallory", Present: true},
+		URLs: l.WebSocketURLs(), Keys: signal.Derive(l.Code), Me: room.Member{ID: id, Name: "Mallory", Present: true},
 		Changed: func(s room.State) { mu.Lock(); state = s; mu.Unlock() },
 		Call:    func(signal.ID, []byte) {},
 		Log:     slog.New(slog.DiscardHandler),
@@ -351,7 +351,7 @@ func rubbish(t *testing.T, link string, to signal.ID) {
 	}
 	keys, id := signal.Derive(l.Code), signal.NewID()
 	sealer := signal.NewSealer(keys, id)
-	c := client.New(client.Config{URL: l.WebSocketURL(), Room: keys.Room, ID: id})
+	c := client.New(client.Config{URLs: l.WebSocketURLs(), Room: keys.Room, ID: id})
 	for range 20 {
 		seq, body := sealer.Seal(to, []byte("\x00rubbish"))
 		if err := c.Send(to, seq, body, nil); err != nil {

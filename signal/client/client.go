@@ -26,7 +26,9 @@ const (
 
 // Config is what a client needs. All of it stays as it is while Run runs.
 type Config struct {
-	URL    string // ws:// or wss://, as signal.Link.WebSocketURL gives it
+	// URLs say where the rendezvous can be reached, ws:// or wss://, best first, as
+	// signal.Link.WebSocketURLs gives them. All of them are tried.
+	URLs   []string
 	Room   string
 	ID     signal.ID
 	Log    *slog.Logger // nil: no log
@@ -46,6 +48,7 @@ type Client struct {
 	log   *slog.Logger
 	token string
 	wake  chan struct{} // holds 1: there is something to write
+	good  string        // the address that worked last; Run's own
 
 	mu      sync.Mutex
 	out     outbox
@@ -130,7 +133,7 @@ func (c *Client) loop(ctx context.Context) error {
 			return nil
 		}
 		if permanent := c.permanent(err, welcomed); permanent != nil {
-			return fmt.Errorf("meeting at %s: %w", c.cfg.URL, permanent)
+			return fmt.Errorf("join the meeting: %w", permanent)
 		}
 		if welcomed {
 			attempt = 0

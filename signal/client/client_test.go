@@ -63,7 +63,7 @@ func speak(t *testing.T, protocols []string, kind int, text string) (url string)
 }
 
 func config(url string, events func(Event)) Config {
-	return Config{URL: url, Room: "AAECAwQFBgcICQoLDA0ODw", ID: signal.NewID(), Events: events}
+	return Config{URLs: []string{url}, Room: "AAECAwQFBgcICQoLDA0ODw", ID: signal.NewID(), Events: events}
 }
 
 // A server that speaks something else is told from one that is down, in one line.

@@ -66,4 +66,6 @@ var (
 	errGap      = errors.New("the server left out a message")
 	errKicked   = errors.New("the network has changed")
 	errNoAnswer = errors.New("the server did not answer")
+
+	errNoAddress = errors.New("the server has no address")
 )

@@ -21,19 +21,12 @@ func (c *Client) attempt(ctx context.Context) (welcomed bool, err error) {
 	actx, stop := c.abortable(ctx)
 	defer stop()
 	c.takeKick() // this attempt is what an earlier one asked for
-	conn, err := c.dial(actx)
+	line, err := c.connect(actx)
 	if err != nil {
 		return false, c.orKicked(err)
 	}
+	conn, welcome := line.conn, line.welcome
 	defer conn.Close()
-	interrupt := context.AfterFunc(actx, func() { _ = conn.Close() })
-	welcome, err := c.join(conn)
-	if !interrupt() && err == nil {
-		err = actx.Err()
-	}
-	if err != nil {
-		return false, c.orKicked(err)
-	}
 	resumed, err := c.adopt(welcome)
 	if err != nil {
 		return false, err
@@ -63,14 +56,27 @@ func (c *Client) orKicked(err error) error {
 	return err
 }
 
-func (c *Client) dial(ctx context.Context) (*websocket.Conn, error) {
+func (c *Client) dial(ctx context.Context, url string) (*websocket.Conn, error) {
+	interrupt := func() bool { return true }
 	dialer := websocket.Dialer{
-		NetDialContext:   c.cfg.Dial,
+		NetDialContext: func(dctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := c.cfg.Dial(dctx, network, addr)
+			if err == nil { // once it is connected, the dialer looks at deadlines alone
+				interrupt = context.AfterFunc(ctx, func() { _ = conn.Close() })
+			}
+			return conn, err
+		},
 		Proxy:            http.ProxyFromEnvironment,
 		HandshakeTimeout: dialTimeout,
 		Subprotocols:     []string{signal.Subprotocol},
 	}
-	conn, resp, err := dialer.DialContext(ctx, c.cfg.URL, nil)
+	conn, resp, err := dialer.DialContext(ctx, url, nil)
+	if !interrupt() {
+		if err == nil {
+			_ = conn.Close()
+		}
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		return nil, refine(err, resp)
 	}

@@ -19,7 +19,7 @@ import (
 
 // Config is what a Room needs.
 type Config struct {
-	URL  string // of the rendezvous' WebSocket
+	URLs []string // of the rendezvous' WebSocket, best first
 	Keys signal.Keys
 	Me   Member // ID, name and marks to begin with
 	// Changed is told every new state, Call every payload of Send from another member; both
@@ -58,7 +58,7 @@ func New(cfg Config) *Room {
 		done:   make(chan struct{}),
 	}
 	r.client = client.New(client.Config{
-		URL: cfg.URL, Room: cfg.Keys.Room, ID: cfg.Me.ID, Log: cfg.Log, Events: r.onEvent, Dial: cfg.Dial,
+		URLs: cfg.URLs, Room: cfg.Keys.Room, ID: cfg.Me.ID, Log: cfg.Log, Events: r.onEvent, Dial: cfg.Dial,
 	})
 	return r
 }

@@ -87,7 +87,7 @@ func BenchmarkJoin(b *testing.B) {
 // runQuietly runs a member that nobody watches, and returns when it is connected.
 func runQuietly(b *testing.B, n *node, name string, events func(client.Event)) {
 	connected := make(chan struct{}, 1)
-	c := client.New(client.Config{URL: n.url(), Room: name, ID: signal.NewID(), Events: func(ev client.Event) {
+	c := client.New(client.Config{URLs: []string{n.url()}, Room: name, ID: signal.NewID(), Events: func(ev client.Event) {
 		if _, ok := ev.(client.Connected); ok {
 			select {
 			case connected <- struct{}{}:

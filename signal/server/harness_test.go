@@ -77,7 +77,7 @@ type member struct {
 func startMember(t testing.TB, url, room string, id signal.ID) *member {
 	t.Helper()
 	m := &member{id: id, events: make(chan client.Event, 16384), result: make(chan error, 1), seq: map[signal.ID]uint64{}}
-	m.Client = client.New(client.Config{URL: url, Room: room, ID: id, Events: func(ev client.Event) { m.events <- ev }})
+	m.Client = client.New(client.Config{URLs: []string{url}, Room: room, ID: id, Events: func(ev client.Event) { m.events <- ev }})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
