@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -122,6 +123,8 @@ func FuzzParseLink(f *testing.F) {
 	for _, text := range []string{
 		"https://meet.example.org/#7k3m-q9xt-2w8p", "http://192.168.1.5:8443/#7K3MQ9XT2W8P", "parley://[::1]:8443/#7k3m q9xt 2w8p",
 		"7k3m-q9xt-2w8p", "", "https://", "parley://h/#", "https://a%20b/#7k3m-q9xt-2w8p", "https://h:0/#7k3m-q9xt-2w8p", "https://[fe80::1%25eth0]/#7k3mq9xt2w8p",
+		"https://a.example/meet/#7k3m-q9xt-2w8p&at=[::1]:1&at=b.example", "<https://a.example/#7k3m-q9xt-2w8p|x> (7k3mq9xt2w8p)", "meet.example.org:1/x/#7k3m\n-q9xt-2w8p",
+		"https://urldefense.com/v3/__https:/a.example**A7k3m-q9xt-2w8p__;LyM!!x!y$", "http://u/?url=https%3A%2F%2Fa.example%2F%25237k3m-q9xt-2w8p&amp;x", "parley:7k3m-q9xt-2w8p &#35;",
 		"http://" + strings.Repeat("\xce", 400) + "#000000000000", "http://" + strings.Repeat("\u03a9", 400) + "#000000000000",
 	} {
 		f.Add(text)
@@ -129,22 +132,33 @@ func FuzzParseLink(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		link, err := ParseLink(text, nil)
 		if err != nil {
-			if !(errors.Is(err, ErrLink) || errors.Is(err, ErrCode) || errors.Is(err, ErrNoServer)) {
+			var several *Ambiguous
+			if errors.As(err, &several) && len(several.Links) > 1 {
+				for _, l := range several.Links {
+					reparses(t, text, l)
+				}
+			} else if !(errors.Is(err, ErrLink) || errors.Is(err, ErrCode) || errors.Is(err, ErrNoServer)) {
 				t.Fatalf("%q: %v", text, err)
 			}
 			return
 		}
-		again, err := ParseLink(link.String(), nil)
-		if err != nil || again.String() != link.String() {
-			t.Fatalf("%q became %q, then %v", text, link, err)
-		}
-		if _, err := ParseLink(link.DeepLink(), nil); err != nil {
-			t.Fatalf("deep link of %q: %v", text, err)
-		}
-		if server, err := ParseServer(link.Server.String()); err != nil || server.String() != link.Server.String() {
-			t.Fatalf("server of %q: %v", text, err)
-		}
+		reparses(t, text, link)
 	})
+}
+
+// reparses holds that a link which was found is found again in what is made of it.
+func reparses(t *testing.T, text string, link Link) {
+	t.Helper()
+	again, err := ParseLink(link.String(), nil)
+	if err != nil || again.String() != link.String() {
+		t.Fatalf("%q became %q, then %v", text, link, err)
+	}
+	if deep, err := ParseLink(link.DeepLink(), nil); err != nil || deep.Code != link.Code || deep.Server.Host != link.Server.Host || deep.Server.Path != link.Server.Path || !slices.Equal(deep.At, link.At) {
+		t.Fatalf("deep link of %q: %v", text, err)
+	}
+	if server, err := ParseServer(link.Server.String()); err != nil || server.String() != link.Server.String() {
+		t.Fatalf("server of %q: %v", text, err)
+	}
 }
 
 func FuzzOpen(f *testing.F) {

@@ -2,17 +2,18 @@ package signal
 
 import (
 	"errors"
-	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
-	"unicode/utf8"
+	"unicode"
 )
 
 // Link is a meeting and the rendezvous that introduces its members.
 type Link struct {
-	Server *url.URL // scheme http or https, and host; nothing else
+	Server *url.URL // scheme http or https, host, and a path prefix without a slash at its end
 	Code   Code
 	// At lists further addresses of the same rendezvous, HOST or HOST:PORT, best first after
 	// Server's own; at most MaxAt of them.
@@ -25,140 +26,131 @@ const MaxAt = 6
 // DeepScheme is the URL scheme that the app registers with the desktop.
 const DeepScheme = "parley"
 
-// SocketPath is where a rendezvous serves the WebSocket.
+// SocketPath is where a rendezvous serves the WebSocket, below the server's path prefix.
 const SocketPath = "/ws"
 
-// maxLink bounds the text that ParseLink looks at, in bytes.
-const maxLink = 2048
-
-// maxHost bounds host and port of a server, in bytes: a name of 253 (RFC 1035, section 2.3.4,
-// less its first and last length), and ":65535". What is within it can be written down again
-// within maxLink, however much of it has to be percent-encoded.
-const maxHost = 253 + 6
-
-// Errors of ParseLink. They never carry the text, for it holds the code.
-var (
-	ErrLink     = errors.New("not a meeting link: it looks like https://HOST/#7k3m-q9xt-2w8p")
-	ErrNoServer = errors.New("a code alone does not say where the meeting is: open the whole link, or name the server with --server URL")
+// Limits of a server's address, in bytes.
+const (
+	maxHost   = 253 + 6 // a name (RFC 1035, section 2.3.4, less its first and last length) and ":65535"
+	maxPrefix = 255
 )
 
-// ParseLink reads https://HOST/#CODE, http://HOST:PORT/#CODE, parley://HOST/#CODE, or a code
-// alone, whose server is then fallback. The errors are ErrLink, ErrCode and ErrNoServer.
-func ParseLink(text string, fallback *url.URL) (Link, error) {
-	if len(text) > maxLink {
-		return Link{}, ErrLink
-	}
-	text = strings.Trim(text, " \t\r\n\u00a0<>\"'")
-	if !strings.ContainsAny(text, ":/#") {
-		return bareCode(text, fallback)
-	}
-	u, err := url.Parse(text)
-	if err != nil { // not wrapped: url.Error quotes its input
-		return Link{}, ErrLink
-	}
-	server, err := serverOf(u)
-	if err != nil {
-		return Link{}, err
-	}
-	text, rest, _ := strings.Cut(u.Fragment, "&")
-	code, err := ParseCode(text)
-	if err != nil {
-		return Link{}, err
-	}
-	return Link{Server: server, Code: code, At: parseAt(server, rest)}, nil
-}
-
-// parseAt reads the further addresses out of the parameters behind a code. What it does not
-// know it leaves out.
-func parseAt(server *url.URL, parameters string) []string {
-	var at []string
-	for _, p := range strings.Split(parameters, "&") {
-		name, host, _ := strings.Cut(p, "=")
-		if name != "at" || len(at) == MaxAt {
-			continue
-		}
-		if u, err := serverOf(&url.URL{Scheme: server.Scheme, Host: host}); err == nil && u.Host != server.Host && !slices.Contains(at, u.Host) {
-			at = append(at, u.Host)
-		}
-	}
-	return at
-}
+// ErrServer says that a text is not the address of a rendezvous.
+var ErrServer = errors.New("not a server address: it looks like https://meet.example.org, https://example.org/meet or http://192.168.1.5:8443")
 
 // ParseServer reads the address of a rendezvous as the user configures it, http://HOST:PORT or
-// https://HOST, with or without a slash at its end. It returns ErrServer for anything else.
+// https://HOST/PREFIX, with or without a slash at its end. It returns ErrServer for anything else.
 func ParseServer(text string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	if err != nil || u.Fragment != "" || u.RawQuery != "" || strings.EqualFold(u.Scheme, DeepScheme) {
 		return nil, ErrServer
 	}
-	server, err := serverOf(u)
-	if err != nil {
+	return serverOf(u)
+}
+
+// serverOf keeps scheme, host and path prefix of u. It returns ErrServer when one of them
+// cannot be used. A link to the app does not say how its server is spoken to: https, or http
+// where there can be no certificate.
+func serverOf(u *url.URL) (*url.URL, error) {
+	host, ok := cleanHost(u.Host)
+	if !ok || u.User != nil || u.Opaque != "" {
 		return nil, ErrServer
 	}
-	return server, nil
-}
-
-// ErrServer says that a text is not the address of a rendezvous.
-var ErrServer = errors.New("not a server address: it looks like https://meet.example.org or http://192.168.1.5:8443")
-
-func bareCode(text string, fallback *url.URL) (Link, error) {
-	code, err := ParseCode(text)
-	if err != nil {
-		return Link{}, err
-	}
-	if fallback == nil {
-		return Link{}, ErrNoServer
-	}
-	server, err := serverOf(fallback)
-	if err != nil {
-		return Link{}, ErrServer
-	}
-	return Link{Server: server, Code: code}, nil
-}
-
-// serverOf keeps the scheme and host of u, or says why it has none that can be used.
-func serverOf(u *url.URL) (*url.URL, error) {
-	if !utf8.ValidString(u.Host) {
-		return nil, ErrLink
-	}
-	host := strings.ToLower(u.Host)
-	if len(host) > maxHost {
-		return nil, ErrLink
-	}
-	if u.Hostname() == "" || u.User != nil || u.Opaque != "" || strings.ContainsAny(host, " <>\"'\\`{}|^") {
-		return nil, ErrLink
-	}
-	if u.Path != "" && u.Path != "/" {
-		return nil, ErrLink
+	prefix, ok := cleanPrefix(u)
+	if !ok {
+		return nil, ErrServer
 	}
 	scheme := strings.ToLower(u.Scheme)
 	switch scheme {
 	case "http", "https":
 	case DeepScheme:
-		scheme = "https"
-		if isLocal(u.Hostname()) {
-			scheme = "http"
-		}
+		scheme = impliedScheme(host)
 	default:
-		return nil, ErrLink
+		return nil, ErrServer
 	}
-	server := &url.URL{Scheme: scheme, Host: host}
-	if _, err := url.Parse(server.String() + "/"); err != nil {
-		return nil, ErrLink
-	}
-	if port := server.Port(); port == "" && strings.HasSuffix(host, ":") {
-		server.Host = strings.TrimSuffix(host, ":")
-	} else if port != "" {
-		if n, err := net.LookupPort("tcp", port); err != nil || n == 0 {
-			return nil, ErrLink
-		}
+	server, err := url.Parse(scheme + "://" + (&url.URL{Host: host}).String()[len("//"):] + prefix)
+	if err != nil || len(server.Host) > maxHost {
+		return nil, ErrServer
 	}
 	return server, nil
 }
 
+// cleanHost checks HOST or HOST:PORT and writes it in lower case. The host is a name, an IPv4
+// address, or an IPv6 address in brackets.
+func cleanHost(host string) (string, bool) {
+	host = strings.ToLower(strings.TrimSuffix(host, ":"))
+	u := url.URL{Host: host}
+	name, port := u.Hostname(), u.Port()
+	if len(host) > maxHost {
+		return "", false
+	}
+	if strings.HasPrefix(host, "[") {
+		ip, err := netip.ParseAddr(name)
+		if err != nil || strings.ContainsFunc(ip.Zone(), func(r rune) bool { return !isASCIIWord(r) }) {
+			return "", false
+		}
+		host = "[" + name + "]"
+	} else {
+		name = strings.TrimSuffix(name, ".")
+		if !validName(name) {
+			return "", false
+		}
+		host = name
+	}
+	if port != "" {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return "", false
+		}
+		host += ":" + port
+	}
+	return host, true
+}
+
+// validName checks a DNS name or IPv4 address. Letters of other scripts are allowed: whoever
+// dials encodes them (IDNA).
+func validName(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || strings.HasPrefix(label, "-") || strings.ContainsFunc(label, func(r rune) bool {
+			return r == unicode.ReplacementChar || r != '-' && r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+func isASCIIWord(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+}
+
+var prefixForm = regexp.MustCompile(`^(/[A-Za-z0-9._~%+@-]+)*$`)
+
+// cleanPrefix is the path of u without slashes at its end.
+func cleanPrefix(u *url.URL) (string, bool) {
+	prefix := strings.TrimRight(u.EscapedPath(), "/")
+	if len(prefix) > maxPrefix || !prefixForm.MatchString(prefix) {
+		return "", false
+	}
+	for part := range strings.SplitSeq(prefix, "/") {
+		if part == "." || part == ".." {
+			return "", false
+		}
+	}
+	return prefix, true
+}
+
+// impliedScheme is how a server is spoken to when the link does not say.
+func impliedScheme(host string) string {
+	if isLocal((&url.URL{Host: host}).Hostname()) {
+		return "http"
+	}
+	return "https"
+}
+
 // isLocal tells whether a host cannot have a certificate that others trust: this machine or an
-// address literal of a private network. There parley:// means plain http; the meeting is sealed
-// end to end either way.
+// address literal of a private network. There plain http is meant; the meeting is sealed end to
+// end either way.
 func isLocal(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
@@ -171,13 +163,25 @@ func isLocal(host string) bool {
 	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
 }
 
+// addAt adds a further address if it can be used and is new.
+func (l *Link) addAt(host string) {
+	host, ok := cleanHost(host)
+	if ok && isASCII(host) && !strings.Contains(host, "%") && len(l.At) < MaxAt && host != l.Server.Host && !slices.Contains(l.At, host) {
+		l.At = append(l.At, host)
+	}
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
 // String is the link that people send to each other. The code is in the fragment, which
 // browsers never send to the server (RFC 9110, section 7.1).
 func (l Link) String() string { return l.Server.String() + "/#" + l.fragment() }
 
-// DeepLink is the link that opens the app. It has no room for the transport: see ParseLink.
+// DeepLink is the link that opens the app. It has no room for the transport: see serverOf.
 func (l Link) DeepLink() string {
-	u := url.URL{Scheme: DeepScheme, Host: l.Server.Host}
+	u := url.URL{Scheme: DeepScheme, Host: l.Server.Host, Path: l.Server.Path, RawPath: l.Server.RawPath}
 	return u.String() + "/#" + l.fragment()
 }
 
@@ -199,9 +203,9 @@ func (l Link) WebSocketURLs() []string {
 }
 
 func (l Link) socketURL(host string) string {
-	u := url.URL{Scheme: "wss", Host: host, Path: SocketPath}
+	u := url.URL{Scheme: "wss", Host: host, Path: l.Server.Path, RawPath: l.Server.RawPath}
 	if l.Server.Scheme == "http" {
 		u.Scheme = "ws"
 	}
-	return u.String()
+	return u.String() + SocketPath
 }

@@ -37,6 +37,17 @@ async function derive(code) {
   return { room: base64url(await expand("room", 128)), seal: await expand("seal", 256) };
 }
 
+// The link as it is written, and what is made of it. The app finds links in any text; here they are as they are written.
+function parseLink(text) {
+  const [, scheme, host, prefix, code, parameters] = /^(https?):\/\/([^/]+)((?:\/[^/#]+)*)\/#([^&]*)(.*)$/.exec(text);
+  const hosts = [host, ...parameters.split("&").filter((p) => p.startsWith("at=")).map((p) => p.slice(3))];
+  return {
+    code: parseCode(code),
+    deep: `parley://${host}${prefix}/#${code}${parameters}`,
+    socket: hosts.map((h) => `${scheme === "https" ? "wss" : "ws"}://${h}${prefix}/ws`).join(" "),
+  };
+}
+
 function associated(room, from, to, seq) {
   const parts = [utf8.encode("parley seal v1\0")];
   for (const text of [room, from, to]) {
@@ -59,6 +70,12 @@ async function seal(key, nonce, room, from, to, seq, plaintext) {
 }
 
 for (const c of (await load("codes.json")).codes) same(`code ${JSON.stringify(c.typed)}`, parseCode(c.typed), c.code || null);
+for (const c of (await load("links.json")).links.filter((c) => c.link)) {
+  const link = parseLink(c.link);
+  same("code of a link", link.code, "7k3mq9xt2w8p");
+  same("deep link", link.deep, c.deep);
+  same("sockets", link.socket, c.socket);
+}
 for (const c of (await load("keys.json")).keys) {
   const keys = await derive(c.code);
   same("room", keys.room, c.room);
