@@ -44,6 +44,11 @@ func ParseLink(text string, fallback *url.URL) (Link, error) {
 	s := scanner{damage: ErrCode}
 	if strings.ContainsAny(text, ":/#") {
 		s.damage = ErrLink
+		if u, err := url.Parse(strings.TrimSpace(text)); err == nil {
+			if _, err := serverOf(u); err == nil { // a link without a code
+				s.damage = ErrCode
+			}
+		}
 	}
 	for s.round = range maxRounds {
 		s.text, s.spans, s.joined = text, nil, false

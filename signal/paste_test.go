@@ -101,7 +101,7 @@ func TestDamagedAndWrappedLinks(t *testing.T) {
 func TestNoLinks(t *testing.T) {
 	fallback := &url.URL{Scheme: "https", Host: "meet.example.org"}
 	for text, want := range map[string]error{
-		"": ErrCode, "hello": ErrCode, "conversation with my neighbours": ErrCode, "https://meet.example.org/": ErrLink, "https://meet.example.org/#7k3m": ErrCode,
+		"": ErrCode, "hello": ErrCode, "conversation with my neighbours": ErrCode, "https://meet.example.org/": ErrCode, "https://meet.example.org/#7k3m": ErrCode,
 		"https://meet.example.org/#7k3m-q9xt-2w8p0": ErrCode, "https://meet.example.org/#7k3m-q9xt-2w8p-0000": ErrCode, "https:///#7k3m-q9xt-2w8p": ErrLink,
 		"ftp://meet.example.org/#7k3m-q9xt-2w8p": ErrLink, "https://user:pw@meet.example.org/#7k3m-q9xt-2w8p": ErrLink, "bob@example.org/#7k3m-q9xt-2w8p": ErrLink,
 		"https://meet.example.org:99999/#7k3m-q9xt-2w8p": ErrLink, "https://meet.example.org:0/#7k3m-q9xt-2w8p": ErrLink, "https://meet.example.org/../#7k3m-q9xt-2w8p": ErrLink,

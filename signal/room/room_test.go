@@ -217,7 +217,7 @@ func mallory(t *testing.T, url string, keys signal.Keys, chats []chat) {
 	sealer := signal.NewSealer(keys, id)
 	connected := make(chan []signal.ID, 1)
 	c := client.New(client.Config{
-		URL: url, Room: keys.Room, ID: id, Log: slog.New(slog.DiscardHandler),
+		URLs: []string{url}, Room: keys.Room, ID: id, Log: slog.New(slog.DiscardHandler),
 		Events: func(ev client.Event) {
 			if up, ok := ev.(client.Connected); ok {
 				connected <- up.Members
