@@ -34,6 +34,56 @@ type PixelConverter interface {
 	// that is too short, of another size than dst, or no JPEG is ErrCorrupt, and then
 	// dst's content is undefined; an unknown format is ErrFormat.
 	Convert(dst *Frame, format PixelFormat, data []byte, stride int) error
+	// ConvertPlanar fills dst from data, and scales where dst has another size than p. Data
+	// that is too short is ErrCorrupt; a layout that is none is ErrFormat.
+	ConvertPlanar(dst *Frame, p Planar, data []byte) error
+}
+
+// Planar describes a picture whose planes, Y and then U and V, follow each other without gaps, as
+// files have it.
+type Planar struct {
+	Width, Height    int
+	ChromaX, ChromaY int   // how many luma samples share a chroma sample, across and down; 0: no chroma
+	Bits             int   // of a sample: 8 in a byte, or 9 to 16 in two, the low byte first
+	Full             bool  // full range, as JPEG has it, rather than BT.601's limited range
+	Field            Field // of an interlaced picture, the rows that are used
+}
+
+// Field is what rows of an interlaced picture belong together.
+type Field uint8
+
+// The fields. A picture that is not interlaced has all its rows.
+const (
+	AllRows Field = iota
+	EvenRows
+	OddRows
+)
+
+// Chroma is the size of each of the planes U and V, in samples.
+func (p Planar) Chroma() (w, h int) {
+	if p.ChromaX == 0 {
+		return 0, 0
+	}
+	return (p.Width + p.ChromaX - 1) / p.ChromaX, (p.Height + p.ChromaY - 1) / p.ChromaY
+}
+
+// SampleBytes is the number of bytes of a sample.
+func (p Planar) SampleBytes() int { return (p.Bits + 7) / 8 }
+
+// Size is the number of bytes of the picture.
+func (p Planar) Size() int64 {
+	cw, ch := p.Chroma()
+	return (int64(p.Width)*int64(p.Height) + 2*int64(cw)*int64(ch)) * int64(p.SampleBytes())
+}
+
+// Check reports a layout that is none, or of a size that is not allowed, as ErrFormat.
+func (p Planar) Check() error {
+	chroma := p.ChromaX == 0 && p.ChromaY == 0 || p.ChromaX >= 1 && p.ChromaX <= 4 && p.ChromaY >= 1 && p.ChromaY <= 4
+	if p.Width < 1 || p.Height < 2 || p.Width > MaxDimension || p.Height > MaxDimension || !chroma ||
+		p.Bits < 8 || p.Bits > 16 || p.Field > OddRows {
+		return fmt.Errorf("planes %+v: %w", p, ErrFormat)
+	}
+	return nil
 }
 
 // JPEGSize reads the size of a JPEG picture from its frame header (ITU T.81, B.2.2)

@@ -61,3 +61,8 @@ func (Codecs) Scale(dst, src *media.Frame) error { return yuv.Scale(dst, src) }
 func (Codecs) Convert(dst *media.Frame, format media.PixelFormat, data []byte, stride int) error {
 	return yuv.Convert(dst, format, data, stride)
 }
+
+// ConvertPlanar implements media.PixelConverter.
+func (Codecs) ConvertPlanar(dst *media.Frame, p media.Planar, data []byte) error {
+	return yuv.ConvertPlanar(dst, p, data)
+}

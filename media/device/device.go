@@ -69,7 +69,7 @@ func New(cfg Config) *Manager {
 		log = slog.New(slog.DiscardHandler)
 	}
 	return &Manager{log: log, drivers: []driver{
-		file.Driver{}, v4l2.New(cfg.Convert), x11.New(cfg.Convert), pulse.New(log),
+		file.Driver{Convert: cfg.Convert}, v4l2.New(cfg.Convert), x11.New(cfg.Convert), pulse.New(log),
 	}}
 }
 

@@ -32,6 +32,19 @@ static void limit(uint8_t *p, int stride, int w, int h, uint16_t gain, uint16_t 
   }
 }
 
+void yuv_plane(uint8_t *dst, int ds, int dw, int dh, const uint8_t *src, int ss, int sw, int sh,
+               int bits, int range, uint8_t *scratch) {
+  if (bits > 8) {
+    Convert16To8Plane((const uint16_t *)src, ss, scratch, sw, 1 << (24 - bits), sw, sh);
+    src = scratch;
+    ss = sw;
+  }
+  // libyuv's box sums rows in 16 bits, which overflow beyond 257 of them.
+  ScalePlane(src, ss, sw, sh, dst, ds, dw, dh, sh / dh > 200 ? kFilterBilinear : kFilterBox);
+  if (range == YUV_LIMIT_LUMA) limit(dst, ds, dw, dh, 220, 16 * 256 + 128);
+  if (range == YUV_LIMIT_CHROMA) limit(dst, ds, dw, dh, 225, 16 * 256);
+}
+
 int yuv_from(int format, uint8_t *dy, uint8_t *du, uint8_t *dv, int dys, int duvs, int w, int h,
              const uint8_t *data, size_t size, int stride) {
   switch (format) {

@@ -19,4 +19,12 @@ enum { YUV_MJPEG, YUV_YUY2, YUV_UYVY, YUV_NV12, YUV_I420, YUV_BGRA, YUV_RGBA };
 int yuv_from(int format, uint8_t *dy, uint8_t *du, uint8_t *dv, int dys, int duvs, int w, int h,
              const uint8_t *data, size_t size, int stride);
 
+enum { YUV_KEEP, YUV_LIMIT_LUMA, YUV_LIMIT_CHROMA };
+
+// yuv_plane scales a plane of sw by sh samples, whose rows are ss samples apart, to dw by dh, and brings
+// it to limited range as told. Samples of more than 8 bits are of two bytes, and scratch has room for
+// sw times sh bytes.
+void yuv_plane(uint8_t *dst, int ds, int dw, int dh, const uint8_t *src, int ss, int sw, int sh,
+               int bits, int range, uint8_t *scratch);
+
 #endif

@@ -12,8 +12,9 @@ import (
 	"parley/media"
 )
 
-// Driver opens files and patterns. It holds nothing.
-type Driver struct{}
+// Driver opens files and patterns. Without Convert, it plays only .y4m files whose pictures are 4:2:0 of
+// 8 bits and limited range already.
+type Driver struct{ Convert media.PixelConverter }
 
 // List is empty: a file is opened by whoever knows it.
 func (Driver) List(media.Kind) ([]media.Device, error) { return nil, nil }
@@ -35,11 +36,11 @@ func (Driver) Takes(kind media.Kind, spec string) bool {
 }
 
 // OpenCamera opens the test pattern or a .y4m file.
-func (Driver) OpenCamera(spec string) (media.VideoSource, error) {
+func (d Driver) OpenCamera(spec string) (media.VideoSource, error) {
 	if isPattern(spec, media.SpecTest) {
 		return openPattern(spec)
 	}
-	return openY4M(spec)
+	return openY4M(spec, d.Convert)
 }
 
 // OpenMicrophone opens the tone or a .wav file.

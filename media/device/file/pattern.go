@@ -130,6 +130,12 @@ func (p *pattern) paint(f *media.Frame, n int) {
 	}
 }
 
+func fill(b []byte, v byte) {
+	for i := range b {
+		b[i] = v
+	}
+}
+
 // bounce is where something is that has gone way between 0 and end.
 func bounce(way, end int) int {
 	at := way % (2 * end)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"parley/media"
+	"parley/media/codec"
 )
 
 // writeY4M writes frames of 4x2 pixels, the luma of frame i all i.
@@ -37,7 +38,7 @@ const goodY4M = "YUV4MPEG2 W4 H2 F30000:1001 Ip A1:1 C420mpeg2 XYSCSS=420MPEG2"
 func TestY4MLoopsAndKeepsTime(t *testing.T) {
 	path := writeY4M(t, goodY4M, 3, "FRAME\ncut")
 	synctest.Test(t, func(t *testing.T) {
-		s, err := openY4M(path)
+		s, err := openY4M(path, codec.New())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +76,7 @@ func TestY4MLoopsAndKeepsTime(t *testing.T) {
 func TestY4MSkipsWhatIsLate(t *testing.T) {
 	path := writeY4M(t, "YUV4MPEG2 W4 H2 F10:1", 5, "")
 	synctest.Test(t, func(t *testing.T) {
-		s, err := openY4M(path)
+		s, err := openY4M(path, codec.New())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +109,7 @@ func TestY4MMono(t *testing.T) {
 	if err := os.WriteFile(path, []byte("YUV4MPEG2 W2 H2 F5:1 Cmono\nFRAME Ixyz\nabcd"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Driver{}.OpenCamera(path)
+	s, err := Driver{Convert: codec.New()}.OpenCamera(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,10 +137,10 @@ func TestY4MRefuses(t *testing.T) {
 		"zero rate":     "YUV4MPEG2 W4 H2 F0:1\nFRAME\n123456789012",
 		"zero divisor":  "YUV4MPEG2 W4 H2 F30:0\nFRAME\n123456789012",
 		"fast":          "YUV4MPEG2 W4 H2 F1000000:1\nFRAME\n123456789012",
-		"4:4:4":         "YUV4MPEG2 W4 H2 F30:1 C444\nFRAME\n123456789012",
-		"10 bit":        "YUV4MPEG2 W4 H2 F30:1 C420p10\nFRAME\n123456789012",
-		"interlaced":    "YUV4MPEG2 W4 H2 F30:1 It\nFRAME\n123456789012",
-		"full range":    "YUV4MPEG2 W4 H2 F30:1 XCOLORRANGE=FULL\nFRAME\n123456789012",
+		"no colours":    "YUV4MPEG2 W4 H2 F30:1 C999\nFRAME\n123456789012",
+		"8 bits of 7":   "YUV4MPEG2 W4 H2 F30:1 C420p7\nFRAME\n123456789012",
+		"mixed fields":  "YUV4MPEG2 W4 H2 F30:1 Im\nFRAME\n123456789012",
+		"cut 4:4:4":     "YUV4MPEG2 W4 H2 F30:1 C444\nFRAME\n123456789012",
 		"endless line":  "YUV4MPEG2 W4 H2 F30:1 X" + strings.Repeat("x", 1000),
 		"claims 8K":     "YUV4MPEG2 W8192 H8192 F30:1\nFRAME\nshort",
 		"cut picture":   "YUV4MPEG2 W4 H2 F30:1\nFRAME\n12345678901",
@@ -149,7 +150,7 @@ func TestY4MRefuses(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := openY4M(path)
+			_, err := openY4M(path, codec.New())
 			if !errors.Is(err, media.ErrFormat) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %q, want one line with the path that is ErrFormat", err)
 			}
@@ -158,7 +159,7 @@ func TestY4MRefuses(t *testing.T) {
 }
 
 func TestY4MGoesBadOnTheWay(t *testing.T) {
-	s, err := openY4M(writeY4M(t, goodY4M, 2, "FRAMF\n123456789012"))
+	s, err := openY4M(writeY4M(t, goodY4M, 2, "FRAMF\n123456789012"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,7 +171,7 @@ func TestY4MGoesBadOnTheWay(t *testing.T) {
 func TestPatternStampsAndMoves(t *testing.T) {
 	for _, spec := range []string{"test", "test:640x360@15", "test:322x181"} {
 		synctest.Test(t, func(t *testing.T) {
-			s, err := Driver{}.OpenCamera(spec)
+			s, err := Driver{Convert: codec.New()}.OpenCamera(spec)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -220,6 +221,7 @@ func BenchmarkPattern(b *testing.B) {
 func FuzzY4M(f *testing.F) {
 	f.Add([]byte(goodY4M + "\nFRAME\n123456789012"))
 	f.Add([]byte("YUV4MPEG2 W2 H2 F5:1 Cmono\nFRAME\nabcd"))
+	f.Add([]byte("YUV4MPEG2 W3 H3 F5:1 A4:3 It C422p10 XCOLORRANGE=FULL\nFRAME\n" + strings.Repeat("ab", 30)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := bytes.NewReader(data)
 		h, err := parseY4M(r)
@@ -232,10 +234,18 @@ func FuzzY4M(f *testing.F) {
 		if int64(len(data)) < h.Size+h.frameSize() {
 			return // a source refuses it before it takes memory
 		}
-		frame := media.NewFrame(h.Width, h.Height)
-		defer frame.Release()
-		if next, err := readY4M(r, h, h.Size, frame); err == nil && next > int64(len(data)) {
+		next, err := readY4M(r, h.Size, make([]byte, h.frameSize()))
+		if err != nil {
+			return
+		}
+		if next > int64(len(data)) {
 			t.Fatalf("read up to %d of %d bytes", next, len(data))
+		}
+		w, height := h.shown()
+		frame := media.NewFrame(w, height)
+		defer frame.Release()
+		if err := codec.New().ConvertPlanar(frame, h.Planar, data[next-h.frameSize():next]); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

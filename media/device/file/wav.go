@@ -10,7 +10,7 @@ import (
 	"parley/media"
 )
 
-const wavHint = "give a .wav of 16 or 24 bit or 32 bit float samples: ffmpeg -i in.mp3 -c:a pcm_s16le out.wav"
+const wavHint = "give a .wav of PCM, float, A-law or mu-law samples: ffmpeg -i in.mp3 -c:a pcm_s16le out.wav"
 
 // Limits of what is accepted, and format tags (Microsoft mmreg.h).
 const (
@@ -21,14 +21,16 @@ const (
 
 	wavPCM        = 1
 	wavFloat      = 3
+	wavALaw       = 6
+	wavMuLaw      = 7
 	wavExtensible = 0xFFFE
 )
 
 // wavHeader is where the sound of a RIFF WAVE file lies, and how.
 type wavHeader struct {
 	Channels, Rate, Bits int
-	Float                bool
-	Start, Size          int64 // bytes
+	Start, Size          int64                // bytes
+	sample               func([]byte) float32 // reads a sample; 1 is full scale
 }
 
 // frame is the number of bytes of one sample of every channel.
@@ -42,7 +44,9 @@ func parseWAV(r io.ReaderAt, size int64) (wavHeader, error) {
 		return wavHeader{}, fmt.Errorf("%s: %w", fmt.Sprintf(format, a...), media.ErrFormat)
 	}
 	var head [12]byte
-	if _, err := r.ReadAt(head[:], 0); err != nil || string(head[:4]) != "RIFF" || string(head[8:]) != "WAVE" {
+	_, err := r.ReadAt(head[:], 0)
+	// RF64 is for more than 4 GiB (EBU Tech 3306): its 32-bit lengths are all ones, as if unknown.
+	if magic := string(head[:4]); err != nil || magic != "RIFF" && magic != "RF64" || string(head[8:]) != "WAVE" {
 		return bad("no RIFF WAVE header; %s", wavHint)
 	}
 	var h wavHeader
@@ -93,10 +97,7 @@ func (h *wavHeader) parseFormat(r io.ReaderAt, at, length int64) error {
 	h.Rate = int(binary.LittleEndian.Uint32(b[4:]))
 	align := int(binary.LittleEndian.Uint16(b[12:]))
 	h.Bits = int(binary.LittleEndian.Uint16(b[14:]))
-	h.Float = tag == wavFloat
-	switch {
-	case h.Float && h.Bits == 32, tag == wavPCM && (h.Bits == 16 || h.Bits == 24):
-	default:
+	if h.sample = wavSamples[wavKind{tag, h.Bits}]; h.sample == nil {
 		return fmt.Errorf("sample format %#x of %d bits; %s: %w", tag, h.Bits, wavHint, media.ErrFormat)
 	}
 	if h.Channels < 1 || h.Channels > wavMaxChannels || h.Rate < wavMinRate || h.Rate > wavMaxRate || align != h.frame() {
@@ -105,25 +106,69 @@ func (h *wavHeader) parseFormat(r io.ReaderAt, at, length int64) error {
 	return nil
 }
 
+// wavKind is a format tag and the bits of a sample.
+type wavKind struct {
+	tag  uint16
+	bits int
+}
+
+// wavSamples reads a sample of each kind that is accepted.
+var wavSamples = map[wavKind]func([]byte) float32{
+	{wavPCM, 8}:  func(b []byte) float32 { return float32(int(b[0])-128) / (1 << 7) }, // the only one without a sign
+	{wavPCM, 16}: func(b []byte) float32 { return float32(int16(binary.LittleEndian.Uint16(b))) / (1 << 15) },
+	{wavPCM, 24}: func(b []byte) float32 {
+		return float32(int32(uint32(b[0])<<8|uint32(b[1])<<16|uint32(b[2])<<24)>>8) / (1 << 23)
+	},
+	{wavPCM, 32}: func(b []byte) float32 { return float32(int32(binary.LittleEndian.Uint32(b))) / (1 << 31) },
+	{wavFloat, 32}: func(b []byte) float32 {
+		return finite(math.Float32frombits(binary.LittleEndian.Uint32(b)))
+	},
+	{wavFloat, 64}: func(b []byte) float32 {
+		return finite(float32(math.Float64frombits(binary.LittleEndian.Uint64(b))))
+	},
+	{wavALaw, 8}:  func(b []byte) float32 { return float32(aLaw(b[0])) / (1 << 15) },
+	{wavMuLaw, 8}: func(b []byte) float32 { return float32(muLaw(b[0])) / (1 << 15) },
+}
+
+// finite bounds a sample. A NaN, which would stay in the filter for good, becomes silence.
+func finite(v float32) float32 {
+	if v != v {
+		return 0
+	}
+	return min(max(v, -4), 4)
+}
+
+// aLaw and muLaw expand a sample to 16 bits (ITU-T G.711): a sign, three bits that say how far the other
+// four are shifted, and every second or each of them inverted.
+func aLaw(b byte) int {
+	b ^= 0x55
+	v := int(b&0x0F)<<4 + 8
+	if shift := b >> 4 & 7; shift > 0 {
+		v = (v + 0x100) << (shift - 1)
+	}
+	if b&0x80 == 0 {
+		return -v
+	}
+	return v
+}
+
+func muLaw(b byte) int {
+	const bias = 0x84
+	b = ^b
+	v := (int(b&0x0F)<<3+bias)<<(b>>4&7) - bias
+	if b&0x80 != 0 {
+		return -v
+	}
+	return v
+}
+
 // mono appends the samples in b to dst, all channels mixed to one, 1 being full scale.
 func (h wavHeader) mono(dst []float32, b []byte) []float32 {
 	size := h.frame()
 	for ; len(b) >= size; b = b[size:] {
 		var sum float32
 		for c := range h.Channels {
-			s := b[c*h.Bits/8:]
-			switch {
-			case h.Float:
-				v := math.Float32frombits(binary.LittleEndian.Uint32(s))
-				if v == v { // a NaN would stay in the filter for good
-					sum += min(max(v, -4), 4)
-				}
-			case h.Bits == 16:
-				sum += float32(int16(binary.LittleEndian.Uint16(s))) / (1 << 15)
-			default:
-				v := int32(uint32(s[0])<<8|uint32(s[1])<<16|uint32(s[2])<<24) >> 8
-				sum += float32(v) / (1 << 23)
-			}
+			sum += h.sample(b[c*h.Bits/8:])
 		}
 		dst = append(dst, sum/float32(h.Channels))
 	}

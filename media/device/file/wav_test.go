@@ -190,7 +190,8 @@ func TestWAVRefuses(t *testing.T) {
 		"rate 0":          edit(4, 0, 0, 0, 0),
 		"rate 4 GHz":      edit(4, 0xFF, 0xFF, 0xFF, 0xFF),
 		"wrong alignment": edit(12, 7),
-		"8 bit":           edit(14, 8),
+		"12 bit":          edit(14, 12),
+		"A-law of 16":     edit(0, wavALaw),
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := tempFile(t, "bad.wav", data)

@@ -11,7 +11,7 @@ import (
 	"parley/media"
 )
 
-const y4mHint = "give a YUV4MPEG2 file of 4:2:0 pictures: ffmpeg -i in.mp4 -pix_fmt yuv420p out.y4m"
+const y4mHint = "give a YUV4MPEG2 file: ffmpeg -i in.mp4 -pix_fmt yuv420p out.y4m"
 
 // Limits of a YUV4MPEG2 file (mjpegtools, yuv4mpeg(5)). The format sets none for lines;
 // real ones are under 100 bytes.
@@ -25,19 +25,48 @@ const (
 
 // y4mHeader is the first line of a YUV4MPEG2 file.
 type y4mHeader struct {
-	Width, Height    int
-	RateNum, RateDen int64
-	Mono             bool  // luma only
-	Size             int64 // bytes of the line, with its end
+	media.Planar
+	RateNum, RateDen     int64
+	AspectNum, AspectDen int64 // of a pixel
+	Alpha                bool  // a plane of transparency follows the others
+	Size                 int64 // bytes of the line, with its end
+}
+
+// plain says whether a picture can be read as it is.
+func (h y4mHeader) plain() bool {
+	return h.Bits == 8 && !h.Full && !h.Alpha && h.Field == media.AllRows && h.ChromaX == 2 && h.ChromaY == 2 &&
+		h.AspectNum == h.AspectDen
 }
 
 // frameSize is the number of bytes of a picture after its FRAME line.
 func (h y4mHeader) frameSize() int64 {
-	n := int64(h.Width) * int64(h.Height)
-	if !h.Mono {
-		n += 2 * int64((h.Width+1)/2) * int64((h.Height+1)/2)
+	n := h.Planar.Size()
+	if h.Alpha {
+		n += int64(h.Width) * int64(h.Height) * int64(h.SampleBytes())
 	}
 	return n
+}
+
+// A pixel counts as square below leastStretch: odd sizes leave such ratios, and scaling would only blur.
+// Above maxStretch its ratio is not believed: 64:11, CIF of a wide picture, is the most that is in use.
+const (
+	leastStretch = 1.02
+	maxStretch   = 6.0
+)
+
+// shown is the size of the picture when its pixels are square: as large as before in one direction, and
+// larger in the other.
+func (h y4mHeader) shown() (w, height int) {
+	w, height = h.Width, h.Height
+	if h.AspectNum > h.AspectDen {
+		w = int(int64(w)*h.AspectNum/h.AspectDen) &^ 1
+	} else if h.AspectNum < h.AspectDen {
+		height = int(int64(height)*h.AspectDen/h.AspectNum) &^ 1
+	}
+	if w > media.MaxDimension || height > media.MaxDimension {
+		return h.Width, h.Height
+	}
+	return w, height
 }
 
 // parseY4M reads the header at the start of r. What is no YUV4MPEG2, or of a kind that is
@@ -54,41 +83,13 @@ func parseY4M(r io.ReaderAt) (y4mHeader, error) {
 	if fields[0] != y4mMagic {
 		return bad("no %s header; %s", y4mMagic, y4mHint)
 	}
-	h := y4mHeader{Size: int64(len(line)) + 1}
+	h := y4mHeader{
+		Size: int64(len(line)) + 1, AspectNum: 1, AspectDen: 1,
+		Planar: media.Planar{ChromaX: 2, ChromaY: 2, Bits: 8},
+	}
 	for _, f := range fields[1:] {
-		v := f[1:]
-		switch f[0] {
-		case 'W':
-			h.Width, err = strconv.Atoi(v)
-		case 'H':
-			h.Height, err = strconv.Atoi(v)
-		case 'F':
-			num, den, ok := strings.Cut(v, ":")
-			if !ok {
-				return bad("frame rate %q", v)
-			}
-			if h.RateNum, err = strconv.ParseInt(num, 10, 64); err == nil {
-				h.RateDen, err = strconv.ParseInt(den, 10, 64)
-			}
-		case 'I':
-			if v != "p" && v != "?" {
-				return bad("interlaced pictures (I%s); %s", v, y4mHint)
-			}
-		case 'C':
-			switch v {
-			case "420", "420jpeg", "420mpeg2", "420paldv":
-			case "mono":
-				h.Mono = true
-			default:
-				return bad("colour format C%s; %s", v, y4mHint)
-			}
-		case 'X':
-			if v == "COLORRANGE=FULL" {
-				return bad("full colour range; %s", y4mHint)
-			}
-		}
-		if err != nil {
-			return bad("header field %q", f)
+		if err := h.field(f[0], f[1:]); err != nil {
+			return bad("%v; %s", err, y4mHint)
 		}
 	}
 	if h.Width < 2 || h.Height < 2 || h.Width > media.MaxDimension || h.Height > media.MaxDimension {
@@ -101,6 +102,85 @@ func parseY4M(r io.ReaderAt) (y4mHeader, error) {
 		return bad("frame rate %d:%d", h.RateNum, h.RateDen)
 	}
 	return h, nil
+}
+
+// field takes in one field of the header.
+func (h *y4mHeader) field(tag byte, v string) (err error) {
+	switch tag {
+	case 'W':
+		h.Width, err = strconv.Atoi(v)
+	case 'H':
+		h.Height, err = strconv.Atoi(v)
+	case 'F':
+		h.RateNum, h.RateDen, err = y4mRatio(v)
+	case 'A':
+		num, den, err := y4mRatio(v)
+		if err != nil || num < 1 || den < 1 || num > maxRateTerm || den > maxRateTerm { // 0:0 is unknown
+			return nil
+		}
+		if off := float64(num) / float64(den); max(off, 1/off) > leastStretch && max(off, 1/off) <= maxStretch {
+			h.AspectNum, h.AspectDen = num, den
+		}
+	case 'I':
+		switch v {
+		case "p", "?":
+		case "t":
+			h.Field = media.EvenRows
+		case "b":
+			h.Field = media.OddRows
+		default:
+			return fmt.Errorf("pictures of changing interlacing (I%s)", v)
+		}
+	case 'C':
+		return h.colour(v)
+	case 'X':
+		switch v {
+		case "COLORRANGE=FULL":
+			h.Full = true
+		case "COLORRANGE=LIMITED":
+			h.Full = false
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("header field %q", string(tag)+v)
+	}
+	return nil
+}
+
+// y4mChroma is how many luma samples share a chroma sample, by the names of colour formats.
+var y4mChroma = map[string][2]int{
+	"420": {2, 2}, "420jpeg": {2, 2}, "420mpeg2": {2, 2}, "420paldv": {2, 2},
+	"411": {4, 1}, "422": {2, 1}, "440": {1, 2}, "444": {1, 1}, "444alpha": {1, 1}, "mono": {0, 0},
+}
+
+// colour takes in a colour format: a name of y4mChroma, and for more than 8 bits their number behind a
+// p, or behind mono as ffmpeg writes it.
+func (h *y4mHeader) colour(v string) error {
+	name := v
+	if base, bits, ok := strings.Cut(v, "p"); ok {
+		if n, err := strconv.Atoi(bits); err == nil && n >= 9 && n <= 16 {
+			name, h.Bits = base, n
+		}
+	} else if bits, ok := strings.CutPrefix(v, "mono"); ok && bits != "" {
+		if n, err := strconv.Atoi(bits); err == nil && n >= 9 && n <= 16 {
+			name, h.Bits = "mono", n
+		}
+	}
+	chroma, ok := y4mChroma[name]
+	if !ok {
+		return fmt.Errorf("colour format C%s", v)
+	}
+	h.ChromaX, h.ChromaY, h.Alpha = chroma[0], chroma[1], name == "444alpha"
+	return nil
+}
+
+// y4mRatio reads NUM:DEN.
+func y4mRatio(v string) (num, den int64, err error) {
+	n, d, _ := strings.Cut(v, ":")
+	if num, err = strconv.ParseInt(n, 10, 64); err == nil {
+		den, err = strconv.ParseInt(d, 10, 64)
+	}
+	return num, den, err
 }
 
 // y4mLine reads the line at off, without its end. At the end of the file it is io.EOF.
@@ -119,9 +199,10 @@ func y4mLine(r io.ReaderAt, off int64) (string, error) {
 	return "", fmt.Errorf("line of more than %d bytes: %w", y4mMaxLine, media.ErrCorrupt)
 }
 
-// readY4M reads the picture at off into f and returns where the next one starts. At the
-// end of the file it is io.EOF, and io.ErrUnexpectedEOF within a picture that is cut short.
-func readY4M(r io.ReaderAt, h y4mHeader, off int64, f *media.Frame) (next int64, err error) {
+// readY4M reads the picture at off into planes, which together hold frameSize bytes, and returns where
+// the next one starts. At the end of the file it is io.EOF, and io.ErrUnexpectedEOF within a picture that
+// is cut short.
+func readY4M(r io.ReaderAt, off int64, planes ...[]byte) (next int64, err error) {
 	line, err := y4mLine(r, off)
 	if err != nil {
 		return 0, err
@@ -130,12 +211,6 @@ func readY4M(r io.ReaderAt, h y4mHeader, off int64, f *media.Frame) (next int64,
 		return 0, fmt.Errorf("no FRAME at byte %d: %w", off, media.ErrCorrupt)
 	}
 	off += int64(len(line)) + 1
-	planes := [][]byte{f.Y, f.U, f.V}
-	if h.Mono {
-		planes = planes[:1]
-		fill(f.U, 128)
-		fill(f.V, 128)
-	}
 	for _, p := range planes {
 		if _, err := io.ReadFull(io.NewSectionReader(r, off, int64(len(p))), p); err != nil {
 			if errors.Is(err, io.EOF) {
@@ -146,10 +221,4 @@ func readY4M(r io.ReaderAt, h y4mHeader, off int64, f *media.Frame) (next int64,
 		off += int64(len(p))
 	}
 	return off, nil
-}
-
-func fill(b []byte, v byte) {
-	for i := range b {
-		b[i] = v
-	}
 }

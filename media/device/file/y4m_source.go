@@ -17,6 +17,10 @@ type y4mSource struct {
 	path   string
 	file   *os.File
 	header y4mHeader
+
+	convert media.PixelConverter
+	raw     []byte // a picture as the file has it; nil where frames are read as they are
+	w, h    int    // of the frames
 }
 
 // openMedia opens a file to play; a directory or pipe, which cannot be looped, is refused.
@@ -32,13 +36,14 @@ func openMedia(path string) (*os.File, error) {
 	return f, nil
 }
 
-func openY4M(path string) (*y4mSource, error) {
+func openY4M(path string, convert media.PixelConverter) (*y4mSource, error) {
 	f, err := openMedia(path)
 	if err != nil {
 		return nil, err
 	}
-	s := &y4mSource{path: path, file: f}
+	s := &y4mSource{path: path, file: f, convert: convert}
 	if s.header, err = parseY4M(f); err == nil {
+		s.w, s.h = s.header.shown()
 		err = s.checkFirst()
 	}
 	if err != nil {
@@ -58,16 +63,33 @@ func (s *y4mSource) checkFirst() error {
 	if st.Size() < s.header.Size+int64(len("FRAME\n"))+s.header.frameSize() {
 		return fmt.Errorf("no whole picture of %dx%d: %w", s.header.Width, s.header.Height, media.ErrFormat)
 	}
-	f := media.NewFrame(s.header.Width, s.header.Height)
+	if !s.header.plain() {
+		if s.convert == nil {
+			return fmt.Errorf("pictures that need converting: %w", media.ErrFormat)
+		}
+		s.raw = make([]byte, s.header.frameSize())
+	}
+	f := media.NewFrame(s.w, s.h)
 	defer f.Release()
-	_, err = readY4M(s.file, s.header, s.header.Size, f)
+	_, err = s.read(s.header.Size, f)
 	return err
+}
+
+// read reads the picture at off into f and returns where the next one starts.
+func (s *y4mSource) read(off int64, f *media.Frame) (next int64, err error) {
+	if s.raw == nil {
+		return readY4M(s.file, off, f.Y, f.U, f.V)
+	}
+	if next, err = readY4M(s.file, off, s.raw); err != nil {
+		return 0, err
+	}
+	return next, s.convert.ConvertPlanar(f, s.header.Planar, s.raw)
 }
 
 func (s *y4mSource) Info() media.VideoInfo {
 	return media.VideoInfo{
 		Device: media.Device{Kind: media.Camera, ID: s.path, Name: filepath.Base(s.path)},
-		Width:  s.header.Width, Height: s.header.Height,
+		Width:  s.w, Height: s.h,
 		FrameRate: float64(s.header.RateNum) / float64(s.header.RateDen),
 	}
 }
@@ -84,7 +106,7 @@ func (s *y4mSource) Run(ctx context.Context, emit func(*media.Frame)) error {
 				return err
 			}
 		}
-		f := media.NewFrame(s.header.Width, s.header.Height)
+		f := media.NewFrame(s.w, s.h)
 		if err := s.next(&off, f); err != nil {
 			return err
 		}
@@ -100,9 +122,9 @@ func (s *y4mSource) Run(ctx context.Context, emit func(*media.Frame)) error {
 
 // next reads the picture at off, or the first again at the end of the file.
 func (s *y4mSource) next(off *int64, f *media.Frame) error {
-	next, err := readY4M(s.file, s.header, *off, f)
+	next, err := s.read(*off, f)
 	if (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) && *off > s.header.Size {
-		next, err = readY4M(s.file, s.header, s.header.Size, f)
+		next, err = s.read(s.header.Size, f)
 	}
 	if err != nil {
 		return fmt.Errorf("read %q: %w", s.path, err)
