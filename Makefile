@@ -2,7 +2,6 @@
 export PATH := $(PATH):/usr/local/go/bin
 SHELL := /bin/bash
 tools := build/tools
-comma := ,
 
 # Go files as git sees them, new ones too: nothing under build/.
 gofiles = $(wildcard $(shell git ls-files -co --exclude-standard '*.go'))
@@ -25,8 +24,7 @@ build: setup build/parley build/parley-rendezvous ## build build/parley and buil
 .PHONY: build/parley build/parley-rendezvous
 # Without the toolkit's own emoji, a font that is parsed again for each style of text and takes 25 MB:
 # emoji come from the system's fonts, as they do in what the toolkit does not draw itself.
-# With libvpx's archive, where there is one, its encoders take a fraction of the memory: media/codec/vpx_calloc.c.
-tags := no_emoji$(if $(wildcard /usr/lib/libvpx.a /usr/lib/*/libvpx.a),$(comma)static_vpx)
+tags := no_emoji
 build/parley:
 	go build -trimpath -tags $(tags) -o $@ .
 
@@ -79,10 +77,10 @@ whole := go test -trimpath -count 1 -timeout 0
 figures: ## frame rate, delay, first picture and cold start beside what they should be; 1 minute
 	@scripts/setup --test
 	@$(MAKE) --no-print-directory build
-	@set -o pipefail; $(whole) -run '^$$' -bench '^BenchmarkFigures' -benchtime 1x . | grep -vE '^(goos|goarch|pkg|cpu|BenchmarkFigures)'
+	@set -o pipefail; $(whole) -run '^$$' -bench '^BenchmarkFigures' -benchtime 1x ./test/e2e | grep -vE '^(goos|goarch|pkg|cpu|BenchmarkFigures)'
 
 # Pion complains of connections that close.
-against = set -o pipefail; PION_LOG_DISABLE=twcc_sender_interceptor ROWS='$(ROWS)' PARLEY_BENCH=$(1) $(whole) -run '^$$' -bench '^BenchmarkAgainst' -benchtime 1x . | \
+against = set -o pipefail; PION_LOG_DISABLE=twcc_sender_interceptor ROWS='$(ROWS)' PARLEY_BENCH=$(1) $(whole) -run '^$$' -bench '^BenchmarkAgainst' -benchtime 1x ./test/bench | \
 	grep --line-buffered -vE '^(goos|goarch|pkg|cpu|PASS|ok|Benchmark)|^ +[0-9]+\t'
 
 bench: ## calls of ours beside the same calls in Chromium, 3 runs; below 30 minutes; ROWS=regexp for some
@@ -106,7 +104,7 @@ soak: ## three bots together for 10 minutes: no growth, no gap in the sound; TIM
 	@scripts/setup --test
 	@$(MAKE) --no-print-directory build
 	@scripts/material
-	PARLEY_SOAK=$(TIME) $(whole) -v -run '^TestE2ESoak$$' .
+	PARLEY_SOAK=$(TIME) $(whole) -v -run '^TestE2ESoak$$' ./test/e2e
 
 fuzz: ## every fuzz target for 20 s; FUZZTIME=5m for longer
 	@scripts/test fuzz

@@ -29,8 +29,9 @@ type row struct {
 var folders = map[string]row{
 	".": {
 		[]string{
-			"ui", "media", "media/call", "media/peer", "media/pipe", "media/device", "media/codec",
-			"signal", "signal/client", "signal/host", "signal/room", "signal/server", "assets", "ui/desktop",
+			"ui", "media", "media/bot", "media/call", "media/check", "media/peer", "media/pipe", "media/device",
+			"media/codec", "signal", "signal/client", "signal/host", "signal/room", "signal/server", "assets",
+			"ui/desktop",
 		},
 		"main wires the parts together",
 	},
@@ -51,6 +52,9 @@ var folders = map[string]row{
 		[]string{"media", "media/pipe", "media/congestion"},
 		"a peer joins one connection to its pipes: it knows neither who is in the room nor how its messages travel",
 	},
+	"media/bot":   {[]string{"media", "media/call", "signal"}, "a bot is a call that nobody looks at"},
+	"media/check": {[]string{"media", "media/bot", "media/call"}, "the check is a call between two bots"},
+
 	"media/congestion": {nil, "how fast packets leave depends on packets, and on no picture or sound"},
 	"media/pipe":       {[]string{"media"}, "pipes carry frames from any source to any sink, behind the interfaces of media"},
 	"media/device": {
@@ -73,6 +77,11 @@ var folders = map[string]row{
 	"media/device/pulsetest": {
 		[]string{"media"},
 		"a sound server for tests needs nothing of the program",
+	},
+
+	"test": {
+		[]string{"media", "media/bot", "media/call", "media/codec", "media/device", "media/device/pulsetest", "media/mediatest", "signal"},
+		"the harness starts the programs, and makes calls inside a test",
 	},
 
 	"signal":            {nil, "a guest page, a bot or another program can rebuild the protocol from this folder alone"},
@@ -119,24 +128,28 @@ var reserves = []reserve{
 		why: "where rooms are kept is the server's own matter",
 	},
 	{
-		path: module + "/media", only: []string{".", "ui", "media"},
+		path: module + "/media", only: []string{".", "ui", "media", "test"},
 		why: "nothing under signal/ handles media: the service builds without it and never sees it",
 	},
 	{
-		path: module + "/media/device", only: []string{".", "media/device"}, tested: true,
+		path: module + "/media/device", only: []string{".", "media/device", "test"}, tested: true,
 		why: "only main chooses devices; the rest takes them as media.Devices",
 	},
 	{
-		path: module + "/media/codec", only: []string{".", "media/codec", "media/mediatest"}, tested: true,
+		path: module + "/media/codec", only: []string{".", "media/codec", "media/mediatest", "test"}, tested: true,
 		why: "only main chooses codecs; the rest takes them as media.Codecs",
 	},
 	{
-		path: module + "/media/device/pulsetest", tested: true,
+		path: module + "/media/device/pulsetest", only: []string{"test"}, tested: true,
 		why: "it is a sound server for tests, no part of the program",
 	},
 	{
-		path: module + "/media/mediatest", tested: true,
+		path: module + "/media/mediatest", only: []string{"test"}, tested: true,
 		why: "it measures pictures for tests, no part of the program",
+	},
+	{
+		path: module + "/test", only: []string{"test"},
+		why: "it is for tests, no part of the program",
 	},
 	{
 		path: module + "/ui", only: []string{".", "ui"},
@@ -160,7 +173,7 @@ const maxLines = 450
 var sleeps = map[string]string{}
 
 // testHelpers are folders of ordinary code that exists for tests.
-var testHelpers = []string{"media/device/pulsetest", "media/mediatest"}
+var testHelpers = []string{"media/device/pulsetest", "media/mediatest", "test"}
 
 // source is one Go file of the module.
 type source struct {
@@ -343,6 +356,11 @@ func TestArchitectureImportsBite(t *testing.T) {
 		{"signal/client/client.go", "github.com/nats-io/nats.go", 1},
 		{"signal/rendezvous/main.go", "parley/signal/server", 0},
 		{"tools/x.go", "os", 1},
+		{"test/harness/process.go", "parley/media/call", 0},
+		{"test/e2e/bots_test.go", "parley/test/harness", 0},
+		{"media/bot/bot.go", "parley/test/harness", 2},
+		{"test/e2e/bots_test.go", "parley/ui", 1},
+		{"test/e2e/bots_test.go", "fyne.io/fyne/v2/app", 2},
 	} {
 		s, err := parse(c.file, fmt.Sprintf("package x\n\nimport _ %q\n", c.imports))
 		if err != nil {
@@ -462,6 +480,25 @@ func TestArchitectureLeakChecks(t *testing.T) {
 		if starts != "" && !checked && dir != "." && !withinAny(dir, testHelpers) {
 			t.Errorf("%s starts goroutines, and no test of %s uses goleak", starts, dir)
 		}
+	}
+}
+
+// maxRoot bounds the product's files at the root: main only wires parts together.
+const maxRoot = 6
+
+func TestArchitectureRoot(t *testing.T) {
+	var product []string
+	for _, s := range sources(t) {
+		switch {
+		case s.dir != ".":
+		case !s.test:
+			product = append(product, s.path)
+		case s.path != "architecture_test.go":
+			t.Errorf("%s: a test lives in the folder of what it tests, and one of whole programs in test/", s.path)
+		}
+	}
+	if len(product) > maxRoot {
+		t.Errorf("%d files of the product at the root, %d at most: %q", len(product), maxRoot, product)
 	}
 }
 

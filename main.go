@@ -3,19 +3,19 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	ossignal "os/signal"
 	"runtime/debug"
+	"sync"
 	"syscall"
 	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/app"
+	"github.com/pion/webrtc/v4"
 	"golang.org/x/sync/errgroup"
 
 	"parley/media"
@@ -25,7 +25,6 @@ import (
 	"parley/signal/host"
 	"parley/ui"
 	"parley/ui/desktop"
-	_ "parley/ui/locale" // before Fyne's own packages
 )
 
 // appID is the app's name to the desktop, as in FyneApp.toml.
@@ -68,7 +67,7 @@ func run(args []string) error {
 	if err := o.tryDevices(devices); err != nil {
 		return err
 	}
-	stats, err := o.openStats()
+	stats, err := openStats(o.stats)
 	if err != nil {
 		return err
 	}
@@ -95,13 +94,12 @@ func run(args []string) error {
 // program is what the command line set up, for whichever way it is run.
 type program struct {
 	options
-	log       *slog.Logger
-	devices   media.Devices
-	stats     *os.File
-	host      *host.Host
-	group     *errgroup.Group
-	cancelAll context.CancelFunc
-	ctx       context.Context
+	log     *slog.Logger
+	devices media.Devices
+	stats   *os.File
+	host    *host.Host
+	group   *errgroup.Group
+	ctx     context.Context
 }
 
 // window runs the app with its window until it is closed.
@@ -135,10 +133,9 @@ func (p *program) window() error {
 	cfg.Sound = prefs.Sound()
 
 	var w *ui.Window
-	announce, settle := p.announcer(), p.settler()
+	announce := p.announcer()
 	cfg.Changed = func(s call.State) {
 		announce(s)
-		settle(s)
 		w.Show(s)
 	}
 	c, err := call.New(cfg)
@@ -150,13 +147,14 @@ func (p *program) window() error {
 	}
 	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()
-	p.cancelAll = cancel
 	p.group.Go(func() error { return c.Run(ctx) })
 	p.group.Go(func() error { w.Run(ctx); return nil })
-	p.group.Go(func() error { return p.writeStats(ctx, p.stats, c) })
+	p.group.Go(func() error { return p.writeStats(ctx, c) })
 	p.group.Go(func() error {
 		// Whatever ends the program ends the window, and the other way round.
-		p.leaveLater(ctx, c)
+		if p.leaveLater(ctx, c) {
+			cancel()
+		}
 		<-ctx.Done()
 		fyne.Do(a.Quit)
 		return nil
@@ -206,6 +204,13 @@ func (p *program) callConfig() call.Config {
 	}
 }
 
+// iceSettings lets connections use the loopback address too, for several Parleys on one machine.
+func iceSettings() webrtc.SettingEngine {
+	var s webrtc.SettingEngine
+	s.SetIncludeLoopbackCandidate(true)
+	return s
+}
+
 // begin does at once what the command line says.
 func (p *program) begin(c *call.Call) {
 	switch {
@@ -218,55 +223,34 @@ func (p *program) begin(c *call.Call) {
 
 // announcer prints the link of --new as the first line on standard output.
 func (p *program) announcer() func(call.State) {
-	printed := !p.fresh
+	var once sync.Once // several bots share it
 	return func(s call.State) {
-		if !printed && s.Link != "" {
-			printed = true
-			fmt.Println(s.Link)
+		if p.fresh && s.Link != "" {
+			once.Do(func() { fmt.Println(s.Link) })
 		}
 	}
 }
 
-// leaveLater leaves when --leave-after is over, says goodbye, and returns.
-func (p *program) leaveLater(ctx context.Context, c *call.Call) {
+// leaveLater leaves when the time of --leave-after is over, and returns when the goodbye is said. It
+// says whether it has left.
+func (p *program) leaveLater(ctx context.Context, c *call.Call) bool {
 	if p.leaveAfter == 0 {
-		return
+		return false
 	}
 	select {
 	case <-ctx.Done():
-		return
+		return false
 	case <-time.After(p.leaveAfter):
 	}
 	c.Do(call.Leave{})
 	for s := c.State(); s.Phase != call.Ended && s.Phase != call.Idle; s = c.State() {
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	p.cancelAll()
-}
-
-// writeStats writes a line a second.
-func (p *program) writeStats(ctx context.Context, w io.Writer, c *call.Call) error {
-	if p.stats == nil {
-		return nil
-	}
-	m := call.NewMeter(c)
-	enc := json.NewEncoder(w)
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case now := <-tick.C:
-			if err := enc.Encode(m.Line(now)); err != nil {
-				return failure{fmt.Errorf("write --stats: %w", err)}
-			}
-		}
-	}
+	return true
 }
 
 // newLog logs warnings to standard error, more if PARLEY_LOG asks for it.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -192,16 +191,4 @@ func (o options) tryDevices(d media.Devices) error {
 		sink.Close()
 	}
 	return nil
-}
-
-// openStats opens the file of --stats; it is nil without one.
-func (o options) openStats() (*os.File, error) {
-	if o.stats == "" {
-		return nil, nil
-	}
-	f, err := os.Create(o.stats)
-	if err != nil {
-		return nil, fmt.Errorf("--stats: %w", err)
-	}
-	return f, nil
 }

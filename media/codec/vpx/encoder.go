@@ -1,6 +1,7 @@
 // Package vpx codes and decodes VP8 and VP9 with libvpx.
 package vpx
 
+// #cgo pkg-config: vpx
 // #cgo CFLAGS: -O3
 // #include "vpx.h"
 import "C"

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+
+	"golang.org/x/sync/errgroup"
+
+	"parley/media/bot"
+	"parley/media/call"
+	"parley/media/check"
+	"parley/signal/host"
+	"parley/signal/server"
+)
+
+// bot runs parley bot: as many members without a window as --count says.
+func (p *program) bot() error {
+	ctx, cancel := context.WithCancel(p.ctx)
+	defer cancel()
+	cfg := p.callConfig()
+	cfg.Changed = p.announcer()
+	err := bot.Run(ctx, bot.Config{
+		Call: cfg, Count: p.count, ViewW: p.viewW, ViewH: p.viewH, Begin: p.begin, Problems: os.Stderr,
+		Beside: func(ctx context.Context, c *call.Call) error {
+			g, ctx := errgroup.WithContext(ctx)
+			g.Go(func() error { return p.writeStats(ctx, c) })
+			g.Go(func() error {
+				if p.leaveLater(ctx, c) {
+					cancel()
+				}
+				return nil
+			})
+			return g.Wait()
+		},
+	})
+	if errors.Is(err, bot.ErrEnded) {
+		return failure{err}
+	}
+	return err
+}
+
+// check runs parley check, with a rendezvous of its own unless there is a --server.
+func (p *program) check() error {
+	g, ctx := errgroup.WithContext(p.ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	where := p.server
+	if where == nil {
+		u, err := loopbackServer(ctx, g, p)
+		if err != nil {
+			cancel()
+			return failure{err}
+		}
+		where = u
+	}
+	err := check.Run(ctx, check.Config{Call: p.callConfig(), Server: where, Out: os.Stdout})
+	cancel()
+	if err = errors.Join(err, g.Wait()); err != nil {
+		return failure{err}
+	}
+	return nil
+}
+
+// loopbackServer runs a rendezvous on an address that only this machine reaches.
+func loopbackServer(ctx context.Context, g *errgroup.Group, p *program) (*url.URL, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen on loopback: %w", err)
+	}
+	srv, err := server.New(server.Config{Log: p.log})
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	g.Go(func() error { return srv.Run(ctx) })
+	g.Go(func() error { return host.Serve(ctx, l, srv) })
+	return &url.URL{Scheme: "http", Host: l.Addr().String()}, nil
+}

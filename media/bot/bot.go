@@ -1,0 +1,127 @@
+// Package bot takes part in a meeting without a window.
+package bot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"parley/media"
+	"parley/media/call"
+	"parley/signal"
+)
+
+// ErrEnded says that a meeting ended for a bot that had not left it.
+var ErrEnded = errors.New("the meeting ended")
+
+// Config is what the bots do.
+type Config struct {
+	Call         call.Config // of every bot; Changed, if set, hears of all of them
+	Count        int
+	ViewW, ViewH int                                     // how large they look at the others, in pixels
+	Begin        func(*call.Call)                        // gives a bot its first command
+	Beside       func(context.Context, *call.Call) error // runs beside each call until the context ends; it may leave
+	Problems     io.Writer                               // gets a line for each problem
+}
+
+// Run starts the bots and returns when all have left, the first error occurs or ctx ends.
+func Run(ctx context.Context, cfg Config) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, ctx := errgroup.WithContext(ctx)
+	var running sync.WaitGroup
+	for i := range cfg.Count {
+		c, ended, err := cfg.make(i)
+		if err != nil {
+			cancel()
+			return errors.Join(err, g.Wait())
+		}
+		running.Add(1)
+		g.Go(func() error { return c.Run(ctx) })
+		g.Go(func() error { watch(ctx, c, cfg.ViewW, cfg.ViewH); return nil })
+		g.Go(func() error { return cfg.Beside(ctx, c) })
+		g.Go(func() error {
+			defer running.Done()
+			select {
+			case <-ended:
+			case <-ctx.Done():
+				return nil
+			}
+			if c.State().Reason != call.Left {
+				return ErrEnded
+			}
+			return nil
+		})
+		cfg.Begin(c)
+	}
+	running.Wait()
+	cancel()
+	return g.Wait()
+}
+
+// make makes one bot. The channel is closed when its meeting has ended.
+func (cfg Config) make(i int) (*call.Call, <-chan struct{}, error) {
+	one := cfg.Call
+	if one.Name == "" {
+		one.Name = "Bot"
+	}
+	if cfg.Count > 1 {
+		one.Name = fmt.Sprintf("%s %d", one.Name, i+1)
+	}
+	ended := make(chan struct{})
+	var once sync.Once
+	var problem string
+	one.Changed = func(s call.State) {
+		if cfg.Call.Changed != nil {
+			cfg.Call.Changed(s)
+		}
+		if s.Problem != problem && s.Problem != "" {
+			fmt.Fprintln(cfg.Problems, "parley:", s.Problem)
+		}
+		problem = s.Problem
+		if s.Phase == call.Ended {
+			once.Do(func() { close(ended) })
+		}
+	}
+	c, err := call.New(one)
+	return c, ended, err
+}
+
+// watch looks at every picture at a display's rate, as a window does. A view does not announce new
+// pictures, because a window asks whenever it may draw. So a bot asks too, and reports the frames and
+// delays that a window would report.
+func watch(ctx context.Context, c *call.Call, w, h int) {
+	tick := time.NewTicker(time.Second / 60)
+	defer tick.Stop()
+	for {
+		var now time.Time
+		select {
+		case <-ctx.Done():
+			return
+		case now = <-tick.C:
+		}
+		for _, peer := range c.State().Peers {
+			Look(c, peer.ID, media.Camera, w, h, now)
+			if peer.Screen {
+				Look(c, peer.ID, media.Screen, w, h, now)
+			}
+		}
+	}
+}
+
+// Look asks for a member's newest picture at this size and reports it as painted. It returns nil when
+// there is no new one.
+func Look(c *call.Call, id signal.ID, kind media.Kind, w, h int, now time.Time) *media.Picture {
+	v := c.View(id, kind)
+	v.Resize(w, h, media.FitCover)
+	pic := v.Take()
+	if pic != nil {
+		v.Painted(pic.Captured, now)
+	}
+	return pic
+}

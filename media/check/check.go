@@ -1,0 +1,175 @@
+// Package check tries the devices and makes a real call inside the process: parley check.
+package check
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"parley/media"
+	"parley/media/bot"
+	"parley/media/call"
+)
+
+// checkTime is how long the call lasts after its first frame.
+const checkTime = 5 * time.Second
+
+// Config is what is checked.
+type Config struct {
+	Call   call.Config // of both sides; the check sets names, server, devices and sound
+	Server *url.URL    // the rendezvous of the call
+	Out    io.Writer   // gets the report
+}
+
+// Run lists the devices and makes a call between two peers in this process: test picture and tone,
+// real codecs, real connections over loopback. The error says what is wrong.
+func Run(ctx context.Context, cfg Config) error {
+	c := check{cfg}
+	c.print("Devices\n")
+	for _, k := range []media.Kind{media.Camera, media.Microphone, media.Speaker, media.Screen} {
+		c.devices(k)
+	}
+	c.print("\nCall\n  server      %s\n", cfg.Server.Host)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	g, ctx := errgroup.WithContext(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	err := c.call(ctx, g)
+	stop()
+	if werr := g.Wait(); err == nil {
+		err = werr
+	}
+	if err == nil {
+		c.print("\nAll is well.\n")
+	}
+	return err
+}
+
+type check struct{ Config }
+
+// print writes to the report. A report that nobody can read fails nothing.
+func (c check) print(format string, args ...any) { _, _ = fmt.Fprintf(c.Out, format, args...) }
+
+func (c check) devices(k media.Kind) {
+	list, err := c.Call.Devices.List(k)
+	if err != nil {
+		c.print("  %-11s cannot be listed: %v\n", k, err)
+		return
+	}
+	if len(list) == 0 {
+		c.print("  %-11s none found\n", k)
+	}
+	for _, d := range list {
+		mark := ""
+		if d.Default {
+			mark = " (default)"
+		}
+		c.print("  %-11s %s%s\n", k, d.Name, mark)
+	}
+}
+
+// call makes the call and prints what one side sees and hears of the other.
+func (c check) call(ctx context.Context, g *errgroup.Group) error {
+	join := func(name string, cmd call.Command) (*call.Call, error) {
+		cfg := c.Call
+		cfg.Name, cfg.Server = name, c.Server
+		cfg.Camera, cfg.Microphone, cfg.Speaker = media.SpecTest, media.SpecTone, media.SpecOff
+		cfg.Sound = call.Sound{Original: true} // a tone is what noise suppression takes out
+		cfg.Changed = func(call.State) {}
+		side, err := call.New(cfg)
+		if err != nil {
+			return nil, err
+		}
+		g.Go(func() error { return side.Run(ctx) })
+		side.Do(cmd)
+		return side, nil
+	}
+	a, err := join("check a", call.NewMeeting{Join: true})
+	if err != nil {
+		return err
+	}
+	if err := until(ctx, 10*time.Second, func() bool { return a.State().Phase == call.Live }); err != nil {
+		return fmt.Errorf("no meeting: %s", firstOf(a.State().Problem, "the server does not answer"))
+	}
+	begin := time.Now()
+	b, err := join("check b", call.Open{Text: a.State().Link, Join: true})
+	if err != nil {
+		return err
+	}
+	looker := func(side *call.Call) func() bool {
+		return func() bool {
+			s := side.State()
+			return len(s.Peers) > 0 && bot.Look(side, s.Peers[0].ID, media.Camera, 1280, 720, time.Now()) != nil
+		}
+	}
+	if err := until(ctx, 15*time.Second, looker(b)); err != nil {
+		return fmt.Errorf("no picture came: %s", firstOf(b.State().Problem, "the two sides found no path to each other"))
+	}
+	c.print("  first frame %.2f s after opening the link\n", time.Since(begin).Seconds())
+
+	m := call.NewMeter(b)
+	m.Line(time.Now())
+	end := time.Now().Add(checkTime)
+	see, seen := looker(b), looker(a)
+	if err := until(ctx, 2*checkTime, func() bool { see(); seen(); return time.Now().After(end) }); err != nil {
+		return err
+	}
+	return c.judge(m.Line(time.Now()))
+}
+
+// judge prints the figures of a call and says whether they are those of a good one.
+func (c check) judge(l call.Line) error {
+	if len(l.Peers) == 0 {
+		return fmt.Errorf("the other side was lost")
+	}
+	q := l.Peers[0]
+	rtt, latency := 0.0, 0.0
+	if q.RTT != nil {
+		rtt = *q.RTT
+	}
+	if q.VideoIn.LatencyMs != nil {
+		latency = *q.VideoIn.LatencyMs
+	}
+	c.print("  path        %s, round trip %.1f ms\n", q.Path, rtt)
+	c.print("  picture     %dx%d, %.1f fps, %.0f kbit/s, %.0f ms from capture to paint\n",
+		q.VideoIn.W, q.VideoIn.H, q.VideoIn.FPS, q.VideoIn.Kbps, latency)
+	c.print("  sound       %.0f dB, %.1f %% concealed, %.0f ms buffered\n",
+		q.AudioIn.Level, q.AudioIn.Concealed, q.AudioIn.DelayMs)
+	c.print("  STUN, TURN  none configured: peers meet on one network or by public addresses\n")
+	switch {
+	case q.VideoIn.FPS < 15:
+		return fmt.Errorf("the picture came at %.1f fps; this machine is too busy for a call", q.VideoIn.FPS)
+	case q.AudioIn.Level < -60:
+		return fmt.Errorf("no sound came")
+	case q.AudioIn.Concealed > 5:
+		return fmt.Errorf("the sound broke up: %.1f %% had to be made up", q.AudioIn.Concealed)
+	}
+	return nil
+}
+
+// until asks at a display's rate until done says so.
+func until(ctx context.Context, limit time.Duration, done func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	tick := time.NewTicker(time.Second / 60)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,9 @@
+package bench
+
+import (
+	"testing"
+
+	"parley/test/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }

@@ -1,0 +1,293 @@
+package e2e
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"parley/media/call"
+	"parley/test/harness"
+)
+
+const someLink = "http://127.0.0.1:9/#7k3m-q9xt-2w8p"
+
+// fault fails the test unless p has ended with this status and said one line on standard error
+// that holds all of want, and nothing else.
+func fault(t *testing.T, p *harness.Process, status int, want ...string) {
+	t.Helper()
+	if got := p.Status(); got != status {
+		t.Errorf("exit status %d, want %d", got, status)
+	}
+	said := strings.TrimSuffix(p.Errors(), "\n")
+	if !strings.HasPrefix(said, "parley") || strings.Contains(said, "\n") {
+		t.Errorf("standard error is not one line of the program's:\n%s", said)
+	}
+	for _, w := range want {
+		if !strings.Contains(said, w) {
+			t.Errorf("standard error does not say %q:\n%s", w, said)
+		}
+	}
+	noTrace(t, p)
+	if out := p.Output(); out != "" {
+		t.Errorf("standard output has %q", out)
+	}
+}
+
+// noTrace fails the test if a stack is shown to the person.
+func noTrace(t *testing.T, p *harness.Process) {
+	t.Helper()
+	for _, trace := range []string{"panic:", "goroutine ", "runtime error", "SIGSEGV"} {
+		if strings.Contains(p.Errors(), trace) {
+			t.Errorf("a stack on standard error:\n%s", p.Errors())
+			return
+		}
+	}
+}
+
+// TestE2EBadArguments: what is wrong with the command line is one line that names it, exit
+// status 2, and nothing has started.
+func TestE2EBadArguments(t *testing.T) {
+	harness.EndToEnd(t)
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	stats := filepath.Join(dir, "stats")
+	camera := func(spec string) []string {
+		return []string{"bot", "--stats", stats, "--mic", "off", "--camera", spec, someLink}
+	}
+	mic := func(spec string) []string { return []string{"bot", "--camera", "off", "--mic", spec, someLink} }
+	speaker := func(spec string) []string {
+		return []string{"bot", "--camera", "off", "--mic", "off", "--speaker", spec, someLink}
+	}
+	for _, c := range []struct {
+		name string
+		args []string
+		want []string
+	}{
+		{"unknown flag", []string{"--colour"}, []string{"-colour", "--help"}},
+		{"unknown flag of a bot", []string{"bot", "--colour", someLink}, []string{"-colour", "--help"}},
+		{"two links", []string{someLink, someLink}, []string{"one link"}},
+		{"bot without link", []string{"bot"}, []string{"needs the link"}},
+		{"link and new", []string{"--new", someLink}, []string{"--new or a link"}},
+		{"code too short", []string{"http://127.0.0.1:9/#7k3m-q9xt-2w8"}, []string{"12 letters"}},
+		{"code of other letters", []string{"http://127.0.0.1:9/#7k3m-q9xt-2w8!"}, []string{"not a meeting code"}},
+		{"link without code", []string{"http://127.0.0.1:9/"}, []string{"not a meeting code"}},
+		{"link of another kind", []string{"ftp://127.0.0.1:9/#7k3m-q9xt-2w8p"}, []string{"not a meeting link", "https://HOST/#"}},
+		{"link to a bad port", []string{"http://127.0.0.1:99999/#7k3m-q9xt-2w8p"}, []string{"not a meeting link"}},
+		{"link with control characters", []string{"http://127.0.0.1:9/#7k3m\x1b[31m"}, []string{"not a meeting"}},
+		{"endless link", []string{"http://127.0.0.1:9/#" + strings.Repeat("7", 100_000)}, []string{"not a meeting link"}},
+		{"code without server", []string{"bot", "7k3m-q9xt-2w8p"}, []string{"--server"}},
+		{"server", []string{"--server", "meet", "7k3m-q9xt-2w8p"}, []string{"--server", "http://"}},
+		{"negative time", []string{"--leave-after", "-1s", someLink}, []string{"--leave-after"}},
+		{"no time", []string{"--leave-after", "soon", someLink}, []string{"leave-after"}},
+		{"too many bots", []string{"bot", "--count", "101", someLink}, []string{"--count", "1 to 100"}},
+		{"view", []string{"bot", "--view", "640", someLink}, []string{"--view", "640x360"}},
+		{"view of a window", []string{"--view", "640x360", someLink}, []string{"for parley bot"}},
+		{"check with link", []string{"check", someLink}, []string{"of its own"}},
+		{"statistics nowhere", []string{"bot", "--stats", filepath.Join(dir, "no", "file"), "--camera", "off", "--mic", "off", someLink}, []string{"--stats", "no such file"}},
+
+		{"no camera file", camera(filepath.Join(dir, "no.y4m")), []string{"--camera", "no such file"}},
+		{"no camera of that name", camera("Eye of Sauron"), []string{"--camera", "Eye of Sauron", "parley check"}},
+		{"camera is a folder", camera(dir), []string{"--camera"}},
+		{"camera is a voice", camera(file("voice.wav", "RIFF....WAVEfmt ")), []string{"--camera", ".y4m"}},
+		{"camera file is empty", camera(file("empty.y4m", "")), []string{"--camera", "YUV4MPEG2"}},
+		{"camera file is rubbish", camera(file("rubbish.y4m", "\x7fELF\x00\x00")), []string{"--camera", "YUV4MPEG2"}},
+		{"camera file lies", camera(file("huge.y4m", "YUV4MPEG2 W99999999 H99999999 F30:1\nFRAME\n")), []string{"--camera"}},
+		{"camera file has no picture", camera(file("none.y4m", "YUV4MPEG2 W64 H64 F30:1\n")), []string{"--camera"}},
+		{"camera file is cut short", camera(file("short.y4m", "YUV4MPEG2 W64 H64 F30:1\nFRAME\nabc")), []string{"--camera"}},
+		{"camera file of 4:4:4", camera(file("444.y4m", "YUV4MPEG2 W64 H64 F30:1 C444\nFRAME\n")), []string{"--camera", "4:2:0"}},
+		{"no voice file", mic(filepath.Join(dir, "no.wav")), []string{"--mic", "no such file"}},
+		{"voice file is rubbish", mic(file("rubbish.wav", "hello")), []string{"--mic", ".wav"}},
+		{"voice file without sound", mic(file("cut.wav", "RIFF\x24\x00\x00\x00WAVE")), []string{"--mic"}},
+		{"no microphone", mic("Headset"), []string{"--mic", "no such device"}},
+		{"no speaker", speaker("Loudspeaker"), []string{"--speaker", "no such device"}},
+		{"speaker file nowhere", speaker(filepath.Join(dir, "no", "out.wav")), []string{"--speaker", "no such file"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			// A sound system without a server: the devices of the machine are none of the test's.
+			fault(t, harness.Launch(t, []string{"PULSE_SERVER=unix:" + dir + "/none"}, "build/parley", c.args...), 2, c.want...)
+		})
+	}
+	if text, err := os.ReadFile(stats); err == nil {
+		t.Errorf("something started: statistics %q", text)
+	}
+}
+
+// TestE2EHelp: what is asked for goes to standard output, and is no error.
+func TestE2EHelp(t *testing.T) {
+	harness.EndToEnd(t)
+	for _, c := range []struct{ path, flag, want string }{
+		{"build/parley", "--help", "--camera SPEC"},
+		{"build/parley", "--version", "parley "},
+		{"build/parley-rendezvous", "--help", "--listen ADDR"},
+	} {
+		p := harness.Launch(t, nil, c.path, c.flag)
+		if p.Status() != 0 || !strings.Contains(p.Output(), c.want) || p.Errors() != "" {
+			t.Errorf("%s %s: status %d, %q, %q", c.path, c.flag, p.Status(), p.Output(), p.Errors())
+		}
+	}
+}
+
+// TestE2ENoDisplay: without a display there is no window, and one line that says so.
+func TestE2ENoDisplay(t *testing.T) {
+	harness.EndToEnd(t)
+	for _, env := range [][]string{nil, {"DISPLAY="}, {"DISPLAY=:4711"}, {"DISPLAY=nonsense"}, {"DISPLAY=127.0.0.1:4711.0"}} {
+		fault(t, harness.Launch(t, env, "build/parley"), 2, "display", "parley bot")
+	}
+	// Somebody listens who is no X server: the toolkit has its say first, but shows no stack.
+	dir := "/tmp/.X11-unix"
+	if err := os.MkdirAll(dir, 0o1777); err != nil {
+		t.Skip("no place for a display: ", err)
+	}
+	path := filepath.Join(dir, "X4712")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Write([]byte(strings.Repeat("rubbish", 100)))
+			c.Close()
+		}
+	}()
+	p := harness.Launch(t, []string{"DISPLAY=:4712"}, "build/parley")
+	if p.Status() != 2 || !strings.Contains(p.Errors(), "parley: no window can be opened") {
+		t.Errorf("status %d, standard error %q", p.Status(), p.Errors())
+	}
+	noTrace(t, p)
+}
+
+// TestE2EPortTaken: the hosted service says which port and what to do; the app takes another.
+func TestE2EPortTaken(t *testing.T) {
+	harness.EndToEnd(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	fault(t, harness.Launch(t, nil, "build/parley-rendezvous", "--listen", l.Addr().String()), 2, l.Addr().String(), "taken", "--listen")
+	fault(t, harness.Launch(t, nil, "build/parley-rendezvous", "--listen", "nowhere"), 2, "nowhere")
+	fault(t, harness.Launch(t, nil, "build/parley-rendezvous", "--colour"), 2, "-colour")
+
+	if taken, err := net.Listen("tcp", ":8443"); err == nil {
+		defer taken.Close() // otherwise somebody else has it, which is as good
+	}
+	ada := harness.StartParley(t, "Ada", nil, "bot", "--new")
+	link := ada.Link()
+	if strings.Contains(link, ":8443/") {
+		t.Fatalf("link %s names a port that is taken", link)
+	}
+	if strings.Contains(link, "//127.") || strings.Contains(link, "//localhost") {
+		t.Logf("link %s: this machine has no address on a network", link)
+	}
+	ben := harness.StartParley(t, "Ben", nil, "bot", link)
+	ben.Await("sees and hears Ada over the meeting that she hosts", harness.Meets(1))
+}
+
+// TestE2EServerUnreachable: one line says so; the program tries again, and goes in when the
+// server is there.
+func TestE2EServerUnreachable(t *testing.T) {
+	harness.EndToEnd(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	p := harness.StartParley(t, "Ada", nil, "bot", "http://"+addr+"/#7k3m-q9xt-2w8p")
+	said := func() bool { return strings.Contains(p.Errors(), "No connection to") }
+	harness.AwaitTrue(t, "it says that there is no connection", said, p.Errors)
+	if s := p.Errors(); strings.Count(s, "\n") != 1 || !strings.Contains(s, addr) || strings.Contains(s, "7k3m") {
+		t.Errorf("standard error is not one line that names the server but not the code:\n%s", s)
+	}
+	harness.StartRendezvous(t, addr)
+	p.Await("is in the meeting", func(l call.Line) bool { return l.Phase == "live" })
+	p.Stop()
+	if p.Status() != 0 {
+		t.Errorf("exit status %d", p.Status())
+	}
+}
+
+// TestE2EServerOfAnotherKind: whoever answers there, the program says in a line that it is no
+// rendezvous, and neither hangs nor hammers it.
+func TestE2EServerOfAnotherKind(t *testing.T) {
+	harness.EndToEnd(t)
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("<html>welcome</html>"))
+	}))
+	defer site.Close()
+	p := harness.StartParley(t, "Ada", nil, "bot", site.URL+"/#7k3m-q9xt-2w8p")
+	if p.Status() != 1 {
+		t.Errorf("exit status %d, want 1", p.Status())
+	}
+	if s := p.Errors(); !strings.Contains(s, "parley: ") || !strings.Contains(s, strings.TrimPrefix(site.URL, "http://")) || strings.Contains(s, "7k3m") {
+		t.Errorf("standard error %q", s)
+	}
+	noTrace(t, p)
+
+	rubbish, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rubbish.Close()
+	asked := make(chan bool, 1000)
+	go func() {
+		for {
+			c, err := rubbish.Accept()
+			if err != nil {
+				return
+			}
+			asked <- true
+			_, _ = bufio.NewReader(c).ReadString('\n')
+			_, _ = c.Write([]byte("220 mail.example.org ESMTP\r\n\x00\x01\x02"))
+			c.Close()
+		}
+	}()
+	p = harness.StartParley(t, "Ben", nil, "bot", "--leave-after", "5s", "http://"+rubbish.Addr().String()+"/#7k3m-q9xt-2w8p")
+	status := p.Status()
+	if s := p.Errors(); status > 1 || !strings.Contains(s, "parley: ") || strings.Contains(s, "7k3m") {
+		t.Errorf("status %d, standard error %q", status, s)
+	}
+	noTrace(t, p)
+	if n := len(asked); n == 0 || n > 100 {
+		t.Errorf("asked %d times within 5 s", n)
+	}
+}
+
+// TestE2ENoDevices: without camera, microphone and speaker a window opens all the same, and
+// meets somebody; what is missing is named, once each.
+func TestE2ENoDevices(t *testing.T) {
+	harness.EndToEnd(t)
+	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
+	ada := harness.StartParley(t, "Ada", nil, "bot", "--new", "--server", "http://"+addr)
+	d := harness.StartDisplay(t)
+	none := []string{"PULSE_SERVER=unix:" + t.TempDir() + "/none"}
+	ben := harness.StartParley(t, "Ben", append(none, d.Env()...), "--join", ada.Link())
+	ben.Await("sees Ada", func(l call.Line) bool { return harness.Meets(1)(l) && l.Peers[0].VideoIn.Frames > 20 })
+	ada.Await("knows of Ben", func(l call.Line) bool { return len(l.Peers) == 1 && l.Peers[0].State == "connected" })
+	for _, kind := range []string{"microphone", "speaker"} {
+		if n := strings.Count(ben.Errors(), "kind="+kind); n == 0 || n > 3 {
+			t.Errorf("%s is named %d times:\n%s", kind, n, ben.Errors())
+		}
+	}
+	noTrace(t, ben)
+	ben.Stop()
+	if ben.Status() != 0 {
+		t.Errorf("exit status %d", ben.Status())
+	}
+}

@@ -1,0 +1,192 @@
+package harness
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Network is two hosts of their own, joined by a cable that loses packets.
+type Network struct {
+	T     testing.TB
+	Hosts [2]string // namespaces
+	Addrs [2]string
+}
+
+// StartNetwork makes the network; it goes with the test. That takes root's rights.
+func StartNetwork(t testing.TB, loss float64) Network {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root can make network namespaces")
+	}
+	sweepNetworks(t)
+	n := Network{T: t, Addrs: [2]string{"10.77.0.1", "10.77.0.2"}}
+	run := func(args ...string) {
+		t.Helper()
+		if text, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", strings.Join(args, " "), err, text)
+		}
+	}
+	for i := range n.Hosts {
+		n.Hosts[i] = fmt.Sprintf("parley-%d-%d", os.Getpid(), i)
+		run("ip", "netns", "add", n.Hosts[i])
+		t.Cleanup(func() { run("ip", "netns", "delete", n.Hosts[i]) })
+	}
+	run("ip", "-n", n.Hosts[0], "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", n.Hosts[1])
+	for i, h := range n.Hosts {
+		run("ip", "-n", h, "address", "add", n.Addrs[i]+"/24", "dev", "cable")
+		run("ip", "-n", h, "link", "set", "cable", "up")
+		run("ip", "-n", h, "link", "set", "lo", "up")
+		n.iptables(h, "-A", "OUTPUT", "-o", "cable", "-p", "udp") // counts
+	}
+	n.Lose(loss, 1)
+	return n
+}
+
+// Lose drops this share of the packets from now on, on either side: at random, or with a burst
+// above 1 so many in a row in the mean, by the model of Gilbert (1960): of two states, one of
+// which loses everything, and a chance to change between them at every packet.
+func (n Network) Lose(loss, burst float64) {
+	n.T.Helper()
+	chance := func(p float64) []string {
+		return []string{"-m", "statistic", "--mode", "random", "--probability", fmt.Sprintf("%.6f", p)}
+	}
+	// The kernels at hand have no netem. The state is whether the sender is in a list.
+	state := func(what string) []string { return []string{"-m", "recent", "--name", "burst", what} }
+	rules := [][]string{slices.Concat(chance(loss), []string{"-j", "DROP"})}
+	if burst > 1 {
+		end := 1 / burst
+		begin := end * loss / (1 - loss) // so that the share of the lossy state is that of the loss
+		rules = [][]string{
+			slices.Concat(chance(end), state("--remove"), []string{"-j", "ACCEPT"}),
+			slices.Concat(state("--rcheck"), []string{"-j", "DROP"}),
+			slices.Concat(chance(begin), state("--set"), []string{"-j", "DROP"}),
+		}
+	}
+	for _, h := range n.Hosts {
+		n.iptables(h, "-F", "INPUT")
+		for _, r := range rules {
+			n.iptables(h, append([]string{"-A", "INPUT", "-i", "cable", "-p", "udp"}, r...)...)
+		}
+	}
+}
+
+func (n Network) iptables(host string, args ...string) {
+	n.T.Helper()
+	if text, err := exec.Command("ip", append([]string{"netns", "exec", host, "iptables"}, args...)...).CombinedOutput(); err != nil {
+		n.T.Fatalf("iptables %v: %v: %s", args, err, text)
+	}
+}
+
+// sweepNetworks removes what a test has left that was killed: its namespaces have its process id
+// in their names.
+func sweepNetworks(t testing.TB) {
+	t.Helper()
+	all, err := filepath.Glob("/run/netns/parley-*-[01]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range all {
+		var pid, i int
+		name := filepath.Base(path)
+		if _, err := fmt.Sscanf(name, "parley-%d-%d", &pid, &i); err != nil || syscall.Kill(pid, 0) == nil {
+			continue
+		}
+		if text, err := exec.Command("ip", "netns", "delete", name).CombinedOutput(); err != nil {
+			t.Logf("ip netns delete %s: %v: %s", name, err, text)
+		}
+	}
+}
+
+// Start starts a bot on one of the hosts.
+func (n Network) Start(host int, name string, args ...string) *Process {
+	n.T.Helper()
+	stats := n.T.TempDir() + "/" + name + ".stats"
+	p := Launch(n.T, nil, "ip", append([]string{
+		"netns", "exec", n.Hosts[host], "build/parley", "bot",
+		"--name", name, "--stats", stats, "--camera", "test", "--mic", Material(n.T, "voice1.wav"), "--speaker", "off",
+	}, args...)...)
+	p.Name, p.Stats = name, stats
+	return p
+}
+
+// Cut drops everything that crosses the cable, or no longer.
+func (n Network) Cut(on bool) {
+	n.T.Helper()
+	what := "-I"
+	if !on {
+		what = "-D"
+	}
+	for _, h := range n.Hosts {
+		n.iptables(h, what, "INPUT", "-i", "cable", "-j", "DROP")
+	}
+}
+
+// Throttle caps what Ada's host can send, with a queue of 300 ms, as an access router has.
+func (n Network) Throttle(kbps int) {
+	n.T.Helper()
+	args := []string{"-n", n.Hosts[0], "qdisc", "replace", "dev", "cable", "root", "tbf", "rate", fmt.Sprint(kbps, "kbit"), "burst", "8kb", "latency", "300ms"}
+	if text, err := exec.Command("tc", args...).CombinedOutput(); err != nil {
+		n.T.Fatalf("tc %v: %v: %s", args, err, text)
+	}
+}
+
+// Offered is what programs on Ada's host have sent so far, in kbit.
+func (n Network) Offered() float64 {
+	n.T.Helper()
+	text, err := exec.Command("ip", "netns", "exec", n.Hosts[0], "iptables", "-nvxL", "OUTPUT").Output()
+	if err != nil {
+		n.T.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 2 && slices.Contains(f, "cable") {
+			bytes, _ := strconv.ParseFloat(f[1], 64)
+			return bytes * 8 / 1000
+		}
+	}
+	n.T.Fatalf("no counter among\n%s", text)
+	return 0
+}
+
+// ListenOn opens a UDP socket in a host's namespace. A socket stays in the namespace of the
+// thread that has opened it, so that thread ends with its goroutine.
+func (n Network) ListenOn(host int) *net.UDPConn {
+	n.T.Helper()
+	type result struct {
+		conn *net.UDPConn
+		err  error
+	}
+	opened := make(chan result)
+	go func() {
+		runtime.LockOSThread() // without an end: no other goroutine may run in that namespace
+		ns, err := os.Open("/run/netns/" + n.Hosts[host])
+		if err != nil {
+			opened <- result{err: err}
+			return
+		}
+		defer ns.Close()
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			opened <- result{err: err}
+			return
+		}
+		conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(n.Addrs[host]+":9")))
+		opened <- result{conn, err}
+	}()
+	r := <-opened
+	if r.err != nil {
+		n.T.Fatal(r.err)
+	}
+	n.T.Cleanup(func() { r.conn.Close() })
+	return r.conn
+}

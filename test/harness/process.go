@@ -1,0 +1,321 @@
+package harness
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"parley/media/call"
+)
+
+// The end-to-end tests run the programs as people do: built, as processes, on displays, sound
+// servers and sockets of their own. What they wait for has a deadline that no healthy run comes
+// near, however busy the machine; how fast things are is measured by make figures.
+
+// Patience is how long a test waits for something that has to come.
+const Patience = 90 * time.Second
+
+// buildOnce builds both programs as they are built for people, which costs nothing when make has
+// done so.
+var buildOnce = sync.OnceValue(func() error {
+	text, err := exec.Command("make", "--no-print-directory", "build/parley", "build/parley-rendezvous").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build the programs: %w\n%s", err, text)
+	}
+	return nil
+})
+
+// EndToEnd skips a test of whole programs in a short run, and makes sure there are programs.
+func EndToEnd(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("end to end: not in a short run")
+	}
+	if err := buildOnce(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Material is the path of a file that scripts/material makes.
+func Material(t testing.TB, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("build/material", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("%v: run scripts/material", err)
+	}
+	return path
+}
+
+// Process is a running program of ours.
+type Process struct {
+	t     testing.TB
+	Name  string
+	Cmd   *exec.Cmd
+	Stats string // the file of --stats; empty without one
+
+	mu     sync.Mutex
+	stdout bytes.Buffer
+	stderr bytes.Buffer
+	Done   chan struct{} // closed when it has ended
+	Err    error         // of Wait; read after done
+}
+
+// lockedBuffer is written by a process's pipe and read by the test.
+type lockedBuffer struct {
+	mu *sync.Mutex
+	b  *bytes.Buffer
+}
+
+func (l lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// Launch starts a program, which ends with the test. env adds to the test's own; settings and
+// home of the person at the machine stay untouched.
+func Launch(t testing.TB, env []string, path string, args ...string) *Process {
+	t.Helper()
+	return LaunchWith(t, env, nil, path, args...)
+}
+
+// LaunchWith also hands the program files, from its descriptor 3 on.
+func LaunchWith(t testing.TB, env []string, files []*os.File, path string, args ...string) *Process {
+	t.Helper()
+	p := &Process{t: t, Name: filepath.Base(path), Done: make(chan struct{})}
+	p.Cmd = exec.Command(path, args...)
+	home := t.TempDir()
+	p.Cmd.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool {
+		return strings.HasPrefix(e, "DISPLAY=") || strings.HasPrefix(e, "WAYLAND_DISPLAY=") || strings.HasPrefix(e, "PULSE_")
+	}), "HOME="+home, "XDG_CONFIG_HOME="+home, "LANG=en_US.UTF-8") // the toolkit complains of "C" on standard error
+	p.Cmd.Env = append(p.Cmd.Env, env...)
+	p.Cmd.ExtraFiles = files
+	p.Cmd.Stdout = lockedBuffer{&p.mu, &p.stdout}
+	p.Cmd.Stderr = lockedBuffer{&p.mu, &p.stderr}
+	if err := StartChild(p.Cmd); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.Err = p.Cmd.Wait()
+		close(p.Done)
+	}()
+	t.Cleanup(func() {
+		p.Stop()
+		if t.Failed() {
+			t.Logf("%s %s said on standard error:\n%s", p.Name, strings.Join(args, " "), p.Errors())
+		}
+	})
+	return p
+}
+
+// StartChild starts a process that is killed when the test's own process ends. The kernel does
+// so when the thread that started it ends, so that is one that never does.
+func StartChild(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	result := make(chan error)
+	starterOnce.Do(func() {
+		go func() {
+			runtime.LockOSThread()
+			for start := range starts {
+				start()
+			}
+		}()
+	})
+	starts <- func() { result <- cmd.Start() }
+	return <-result
+}
+
+var (
+	starterOnce sync.Once
+	starts      = make(chan func())
+)
+
+// Stop ends the process as a person's system would, and by force if that does not help.
+func (p *Process) Stop() {
+	_ = p.Cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
+	select {
+	case <-p.Done:
+	case <-time.After(20 * time.Second):
+		_ = p.Cmd.Process.Signal(syscall.SIGQUIT) // Go prints where it hangs
+		select {
+		case <-p.Done:
+		case <-time.After(5 * time.Second):
+			_ = p.Cmd.Process.Kill()
+			<-p.Done
+		}
+		p.t.Errorf("%s did not stop within 20 s", p.Name)
+	}
+}
+
+// Status waits for the end of the process and returns its exit status.
+func (p *Process) Status() int {
+	p.t.Helper()
+	select {
+	case <-p.Done:
+	case <-time.After(Patience):
+		_ = p.Cmd.Process.Signal(syscall.SIGQUIT)
+		p.t.Fatalf("%s hangs", p.Name)
+	}
+	if exit := (*exec.ExitError)(nil); errors.As(p.Err, &exit) {
+		return exit.ExitCode()
+	}
+	if p.Err != nil {
+		p.t.Fatal(p.Err)
+	}
+	return 0
+}
+
+func (p *Process) Output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stdout.String()
+}
+
+func (p *Process) Errors() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stderr.String()
+}
+
+// Lines are the statistics so far.
+func (p *Process) Lines() []call.Line {
+	p.t.Helper()
+	f, err := os.Open(p.Stats)
+	if err != nil {
+		return nil // not there yet
+	}
+	defer f.Close()
+	var all []call.Line
+	for r := bufio.NewReader(f); ; {
+		text, err := r.ReadBytes('\n')
+		if err != nil {
+			return all // the end, or a line that is being written
+		}
+		var l call.Line
+		if err := json.Unmarshal(text, &l); err != nil {
+			p.t.Fatalf("%s: %v", p.Stats, err)
+		}
+		all = append(all, l)
+	}
+}
+
+// Last is the newest line of the statistics.
+func (p *Process) Last() call.Line {
+	if all := p.Lines(); len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return call.Line{}
+}
+
+// Await waits until ok, and says how far it came if that never happens.
+func (p *Process) Await(what string, ok func(l call.Line) bool) call.Line {
+	p.t.Helper()
+	var l call.Line
+	AwaitTrue(p.t, p.Name+": "+what, func() bool {
+		select {
+		case <-p.Done:
+			p.t.Fatalf("%s: waiting until %s, it ended: %v", p.Name, what, p.Err)
+		default:
+		}
+		l = p.Last()
+		return ok(l)
+	}, func() string { b, _ := json.Marshal(l); return string(b) })
+	return l
+}
+
+// AwaitTrue polls a real process.
+func AwaitTrue(t testing.TB, what string, ok func() bool, state func() string) {
+	t.Helper()
+	AwaitEvery(t, 50*time.Millisecond, what, ok, state)
+}
+
+func AwaitEvery(t testing.TB, pause time.Duration, what string, ok func() bool, state func() string) {
+	t.Helper()
+	deadline := time.Now().Add(Patience)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s; at last %s", what, state())
+		}
+		time.Sleep(pause)
+	}
+}
+
+// StartRendezvous starts the hosted service on addr ("127.0.0.1:0" for any port) and returns
+// where it listens.
+func StartRendezvous(t testing.TB, addr string) (*Process, string) {
+	t.Helper()
+	p := Launch(t, nil, "build/parley-rendezvous", "--listen", addr, "--metrics", "127.0.0.1:0")
+	var at string
+	AwaitTrue(t, "the rendezvous listens", func() bool {
+		at = Logged(p, "listening")
+		return at != ""
+	}, p.Errors)
+	return p, at
+}
+
+// Logged finds the address in the rendezvous' log line with this message.
+func Logged(p *Process, msg string) (addr string) {
+	for line := range strings.Lines(p.Errors()) {
+		var l struct{ Msg, Addr string }
+		if json.Unmarshal([]byte(line), &l) == nil && l.Msg == msg {
+			addr = l.Addr
+		}
+	}
+	return addr
+}
+
+// StartParley starts the program with statistics. A bot is silent towards devices: what is not
+// in args is the test picture, a tone and no speaker.
+func StartParley(t testing.TB, name string, env []string, args ...string) *Process {
+	t.Helper()
+	stats := filepath.Join(t.TempDir(), name+".stats")
+	flags := []string{"--name", name, "--stats", stats}
+	if len(args) > 0 && args[0] == "bot" {
+		flags = append([]string{"bot"}, flags...)
+		args = args[1:]
+		for flag, value := range map[string]string{"--camera": "test", "--mic": "tone", "--speaker": "off"} {
+			if !slices.Contains(args, flag) {
+				flags = append(flags, flag, value)
+			}
+		}
+	}
+	p := Launch(t, env, "build/parley", append(flags, args...)...)
+	p.Name, p.Stats = name, stats
+	return p
+}
+
+// Link is what a process with --new prints first.
+func (p *Process) Link() string {
+	p.t.Helper()
+	var link string
+	AwaitTrue(p.t, p.Name+" prints its link", func() bool {
+		first, _, whole := strings.Cut(p.Output(), "\n")
+		link = first
+		return whole
+	}, p.Errors)
+	return link
+}
+
+// Meets says whether n others are connected, seen and heard.
+func Meets(n int) func(call.Line) bool {
+	return func(l call.Line) bool {
+		return len(l.Peers) == n && !slices.ContainsFunc(l.Peers, func(p call.LinePeer) bool {
+			return p.State != "connected" || p.VideoIn.Frames == 0 || p.AudioIn.Level < -60
+		})
+	}
+}
