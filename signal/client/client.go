@@ -3,6 +3,7 @@ package client
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -47,8 +48,9 @@ type Client struct {
 	cfg   Config
 	log   *slog.Logger
 	token string
-	wake  chan struct{} // holds 1: there is something to write
-	good  string        // the address that worked last; Run's own
+	wake  chan struct{}  // holds 1: there is something to write
+	good  string         // the address that worked last; Run's own
+	roots *x509.CertPool // whom certificates are checked against; nil: the system's
 
 	mu      sync.Mutex
 	out     outbox
@@ -140,6 +142,10 @@ func (c *Client) loop(ctx context.Context) error {
 		}
 		retry := rand.N(min(backoffCap, backoffBase<<min(attempt, 10))) // full jitter
 		attempt++
+		var failure *Failure
+		if errors.As(err, &failure) {
+			retry += failure.wait
+		}
 		if c.takeKick() {
 			retry, attempt = 0, 0
 		}

@@ -70,10 +70,6 @@ func config(url string, events func(Event)) Config {
 func TestNotARendezvous(t *testing.T) {
 	website := httptest.NewServer(http.NotFoundHandler())
 	defer website.Close()
-	welcoming := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "<html>secret page</html>")
-	}))
-	defer welcoming.Close()
 	parley := []string{signal.Subprotocol}
 	session := strings.Repeat("s", 16)
 	for name, c := range map[string]struct {
@@ -81,22 +77,20 @@ func TestNotARendezvous(t *testing.T) {
 		want error
 	}{
 		"website without the path": {"ws" + strings.TrimPrefix(website.URL, "http") + "/ws", ErrNotRendezvous},
-		"website":                  {"ws" + strings.TrimPrefix(welcoming.URL, "http") + "/ws", ErrNotRendezvous},
 		"rubbish over TCP": {"ws://" + listen(t, func(conn net.Conn) {
 			_, _ = io.WriteString(conn, "220 secret mail server ready\r\n\x00\xff\r\n\r\n")
 			_, _ = io.Copy(io.Discard, conn)
 		}) + "/ws", ErrNotRendezvous},
-		"TLS where there is none": {"wss" + strings.TrimPrefix(welcoming.URL, "http") + "/ws", ErrNotRendezvous},
-		"another WebSocket":       {speak(t, nil, websocket.TextMessage, "secret"), ErrNotRendezvous},
-		"rubbish in a WebSocket":  {speak(t, parley, websocket.TextMessage, "secret"), ErrNotRendezvous},
-		"binary in a WebSocket":   {speak(t, parley, websocket.BinaryMessage, "secret"), ErrNotRendezvous},
-		"frame out of place":      {speak(t, parley, websocket.TextMessage, `{"t":"ping"}`), ErrNotRendezvous},
-		"another version":         {speak(t, parley, websocket.TextMessage, `{"t":"welcome","v":2}`), ErrVersion},
-		"version refused":         {speak(t, parley, websocket.TextMessage, `{"t":"error","code":"version","text":"x"}`), ErrVersion},
-		"full":                    {speak(t, parley, websocket.TextMessage, `{"t":"error","code":"full","text":"x"}`), ErrFull},
-		"replaced":                {speak(t, parley, websocket.TextMessage, `{"t":"error","code":"replaced","text":"x"}`), ErrReplaced},
-		"our breach":              {speak(t, parley, websocket.TextMessage, `{"t":"error","code":"bad-message","text":"x"}`), ErrRefused},
-		"replaced later":          {speak(t, parley, websocket.TextMessage, `{"t":"welcome","v":1,"session":"`+session+`"}`), nil},
+		"another WebSocket":      {speak(t, nil, websocket.TextMessage, "secret"), ErrNotRendezvous},
+		"rubbish in a WebSocket": {speak(t, parley, websocket.TextMessage, "secret"), ErrNotRendezvous},
+		"binary in a WebSocket":  {speak(t, parley, websocket.BinaryMessage, "secret"), ErrNotRendezvous},
+		"frame out of place":     {speak(t, parley, websocket.TextMessage, `{"t":"ping"}`), ErrNotRendezvous},
+		"another version":        {speak(t, parley, websocket.TextMessage, `{"t":"welcome","v":2}`), ErrVersion},
+		"version refused":        {speak(t, parley, websocket.TextMessage, `{"t":"error","code":"version","text":"x"}`), ErrVersion},
+		"full":                   {speak(t, parley, websocket.TextMessage, `{"t":"error","code":"full","text":"x"}`), ErrFull},
+		"replaced":               {speak(t, parley, websocket.TextMessage, `{"t":"error","code":"replaced","text":"x"}`), ErrReplaced},
+		"our breach":             {speak(t, parley, websocket.TextMessage, `{"t":"error","code":"bad-message","text":"x"}`), ErrRefused},
+		"replaced later":         {speak(t, parley, websocket.TextMessage, `{"t":"welcome","v":1,"session":"`+session+`"}`), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"errors"
+	"net/url"
 	"sync"
 	"time"
 
@@ -93,8 +95,8 @@ type race struct {
 }
 
 // run connects to one address and joins.
-func (r *race) run(ctx context.Context, n int, url string) arrival {
-	conn, err := r.client.dial(ctx, url)
+func (r *race) run(ctx context.Context, n int, address string) arrival {
+	conn, err := r.client.dial(ctx, address)
 	if err != nil {
 		return arrival{n: n, err: err}
 	}
@@ -115,7 +117,7 @@ func (r *race) run(ctx context.Context, n int, url string) arrival {
 	if err != nil {
 		_ = conn.Close()
 		<-r.turn
-		return arrival{n: n, err: err}
+		return arrival{n: n, err: notJoined(err, address)}
 	}
 	return arrival{line: line{conn, welcome}, n: n}
 }
@@ -147,12 +149,46 @@ func (r *race) hurry() time.Duration {
 	return max(left, joinPatience/10)
 }
 
-// worst picks the failure that says most.
+// notJoined says what it means that a connection was not welcomed.
+func notJoined(err error, address string) error {
+	f := &Failure{Kind: Unreachable}
+	if u, err := url.Parse(address); err == nil {
+		f.Host = u.Host
+	}
+	var refusal signal.Error
+	switch {
+	case errors.As(err, &refusal), errors.Is(err, ErrVersion), errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, ErrNotRendezvous):
+		f.Kind, f.certain = Foreign, true
+	case errors.Is(err, errNoAnswer):
+		f.Kind = Silent
+	}
+	return f
+}
+
+// worst picks the failure that says most to a person: a rendezvous that refuses, then what is
+// in the way, then that there is no way. It is certain only if all are.
 func worst(failures []error) error {
+	said, most, certain := error(errNoAddress), -1, true
 	for _, err := range failures {
-		if err != nil {
-			return err
+		says := 4 // a refusal
+		var f *Failure
+		if errors.As(err, &f) {
+			says = f.says()
+			certain = certain && f.certain
+		} else if errors.Is(err, context.Canceled) {
+			says = 0
+		}
+		if err != nil && says > most {
+			said, most = err, says
 		}
 	}
-	return errNoAddress
+	var f *Failure
+	if errors.As(said, &f) && f.certain && !certain {
+		doubted := *f
+		doubted.certain = false
+		return &doubted
+	}
+	return said
 }

@@ -2,12 +2,9 @@ package client
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -54,56 +51,6 @@ func (c *Client) orKicked(err error) error {
 		return errKicked
 	}
 	return err
-}
-
-func (c *Client) dial(ctx context.Context, url string) (*websocket.Conn, error) {
-	interrupt := func() bool { return true }
-	dialer := websocket.Dialer{
-		NetDialContext: func(dctx context.Context, network, addr string) (net.Conn, error) {
-			conn, err := c.cfg.Dial(dctx, network, addr)
-			if err == nil { // once it is connected, the dialer looks at deadlines alone
-				interrupt = context.AfterFunc(ctx, func() { _ = conn.Close() })
-			}
-			return conn, err
-		},
-		Proxy:            http.ProxyFromEnvironment,
-		HandshakeTimeout: dialTimeout,
-		Subprotocols:     []string{signal.Subprotocol},
-	}
-	conn, resp, err := dialer.DialContext(ctx, url, nil)
-	if !interrupt() {
-		if err == nil {
-			_ = conn.Close()
-		}
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		return nil, refine(err, resp)
-	}
-	if conn.Subprotocol() != signal.Subprotocol {
-		_ = conn.Close()
-		return nil, ErrNotRendezvous
-	}
-	conn.SetReadLimit(signal.MaxFrame)
-	return conn, nil
-}
-
-// refine tells a server that cannot be reached from one that is something else. What the server
-// said is left out: it is not ours to repeat.
-func refine(err error, resp *http.Response) error {
-	if resp != nil {
-		if resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests {
-			return fmt.Errorf("the server answered with HTTP status %d", resp.StatusCode)
-		}
-		return fmt.Errorf("%w: it answered with HTTP status %d", ErrNotRendezvous, resp.StatusCode)
-	}
-	var network net.Error
-	var cert *tls.CertificateVerificationError // a captive portal, or a clock that is wrong: it may pass
-	if errors.As(err, &network) || errors.As(err, &cert) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("connect to the server: %w", err)
-	}
-	return ErrNotRendezvous // neither the network nor HTTP: somebody answers in another language
 }
 
 // join says who we are and waits for the answer.
