@@ -18,14 +18,10 @@ import (
 
 // Times of the nodes among each other.
 const (
-	nodeBeat      = time.Second
-	nodeDead      = 3500 * time.Millisecond // three beats missed
-	roomBeats     = 5                       // every so many beats a node repeats who is with it
-	memberDead    = 16 * time.Second        // three repetitions missed
-	settleTimeout = 250 * time.Millisecond  // for other nodes to answer our hello
-	syncTimeout   = 300 * time.Millisecond  // for known nodes to say who is in a room
-	claimTimeout  = 2 * time.Second         // for a session to move here
-	ghostTimeout  = 5 * time.Second         // for a session to come up where it has moved to
+	settleTimeout = 250 * time.Millisecond // for other nodes to answer our hello
+	syncTimeout   = 300 * time.Millisecond // for known nodes to say who is in a room
+	claimTimeout  = 2 * time.Second        // for a session to move here
+	ghostTimeout  = 5 * time.Second        // for a session to come up where it has moved to
 )
 
 // node knows which members are where. What it knows of other nodes is soft state: announced,
@@ -42,6 +38,8 @@ type node struct {
 	rooms   map[string]*room
 	nodes   map[string]time.Time // the others, and when we last heard of them
 	leaving bool
+
+	repeatSoon bool // a new node should hear about our rooms before their turn
 }
 
 func newNode(log *slog.Logger, m *metrics) *node {
@@ -83,6 +81,7 @@ func (n *node) start(ctx context.Context, address string) error {
 		return err
 	}
 	n.loops.Go(n.dispatch)
+	n.loops.Go(n.keepPresence)
 	return nil
 }
 
@@ -139,20 +138,14 @@ func (n *node) stop() {
 	}
 }
 
-// dispatch takes what NATS brings, in the order in which it came over the connection, and
-// keeps the beat.
+// dispatch takes what NATS brings, in the order in which it came over the connection.
 func (n *node) dispatch() {
-	beat := time.NewTicker(nodeBeat)
-	defer beat.Stop()
-	for count := 1; ; {
+	for {
 		select {
 		case <-n.stopped:
 			return
 		case msg := <-n.bus.inbox:
 			n.take(msg)
-		case <-beat.C:
-			n.beat(count%roomBeats == 0)
-			count++
 		}
 	}
 }
@@ -212,9 +205,7 @@ func (n *node) hear(name string) {
 	n.metrics.nodes.Store(int64(len(n.nodes)))
 	n.log.Info("node found", "node", name)
 	n.bus.publish(subjectNodes, notice{Kind: noticeAlive, Node: n.name})
-	for name, r := range n.rooms {
-		n.announce(name, r)
-	}
+	n.repeatSoon = true // not all rooms here and now: there may be tens of thousands
 }
 
 // forget drops a node and its members.
@@ -229,30 +220,6 @@ func (n *node) forget(name string) {
 				n.remove(r, e.ID)
 			}
 		}
-	}
-}
-
-func (n *node) beat(repeat bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.bus.publish(subjectNodes, notice{Kind: noticeAlive, Node: n.name})
-	now := time.Now()
-	for name, heard := range n.nodes {
-		if now.Sub(heard) > nodeDead {
-			n.forget(name)
-		}
-	}
-	if !repeat {
-		return
-	}
-	for name, r := range n.rooms {
-		n.announce(name, r)
-		for _, e := range r.view {
-			if r.sessions[e.ID] == nil && now.Sub(e.seen) > memberDead {
-				n.remove(r, e.ID)
-			}
-		}
-		n.tidy(r)
 	}
 }
 
