@@ -10,9 +10,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,6 +36,10 @@ const usage = `parley-rendezvous introduces the members of Parley meetings to ea
 Usage: parley-rendezvous [flags]
 
   --listen ADDR   where to serve HTTP (default :8443); a proxy in front of it speaks TLS
+  --per-address N
+                  connections of one IPv4 address or IPv6 /64 (default 200); its other budgets depend on it
+  --trusted-proxy NET,...
+                  proxies whose X-Forwarded-For names the client, as 10.0.0.0/8 or 127.0.0.1 (default: none)
   --metrics ADDR  where to serve figures for Prometheus, at /metrics (default: nowhere)
   --nats URL      share rooms with other nodes over this NATS (default: NATS inside this process)
   --version       print the version
@@ -46,6 +52,25 @@ type options struct {
 	listen  string
 	metrics string
 	nats    string
+
+	perAddress int
+	proxies    []netip.Prefix
+}
+
+// trust takes the value of --trusted-proxy.
+func (o *options) trust(list string) error {
+	for text := range strings.SplitSeq(list, ",") {
+		if addr, err := netip.ParseAddr(text); err == nil {
+			o.proxies = append(o.proxies, netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
+			continue
+		}
+		net, err := netip.ParsePrefix(text)
+		if err != nil {
+			return fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", text)
+		}
+		o.proxies = append(o.proxies, net.Masked())
+	}
+	return nil
 }
 
 func main() {
@@ -63,6 +88,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&opt.listen, "listen", ":8443", "")
 	flags.StringVar(&opt.metrics, "metrics", "", "")
 	flags.StringVar(&opt.nats, "nats", "", "")
+	flags.IntVar(&opt.perAddress, "per-address", 200, "")
+	flags.Func("trusted-proxy", "", opt.trust)
 	flags.BoolVar(&showVersion, "version", false, "")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -109,7 +136,9 @@ func listen(opt options) (listeners, error) {
 // serve runs the service until ctx ends. The node stops first, so that it can tell members where
 // to go while the listener still answers health checks; the listeners stop last.
 func serve(ctx context.Context, l listeners, opt options, log *slog.Logger) error {
-	node, err := server.New(server.Config{NATS: opt.nats, Log: log})
+	node, err := server.New(server.Config{
+		NATS: opt.nats, Log: log, PerAddress: opt.perAddress, TrustedProxies: opt.proxies,
+	})
 	if err != nil {
 		_ = l.service.Close()
 		if l.metrics != nil {

@@ -34,6 +34,7 @@ func TestBadUsage(t *testing.T) {
 		"argument":     {[]string{"serve"}, "--help"},
 		"port taken":   {[]string{"--listen", taken.Addr().String()}, "taken"},
 		"no address":   {[]string{"--listen", "nowhere"}, "--listen"},
+		"proxy":        {[]string{"--trusted-proxy", "10.0.0.0/99"}, "10.0.0.0/8"},
 		"metrics port taken": {
 			[]string{"--listen", "127.0.0.1:0", "--metrics", taken.Addr().String()}, "--metrics",
 		},

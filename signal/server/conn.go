@@ -31,8 +31,9 @@ func refusal(code signal.ErrorCode) signal.Error { return signal.Error{Code: cod
 
 // conn is one WebSocket. Its goroutines are one that reads and one that writes.
 type conn struct {
-	ws   *websocket.Conn
-	wake chan struct{} // holds 1: there may be something to write
+	ws    *websocket.Conn
+	visit *visit
+	wake  chan struct{} // holds 1: there may be something to write
 
 	// What follows belongs to the session's lock.
 	cursor   uint64 // the last number written
@@ -58,32 +59,33 @@ func (c *conn) dismiss(code signal.ErrorCode) {
 
 // serveSocket makes a WebSocket of a request.
 func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
-	if why := s.enter(); why != "" {
+	v, why := s.enter(r)
+	if why != "" {
 		s.metrics.refused.WithLabelValues(why).Inc()
-		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Retry-After", retryAfter)
 		http.Error(w, "try again later", http.StatusServiceUnavailable)
 		return
 	}
 	ws, err := s.upgrader.Upgrade(w, r, nil)
 	if err != nil { // the upgrader has answered
 		s.metrics.refused.WithLabelValues("handshake").Inc()
-		s.exit(nil)
+		s.exit(nil, v)
 		return
 	}
 	// In a goroutine of its own, so that the handler's returns: net/http would keep its buffers and
 	// the request for as long as the handler runs, 10 KB a connection. Run waits for it.
-	go s.serve(ws)
+	go s.serve(ws, v)
 }
 
 // serve is the life of one WebSocket.
-func (s *Server) serve(ws *websocket.Conn) {
-	defer s.exit(ws)
+func (s *Server) serve(ws *websocket.Conn, v *visit) {
+	defer s.exit(ws, v)
 	defer ws.Close()
 	s.mu.Lock()
 	s.conns[ws] = struct{}{}
 	s.mu.Unlock()
 	ws.SetReadLimit(2 * signal.MaxFrame) // what is a little too long is refused in words
-	c := &conn{ws: ws, wake: make(chan struct{}, 1)}
+	c := &conn{ws: ws, visit: v, wake: make(chan struct{}, 1)}
 	sess, err := s.admit(c)
 	if err != nil {
 		s.refuse(c, err)
@@ -123,6 +125,7 @@ func (s *Server) admit(c *conn) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.visit.joined()
 	s.metrics.join.Observe(time.Since(began).Seconds())
 	if err := c.writeText(signal.Encode(welcome)); err != nil {
 		s.node.part(sess, c, err)

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http/httptest"
@@ -16,6 +17,8 @@ import (
 	"parley/signal/client"
 	"parley/signal/server"
 )
+
+var discard = slog.New(slog.DiscardHandler)
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -35,6 +38,9 @@ func (n *node) addr() string { return strings.TrimPrefix(n.web.URL, "http://") }
 
 func startNode(t testing.TB, cfg server.Config) *node {
 	t.Helper()
+	if cfg.PerAddress == 0 {
+		cfg.PerAddress = 100_000 // all members of a test come from one address
+	}
 	s, err := server.New(cfg)
 	if err != nil {
 		t.Fatal(err)

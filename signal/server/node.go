@@ -31,6 +31,7 @@ type node struct {
 	log     *slog.Logger
 	metrics *metrics
 	bus     *bus
+	ledger  *ledger
 	stopped chan struct{}
 	loops   sync.WaitGroup
 
@@ -42,9 +43,9 @@ type node struct {
 	repeatSoon bool // a new node should hear about our rooms before their turn
 }
 
-func newNode(log *slog.Logger, m *metrics) *node {
+func newNode(log *slog.Logger, m *metrics, l *ledger) *node {
 	return &node{
-		name: signal.NewSession(), log: log, metrics: m, stopped: make(chan struct{}),
+		name: signal.NewSession(), log: log, metrics: m, ledger: l, stopped: make(chan struct{}),
 		rooms: map[string]*room{}, nodes: map[string]time.Time{},
 	}
 }
@@ -264,6 +265,9 @@ func (n *node) deliver(name string, m relayed) {
 			n.end(r, s, signal.CodeOverflow)
 			continue
 		}
+		if a, limit := n.ledger.excess(s); a != nil {
+			n.relieve(a, limit)
+		}
 		n.metrics.delivered.Inc()
 	}
 	for id, c := range r.claims {
@@ -280,6 +284,9 @@ func (n *node) pace(ctx context.Context, s *session, size int) error {
 		return err
 	}
 	if err := s.volume.WaitN(ctx, size); err != nil {
+		return err
+	}
+	if err := s.waitAddress(ctx, size); err != nil {
 		return err
 	}
 	for len(n.bus.inbox) > inboxSize/2 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -19,7 +21,8 @@ func testRoom(i int) string { return fmt.Sprintf("%021dA", i) }
 
 func startTestNode(t testing.TB, address string) *node {
 	t.Helper()
-	n := newNode(slog.New(slog.DiscardHandler), newMetrics())
+	m := newMetrics()
+	n := newNode(slog.New(slog.DiscardHandler), m, newLedger(manyRooms, 2*manyRooms))
 	if err := n.start(context.Background(), address); err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +32,13 @@ func startTestNode(t testing.TB, address string) *node {
 
 func testJoin(t testing.TB, n *node, room string) (*session, *conn) {
 	t.Helper()
-	c := &conn{wake: make(chan struct{}, 1)}
+	addr := netip.AddrFrom4([4]byte{10, 0, byte(rand.Uint32()), byte(rand.Uint32())})
+	v, why := n.ledger.arrive(addr)
+	if why != "" {
+		t.Fatal(why)
+	}
+	v.joined()
+	c := &conn{visit: v, wake: make(chan struct{}, 1)}
 	s, _, err := n.join(c, signal.Join{
 		Try: 1, Version: signal.Version, Room: room, ID: signal.NewID(), Token: signal.NewToken(),
 	}, 1e9, 1e9)

@@ -52,7 +52,7 @@ func (r *room) others(id signal.ID) []signal.ID {
 }
 
 // enter opens the room on this node, asking the other nodes who is there, and holds it open.
-func (n *node) enter(name string) (*room, error) {
+func (n *node) enter(name string, v *visit) (*room, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.leaving {
@@ -61,6 +61,9 @@ func (n *node) enter(name string) (*room, error) {
 	if r := n.rooms[name]; r != nil {
 		r.refs++
 		return r, nil
+	}
+	if !v.mayFound() {
+		return nil, n.refuse("address-rooms")
 	}
 	sub, err := n.bus.nc.ChanSubscribe(subjectRoom+name, n.bus.inbox)
 	if err != nil {
@@ -112,7 +115,7 @@ func (n *node) tidy(r *room) {
 // join makes a connection the one of a membership: a new one, one of this node, or one that
 // moves here. Its errors are signal.Error.
 func (n *node) join(c *conn, j signal.Join, limit rate.Limit, burst int) (*session, signal.Welcome, error) {
-	r, err := n.enter(j.Room)
+	r, err := n.enter(j.Room, c.visit)
 	if err != nil {
 		return nil, signal.Welcome{}, err
 	}
@@ -150,6 +153,9 @@ func (n *node) join(c *conn, j signal.Join, limit rate.Limit, burst int) (*sessi
 	}
 	if len(r.others(j.ID)) >= signal.MaxMembers {
 		return nil, signal.Welcome{}, refusal(signal.CodeFull)
+	}
+	if !c.visit.mayOpen() {
+		return nil, signal.Welcome{}, n.refuse("sessions")
 	}
 	s = n.begin(r, j, replaces, limit, burst)
 	welcome, err := s.attach(c, j)
@@ -189,6 +195,12 @@ func (n *node) find(r *room, j signal.Join) (s *session, from, replaces string, 
 		}
 		return nil, "", known, nil
 	}
+}
+
+// refuse counts a join that a budget does not allow.
+func (n *node) refuse(budget string) error {
+	n.metrics.refused.WithLabelValues(budget).Inc()
+	return refusal(signal.CodeUnavailable)
 }
 
 // begin makes a new membership and tells everyone.
@@ -235,6 +247,9 @@ func (n *node) end(r *room, s *session, code signal.ErrorCode) {
 func (n *node) release(r *room, s *session) {
 	if r.sessions[s.id] == s {
 		delete(r.sessions, s.id)
+		s.mu.Lock()
+		n.ledger.charge(s, nil)
+		s.mu.Unlock()
 		n.metrics.members.Add(-1)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -36,8 +37,11 @@ type Config struct {
 	NATS           string       // URL of an external NATS; empty: embedded in this process, without a port
 	Log            *slog.Logger // nil: no log
 	MaxConnections int          // 0: 10 000
-	Rate           float64      // sends a second, of 4 KiB, that one member may make on average; 0: 200
-	Burst          int          // sends, of 4 KiB, at once; 0: 1024
+	PerAddress     int          // connections of one address, on which its other budgets depend; 0: 200
+	// TrustedProxies may say in X-Forwarded-For whose requests they pass on.
+	TrustedProxies []netip.Prefix
+	Rate           float64 // sends a second, of 4 KiB, that one member may make on average; 0: 200
+	Burst          int     // sends, of 4 KiB, at once; 0: 1024
 }
 
 // Server is one node of the rendezvous. It is an http.Handler; it serves members while Run runs.
@@ -59,7 +63,7 @@ type Server struct {
 
 // New makes a node. It starts nothing and reaches nothing.
 func New(cfg Config) (*Server, error) {
-	if cfg.MaxConnections < 0 || cfg.Rate < 0 || cfg.Burst < 0 {
+	if cfg.MaxConnections < 0 || cfg.PerAddress < 0 || cfg.Rate < 0 || cfg.Burst < 0 {
 		return nil, errors.New("configure the rendezvous: limits must not be negative")
 	}
 	if cfg.Log == nil {
@@ -67,6 +71,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if cfg.MaxConnections == 0 {
 		cfg.MaxConnections = defaultConnections
+	}
+	if cfg.PerAddress == 0 {
+		cfg.PerAddress = defaultPerAddress
 	}
 	if cfg.Rate == 0 {
 		cfg.Rate = defaultRate
@@ -85,7 +92,7 @@ func New(cfg Config) (*Server, error) {
 		},
 	}
 	s.metrics = newMetrics()
-	s.node = newNode(cfg.Log, s.metrics)
+	s.node = newNode(cfg.Log, s.metrics, newLedger(cfg.PerAddress, cfg.MaxConnections))
 	s.mux = http.NewServeMux()
 	s.mux.HandleFunc("GET "+signal.SocketPath, s.serveSocket)
 	s.mux.HandleFunc("GET /healthz", s.serveHealth)
@@ -149,24 +156,25 @@ func (s *Server) shutDown() {
 }
 
 // enter counts a connection in, or says why it cannot be taken.
-func (s *Server) enter() (refusal string) {
+func (s *Server) enter(r *http.Request) (v *visit, refusal string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.open {
-		return "stopped"
+		return nil, "stopped"
 	}
-	if int(s.metrics.open.Load()) >= s.cfg.MaxConnections {
-		return "connections"
+	if v, refusal = s.node.ledger.arrive(s.clientAddr(r)); refusal != "" {
+		return nil, refusal
 	}
 	s.metrics.open.Add(1)
 	s.busy.Add(1)
-	return ""
+	return v, ""
 }
 
-func (s *Server) exit(ws *websocket.Conn) {
+func (s *Server) exit(ws *websocket.Conn, v *visit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, ws)
+	v.gone()
 	s.metrics.open.Add(-1)
 	s.busy.Done()
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/subtle"
 	"errors"
 	"slices"
@@ -69,6 +70,7 @@ type session struct {
 
 	sends  *rate.Limiter
 	volume *rate.Limiter // bytes
+	ledger *ledger
 
 	mu      sync.Mutex
 	conn    *conn       // nil: waiting for one
@@ -79,6 +81,7 @@ type session struct {
 	base    uint64      // the number before waiting[0]
 	waiting []event     // numbered from base+1
 	bytes   int
+	account *account          // what waits here is counted against its address
 	members []signal.ID       // the others, as they were after number base
 	marks   map[stream]uint64 // the last sequence of each stream put in line
 }
@@ -110,7 +113,7 @@ func (s *session) pushLocked(e event, st stream, seq uint64) error {
 		return errOverflow
 	}
 	s.waiting = append(s.waiting, e)
-	s.bytes += len(e.tail)
+	s.bill(1, len(e.tail))
 	if e.kind == kindMessage {
 		s.marks[st] = seq
 	}
@@ -146,7 +149,7 @@ func (s *session) trim(n uint64) {
 		case kindLeft:
 			s.members = slices.DeleteFunc(s.members, func(id signal.ID) bool { return id == e.id })
 		}
-		s.bytes -= len(e.tail)
+		s.bill(-1, -len(e.tail))
 		s.waiting[i] = event{} // the array lives on; what it refers to need not
 	}
 	s.waiting = s.waiting[count:]
@@ -180,6 +183,7 @@ func (s *session) attach(c *conn, join signal.Join) (signal.Welcome, error) {
 		s.expire = nil
 	}
 	s.conn, s.try = c, join.Try
+	c.visit.ledger.charge(s, c.visit.account)
 	c.cursor = s.base
 	c.acked = s.lastIn
 	return signal.Welcome{
@@ -215,6 +219,20 @@ func (s *session) limit(sends rate.Limit, burst int) {
 	s.volume = rate.NewLimiter(sends*meanBody, max(burst*meanBody, signal.MaxBody))
 }
 
+// waitAddress waits until the member's address may send so many bytes.
+func (s *session) waitAddress(ctx context.Context, size int) error {
+	a := s.owner()
+	if a == nil {
+		return nil // it has ended or moved; the relay will say so
+	}
+	for _, a := range a.all() {
+		if err := a.volume.WaitN(ctx, size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // holds tells whether c is the session's connection.
 func (s *session) holds(c *conn) bool {
 	s.mu.Lock()
@@ -242,7 +260,8 @@ func (s *session) finish(code signal.ErrorCode) bool {
 	if s.expire != nil {
 		s.expire.Stop()
 	}
-	s.waiting, s.bytes = nil, 0
+	s.bill(-len(s.waiting), -s.bytes)
+	s.waiting = nil
 	return true
 }
 
