@@ -123,6 +123,14 @@ type VideoSource interface {
 	Close() error
 }
 
+// Hideable is a VideoSource that can be out of sight for a while, and then has no new pictures: a window
+// that is minimised.
+type Hideable interface {
+	// OnHidden has Run call tell, on its own goroutine, whenever that begins or ends. It is called
+	// before Run.
+	OnHidden(tell func(hidden bool))
+}
+
 // VideoInfo describes a VideoSource. Width and Height are in pixels.
 type VideoInfo struct {
 	Device        Device

@@ -41,6 +41,7 @@ type x11Capture struct {
 	damage  *x11Damage // nil where the server tells of none
 	compare x11Compare
 	cursor  *x11Cursor // nil for a picture without it
+	popups  *popups    // nil unless it is a window
 
 	scene    x11Scene
 	last     *media.Frame // the newest picture; nil before the first
@@ -71,6 +72,12 @@ func (c *x11Capture) begin(o media.ScreenOptions) error {
 	if err := c.target.begin(c.d); err != nil {
 		return err
 	}
+	if w, ok := c.target.(*x11Window); ok {
+		c.popups = newPopups(c.d, w.id)
+		if err := c.popups.begin(); err != nil {
+			return err
+		}
+	}
 	if err := c.locate(); err != nil {
 		return err
 	}
@@ -90,6 +97,9 @@ func (c *x11Capture) begin(o media.ScreenOptions) error {
 // close lets go of everything. Nobody may be waiting for events of the display.
 func (c *x11Capture) close() {
 	c.release()
+	if c.popups != nil {
+		c.popups.free()
+	}
 	c.grab.free()
 	c.d.hangUp()
 }
@@ -120,6 +130,9 @@ func (c *x11Capture) locate() error {
 func (c *x11Capture) handle(ev xgb.Event, now time.Time) error {
 	switch ev := ev.(type) {
 	case damage.NotifyEvent:
+		if c.popups != nil && c.popups.damaged(ev.Drawable) {
+			return nil
+		}
 		if c.damage != nil {
 			c.damage.told = true
 		}
@@ -130,6 +143,9 @@ func (c *x11Capture) handle(ev xgb.Event, now time.Time) error {
 		}
 		return nil
 	default:
+		if c.popups != nil {
+			c.popups.handle(ev)
+		}
 		moved, gone := c.target.changed(ev)
 		if gone {
 			return fmt.Errorf("the window was closed: %w", media.ErrLost)
@@ -148,6 +164,8 @@ func (c *x11Capture) due(last time.Time, interval time.Duration) (at time.Time, 
 	switch {
 	case c.moved:
 		return c.settled, true
+	case c.popups != nil && c.popups.busy():
+		return next, true
 	case c.scene.from == 0:
 		return next, false
 	case c.whole || c.damage != nil && c.damage.told:
@@ -168,10 +186,14 @@ func (c *x11Capture) look(now time.Time) (*media.Frame, error) {
 			return nil, fmt.Errorf("%w: %w", media.ErrLost, err)
 		}
 	}
+	var popups []image.Rectangle
+	if c.popups != nil {
+		popups = c.popups.update()
+	}
 	if c.scene.from == 0 {
 		return nil, nil // a window that is not on the screen: the picture before stays
 	}
-	f, err := c.picture()
+	f, err := c.picture(popups)
 	if err != nil {
 		if c.failures++; c.failures > maxFailures {
 			return nil, fmt.Errorf("%w: %w", media.ErrLost, err)
@@ -189,9 +211,9 @@ func (c *x11Capture) look(now time.Time) (*media.Frame, error) {
 	return f, nil
 }
 
-// picture makes a picture if anything has changed.
-func (c *x11Capture) picture() (*media.Frame, error) {
-	var dirty []image.Rectangle
+// picture makes a picture if anything has changed; popups are the parts in which what lies over it has.
+func (c *x11Capture) picture(popups []image.Rectangle) (*media.Frame, error) {
+	dirty := popups
 	switch {
 	case c.damage != nil:
 		rects, err := c.damage.collect()
@@ -206,7 +228,7 @@ func (c *x11Capture) picture() (*media.Frame, error) {
 		if err != nil {
 			return nil, err
 		}
-		dirty = c.compare.changed(pixels, c.scene.size)
+		dirty = append(dirty, c.compare.changed(pixels, c.scene.size)...)
 	}
 	if c.cursor != nil {
 		dirty = append(dirty, c.cursor.update(c.scene)...)
@@ -233,6 +255,9 @@ func (c *x11Capture) compose(parts []image.Rectangle) (*media.Frame, error) {
 	for _, r := range parts {
 		pixels, err := c.grab.read(c.scene.from, r.Add(c.scene.origin))
 		if err == nil {
+			if c.popups != nil {
+				c.popups.draw(pixels, r)
+			}
 			if c.cursor != nil {
 				c.cursor.draw(pixels, r)
 			}

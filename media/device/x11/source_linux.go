@@ -88,6 +88,23 @@ type source struct {
 	interval time.Duration
 	capture  *x11Capture
 	once     sync.Once
+	onHidden func(bool) // nil unless somebody wants to know
+	hidden   bool       // as it was told last
+}
+
+// OnHidden implements media.Hideable.
+func (s *source) OnHidden(tell func(hidden bool)) { s.onHidden = tell }
+
+// tell says when the window is hidden, and when it is shown again.
+func (s *source) tell() {
+	p := s.capture.popups
+	if p == nil || p.hidden == s.hidden {
+		return
+	}
+	s.hidden = p.hidden
+	if s.onHidden != nil {
+		s.onHidden(s.hidden)
+	}
 }
 
 // Info implements media.VideoSource.
@@ -171,6 +188,7 @@ func (s *source) loop(ctx context.Context, events <-chan xgb.Event, emit func(*m
 		if err != nil {
 			return err
 		}
+		s.tell()
 		if f != nil {
 			emit(f)
 			f.Release()

@@ -107,7 +107,8 @@ type x11Window struct {
 }
 
 func (w *x11Window) begin(d *x11Display) error {
-	if err := selectStructure(d, w.id); err != nil {
+	events := []uint32{xproto.EventMaskStructureNotify | xproto.EventMaskPropertyChange}
+	if err := xproto.ChangeWindowAttributesChecked(d.Conn, w.id, xproto.CwEventMask, events).Check(); err != nil {
 		return fmt.Errorf("window: %w (%w)", media.ErrNoDevice, err)
 	}
 	w.named = d.composite && composite.RedirectWindowChecked(d.Conn, w.id, composite.RedirectAutomatic).Check() == nil
