@@ -60,6 +60,7 @@ type Device struct {
 	ID      string
 	Name    string
 	Default bool
+	Muted   bool // of a microphone: the system has muted it, and it delivers silence
 }
 
 // Choose finds the device that spec means: the default one (or else the first), or one

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -262,4 +264,50 @@ func TestNoSoundSystem(t *testing.T) {
 	if devices, err := m.List(media.Microphone); err != nil || len(devices) != 0 {
 		t.Errorf("List: %v, %v, want none", devices, err)
 	}
+}
+
+// TestMutedBySystem: a microphone that is muted in the sound server, or turned down all the way, is listed
+// as such, and no longer when that ends; also after the server has started anew.
+func TestMutedBySystem(t *testing.T) {
+	pulse := pulsetest.Start(t)
+	pulse.Mic("desk")
+	pulse.Mic("headset")
+	pulse.Use()
+	m := newDriver(t)
+	muted := func() string {
+		list, err := m.List(media.Microphone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, d := range list {
+			if d.Muted {
+				names = append(names, d.ID)
+			}
+		}
+		slices.Sort(names)
+		return strings.Join(names, " ")
+	}
+	expect := func(want string) {
+		t.Helper()
+		wait(t, "muted: "+want, func() bool { return muted() == want })
+	}
+	expect("")
+	pulse.Mute("desk", true)
+	expect("desk")
+	pulse.Volume("headset", 0)
+	expect("desk headset")
+	pulse.Mute("desk", false)
+	expect("headset")
+	pulse.Volume("headset", 80)
+	expect("")
+	pulse.Stop()
+	wait(t, "the server's end", func() bool {
+		list, err := m.List(media.Microphone)
+		return err == nil && len(list) == 0
+	})
+	pulse.Restart()
+	pulse.Mic("desk")
+	pulse.Mute("desk", true)
+	expect("desk")
 }

@@ -74,6 +74,16 @@ func (p *pulseConn) close() {
 	<-p.ended
 }
 
+// hasEnded says whether the server has gone.
+func (p *pulseConn) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // endingConn tells when reading has ended: the library does not.
 type endingConn struct {
 	net.Conn

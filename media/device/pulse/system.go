@@ -47,7 +47,8 @@ type audioContext struct {
 // Driver owns the connection to the sound system and its device lists. One mutex
 // guards all: miniaudio's PulseAudio main loop of a context takes one caller at a time.
 type Driver struct {
-	log *slog.Logger
+	log   *slog.Logger
+	mutes mutes
 
 	mu      sync.Mutex
 	current *audioContext // nil before the first use and after the server has gone
@@ -64,7 +65,7 @@ type audioDevice struct {
 }
 
 // New returns a driver, which connects to the sound system when it is asked something.
-func New(log *slog.Logger) *Driver { return &Driver{log: log} }
+func New(log *slog.Logger) *Driver { return &Driver{log: log, mutes: mutes{log: log}} }
 
 // Takes says that every microphone and speaker is one of these.
 func (a *Driver) Takes(kind media.Kind, _ string) bool {
@@ -73,6 +74,7 @@ func (a *Driver) Takes(kind media.Kind, _ string) bool {
 
 // Close lets go of the connection.
 func (a *Driver) Close() error {
+	a.mutes.close()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.retire()
@@ -102,6 +104,10 @@ func (a *Driver) List(kind media.Kind) ([]media.Device, error) {
 	if !a.Takes(kind, "") {
 		return nil, nil
 	}
+	var muted map[string]bool
+	if kind == media.Microphone {
+		muted = a.mutes.now()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	all, err := a.refresh(kind)
@@ -114,6 +120,7 @@ func (a *Driver) List(kind media.Kind) ([]media.Device, error) {
 	var out []media.Device
 	for _, d := range all {
 		if !d.monitor {
+			d.Muted = muted[d.ID]
 			out = append(out, d.Device)
 		}
 	}

@@ -173,6 +173,18 @@ func (s *Server) SetDefault(name string, microphone bool) {
 	s.must("set-default-sink", name)
 }
 
+// Mute mutes a microphone in the server, as its settings do, or ends that.
+func (s *Server) Mute(name string, muted bool) {
+	s.t.Helper()
+	s.must("set-source-mute", name, map[bool]string{true: "1", false: "0"}[muted])
+}
+
+// Volume turns a microphone up or down, in percent.
+func (s *Server) Volume(name string, percent int) {
+	s.t.Helper()
+	s.must("set-source-volume", name, fmt.Sprintf("%d%%", percent))
+}
+
 func (s *Server) must(args ...string) string {
 	s.t.Helper()
 	out, err := s.pactl(args...)
