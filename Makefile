@@ -25,6 +25,11 @@ build: setup build/parley build/parley-rendezvous ## build build/parley and buil
 # Without the toolkit's own emoji, a font that is parsed again for each style of text and takes 25 MB:
 # emoji come from the system's fonts, as they do in what the toolkit does not draw itself.
 tags := no_emoji
+# WebRTC's audio processing has another name from version 1 on (Debian 13): docs/decisions/echo.md.
+ifneq ($(shell ! pkg-config --exists webrtc-audio-processing && pkg-config --exists webrtc-audio-processing-1 && echo 1),)
+tags := $(tags)$(comma)webrtc1
+export GOFLAGS := $(GOFLAGS) -tags=webrtc1
+endif
 build/parley:
 	go build -trimpath -tags $(tags) -o $@ .
 

@@ -2,8 +2,6 @@
 
 package apm
 
-// #cgo pkg-config: webrtc-audio-processing
-// #cgo CXXFLAGS: -std=c++11 -O2
 // #include "apm.h"
 import "C"
 
@@ -38,6 +36,16 @@ func (a *apm) configure(cfg media.AudioProcessing) error {
 		}
 	}
 	return apmError("configure", C.apm_configure(a.c, flags))
+}
+
+// cancelEcho leaves the echo to the library, and all else as it is; far has to be told what is played.
+func (a *apm) cancelEcho() error {
+	return apmError("configure", C.apm_configure(a.c, C.APM_ECHO))
+}
+
+// far takes a block of what is played.
+func (a *apm) far(pcm []int16) error {
+	return apmError("echo", C.apm_far(a.c, (*C.int16_t)(&pcm[0])))
 }
 
 func (a *apm) process(pcm []int16) (media.Voice, error) {

@@ -1,4 +1,6 @@
-//go:build !noapm
+//go:build !noapm && !webrtc1
+
+// The library of before 2021 (0.3), as Debian 12 and Ubuntu 24.04 have it.
 
 #include "apm.h"
 
@@ -45,7 +47,10 @@ apm *apm_new(void) try {
 
 void apm_free(apm *a) { delete a; }
 
+int apm_far(apm *, const int16_t *) { return AudioProcessing::kUnsupportedComponentError; }
+
 int apm_configure(apm *a, int flags) try {
+  if (flags & APM_ECHO) return AudioProcessing::kUnsupportedComponentError;
   AudioProcessing &p = *a->p;
   webrtc::GainControl &gain = *p.gain_control();
   int err = p.high_pass_filter()->Enable(flags & APM_HIGH_PASS);

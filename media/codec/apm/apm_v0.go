@@ -1,0 +1,10 @@
+//go:build !noapm && !webrtc1
+
+package apm
+
+// #cgo pkg-config: webrtc-audio-processing
+// #cgo CXXFLAGS: -std=c++11 -O2
+import "C"
+
+// hasAEC3 says whether the library has WebRTC's third echo canceller.
+const hasAEC3 = false
