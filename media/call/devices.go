@@ -64,7 +64,7 @@ func (m model) settle() (model, []effect) {
 			slot.open, slot.fallback, slot.failed = false, false, false
 			slot.generation++
 			effects = append(effects, closeDevice{k})
-			l.Live, l.Info, l.Problem = false, "", ""
+			l.Live, l.Hidden, l.Info, l.Problem = false, false, "", ""
 		}
 	}
 	m.foresee()
@@ -126,7 +126,7 @@ func (m model) reopen(k media.Kind) (model, []effect) {
 		slot.open, slot.failed = false, false
 		slot.generation++
 		l := m.local(k)
-		l.Live, l.Info = false, ""
+		l.Live, l.Hidden, l.Info = false, false, ""
 		effects = append(effects, closeDevice{k})
 	}
 	m, more := m.settle()
@@ -139,6 +139,7 @@ func (m model) deviceOpened(ev deviceOpened) (model, []effect) {
 	}
 	l := m.local(ev.kind)
 	l.Live, l.Device, l.Info, l.Problem = true, ev.device, ev.info, ""
+	m.followMute(ev.kind)
 	if m.devices[ev.kind].fallback && m.Problem == "" && (m.inside() || ev.kind != media.Speaker) {
 		m.Problem = standIn(ev.kind, ev.device)
 	}
@@ -161,7 +162,7 @@ func (m model) deviceFailed(ev deviceFailed) (model, []effect) {
 		return m, nil
 	}
 	l := m.local(ev.kind)
-	l.Live, l.Info = false, ""
+	l.Live, l.Hidden, l.Info = false, false, ""
 	l.Problem = deviceProblem(ev.kind, ev.err)
 	slot.open = false
 	if ev.kind == media.Screen {
@@ -194,6 +195,16 @@ func mayPass(err error) bool {
 	return !errors.Is(err, media.ErrNoDevice) && !errors.Is(err, media.ErrFormat) && !errors.Is(err, media.ErrUnsupported)
 }
 
+// followMute takes over from the list whether the system has muted what is open.
+func (m *model) followMute(k media.Kind) {
+	l := m.local(k)
+	for _, d := range m.Devices[k] {
+		if d.ID == l.Device.ID {
+			l.Device.Muted = d.Muted
+		}
+	}
+}
+
 // devicesListed takes a new list, and opens what is wanted and could not be had so far.
 func (m model) devicesListed(ev devicesListed) (model, []effect) {
 	devices := make(map[media.Kind][]media.Device, len(m.Devices)+1)
@@ -203,6 +214,7 @@ func (m model) devicesListed(ev devicesListed) (model, []effect) {
 	old := devices[ev.kind]
 	devices[ev.kind] = ev.list
 	m.Devices = devices
+	m.followMute(ev.kind)
 	l := m.local(ev.kind)
 	slot := &m.devices[ev.kind]
 	if ev.kind == media.Speaker {

@@ -15,7 +15,7 @@ import (
 //	the user          Command
 //	the rendezvous    prepared, roomChanged, signalled
 //	a peer            peerChanged, observed
-//	a device          devicesListed, deviceOpened, deviceFailed, soundFailed, browsed, chimed
+//	a device          devicesListed, deviceOpened, deviceFailed, soundFailed, screenHidden, browsed, chimed
 //	the clock         nudge, overdue, reopen, browseAgain
 //	this machine      strain
 type event interface{}
@@ -71,6 +71,11 @@ type (
 	soundFailed struct {
 		generation int // of the screen
 		err        error
+	}
+	// screenHidden: the shared window was minimised, or is back.
+	screenHidden struct {
+		generation int // of the screen
+		hidden     bool
 	}
 	// browsed: what can be shared was looked up.
 	browsed struct {
@@ -216,6 +221,10 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		return m.deviceFailed(ev)
 	case soundFailed:
 		return m.soundFailed(ev)
+	case screenHidden:
+		if m.devices[media.Screen].generation == ev.generation {
+			m.Screen.Hidden = ev.hidden
+		}
 	case chimed:
 		return m.chimed()
 	case browsed:

@@ -25,6 +25,9 @@ func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 			return err
 		}
 		i := src.Info()
+		if h, ok := src.(media.Hideable); ok {
+			h.OnHidden(func(hidden bool) { x.put(screenHidden{e.generation, hidden}) })
+		}
 		report(i.Device, fmt.Sprintf("%d×%d · %.0f fps", i.Width, i.Height, i.FrameRate))
 		if e.sound {
 			return x.runWithSound(ctx, e.generation, func(ctx context.Context) error { return sender.Run(ctx, src) })

@@ -78,3 +78,48 @@ func TestScreenProblems(t *testing.T) {
 		t.Error("a window that closes is said to be a screen")
 	}
 }
+
+// TestScreenHidden: a shared window that is minimised is told of while it is shared, and not of one before.
+func TestScreenHidden(t *testing.T) {
+	m, _ := play(t, fresh(), NewMeeting{Join: true}, ready, Choose{Kind: media.Screen, ID: "window:0x1"}, opens(media.Screen))
+	now := m.devices[media.Screen].generation
+	m, _ = play(t, m, screenHidden{now - 1, true})
+	if m.Screen.Hidden {
+		t.Error("hidden by the screen before")
+	}
+	m, _ = play(t, m, screenHidden{now, true})
+	if !m.Screen.Hidden || !m.Screen.Live {
+		t.Errorf("minimised: %+v", m.Screen)
+	}
+	back, _ := play(t, m, screenHidden{now, false})
+	if back.Screen.Hidden {
+		t.Error("still hidden when it is back")
+	}
+	m, _ = play(t, m, Turn{Kind: media.Screen})
+	if m.Screen.Hidden {
+		t.Error("hidden, and no longer shared")
+	}
+}
+
+// TestMutedBySystem: whether the system has muted our microphone is known when it opens, and followed.
+func TestMutedBySystem(t *testing.T) {
+	const mic = media.Microphone
+	list := func(muted bool) devicesListed {
+		return devicesListed{mic, []media.Device{{Kind: mic, ID: "desk", Muted: muted}, {Kind: mic, ID: "other", Muted: !muted}}}
+	}
+	open := func(m model) event {
+		return deviceOpened{mic, m.devices[mic].generation, media.Device{Kind: mic, ID: "desk"}, ""}
+	}
+	m, _ := play(t, fresh(), NewMeeting{}, ready, list(true), open)
+	if !m.Mic.Device.Muted {
+		t.Errorf("muted before it was opened: %+v", m.Mic)
+	}
+	m, _ = play(t, m, list(false))
+	if m.Mic.Device.Muted || !m.Mic.Live {
+		t.Errorf("no longer muted: %+v", m.Mic)
+	}
+	m, _ = play(t, m, list(true))
+	if !m.Mic.Device.Muted {
+		t.Errorf("muted: %+v", m.Mic)
+	}
+}
