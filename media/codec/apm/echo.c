@@ -69,12 +69,14 @@ void echo_near(echo *e, int16_t *near) {
   fft_forward(&e->f, e->near_tail, &s);
   echo_search(e, &s);
   echo_filter(e, y);
-  float em = 0, eo = 0;
+  float em = 0, ee = 0, eo = 0;
   for (int i = 0; i < B; i++) {
     err[i] = mic[i] - y[i];
     em += mic[i] * mic[i];
+    ee += err[i] * err[i];
   }
   echo_adapt(e, err);
+  echo_doubt(e, em, ee);
   echo_suppress(e, err, y, out);
   for (int i = 0; i < B; i++) {
     float v = fminf(fmaxf(out[i], -32768), 32767);

@@ -8,6 +8,10 @@ static const float P0 = 0.05f;
 // How much of a tap is still true a block later, squared: rooms change within seconds.
 static const float KEEP = 0.9995f;
 
+// A filter that leaves so much more than there was, for so many blocks, is of another room.
+static const float WORSE = 1.1f;
+enum { DOUBT = 10 };
+
 // echo_forget has the filter begin anew, and with it all that was concluded from it.
 void echo_forget(echo *e) {
   memset(e->w, 0, sizeof e->w);
@@ -95,4 +99,20 @@ void echo_adapt(echo *e, const float *err) {
     memset(t + B, 0, (FFT_SIZE - B) * sizeof(float));
     fft_forward(&e->f, t, &e->w[e->constrain]);
   }
+}
+
+// echo_doubt begins anew when the filter adds to the sound rather than takes from it. Whoever speaks here
+// only adds to both: it is another room, or another way through it. The clocks are the same as before.
+void echo_doubt(echo *e, float mic, float err) {
+  e->mic += 0.1f * (mic - e->mic);
+  e->err += 0.1f * (err - e->err);
+  if (e->err < WORSE * e->mic) {
+    e->worse = 0;
+    return;
+  }
+  if (++e->worse < DOUBT) return;
+  double step = e->step;
+  echo_forget(e);
+  e->step = step;
+  e->worse = 0;
 }

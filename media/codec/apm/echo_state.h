@@ -42,6 +42,8 @@ struct echo {
   float p[P][K];
   float near_psd[K];
   int constrain;
+  float mic, err; // energies of the microphone's block and of what the filter leaves, smoothed
+  int worse;      // blocks in a row in which the filter made it louder
 
   // The suppressor.
   float e_frame[FRAME], y_frame[FRAME], tail[RAMP], window[RAMP];
@@ -65,6 +67,7 @@ void echo_forget(echo *e);
 void echo_move(echo *e, int d);
 void echo_filter(echo *e, float *y);
 void echo_adapt(echo *e, const float *err);
+void echo_doubt(echo *e, float mic, float err);
 // echo_suppress.c
 void echo_suppress(echo *e, const float *err, const float *y, float *out);
 void echo_pass(echo *e, int16_t *near);
