@@ -27,7 +27,7 @@ build: setup build/parley build/parley-rendezvous ## build build/parley and buil
 tags := no_emoji
 # WebRTC's audio processing has another name from version 1 on (Debian 13): docs/decisions/echo.md.
 ifneq ($(shell ! pkg-config --exists webrtc-audio-processing && pkg-config --exists webrtc-audio-processing-1 && echo 1),)
-tags := $(tags)$(comma)webrtc1
+tags := $(tags),webrtc1
 export GOFLAGS := $(GOFLAGS) -tags=webrtc1
 endif
 build/parley:
