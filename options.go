@@ -130,18 +130,10 @@ func (o options) check() error {
 	case o.command == "check" && o.target != "":
 		return fmt.Errorf("parley check makes a meeting of its own; %w", errUsage)
 	}
-	if o.target == "" {
-		return nil
+	if o.command != "bot" || o.target == "" {
+		return nil // the window says what is wrong with a link: who clicked it sees no standard error
 	}
-	fallback := o.server
-	if fallback == nil && o.command == "bot" {
-		_, err := signal.ParseLink(o.target, nil)
-		return err
-	}
-	if fallback == nil {
-		fallback = &url.URL{}
-	}
-	_, err := signal.ParseLink(o.target, fallback)
+	_, err := signal.ParseLink(o.target, o.server)
 	return err
 }
 

@@ -166,6 +166,7 @@ type model struct {
 	me       signal.ID
 	join     bool // go in as soon as the room is there
 	link     signal.Link
+	loss     string             // the Problem of a rendezvous out of reach
 	conns    map[signal.ID]conn // of everyone met in this meeting
 	devices  [4]slot            // by media.Kind
 	browsing bool               // the user looks at what can be shared
@@ -252,7 +253,7 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 	case Open:
 		link, err := m.server(c.Text)
 		if err != nil {
-			m.Problem = sentence(err)
+			m.Problem, m.Candidates = sentence(err), candidates(err)
 			return m, nil
 		}
 		return m.open(&link, c.Join, now)
@@ -291,7 +292,7 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 	case Resend:
 		return m, []effect{tell{room.Resend{ID: c.ID}}}
 	case Dismiss:
-		m.Problem = ""
+		m.Problem, m.Candidates = "", nil
 	}
 	return m, nil
 }
@@ -308,7 +309,7 @@ func (m model) open(link *signal.Link, join bool, now time.Time) (model, []effec
 		m, effects = m.close(Idle, Left)
 	}
 	m.meeting++
-	m.join, m.Problem, m.Reason = join, "", Left
+	m.join, m.Problem, m.Candidates, m.loss, m.Reason = join, "", nil, "", Left
 	m.Link, m.Code, m.link, m.Room = "", "", signal.Link{}, room.State{}
 	m.Phase = Lobby
 	if join {
@@ -376,9 +377,10 @@ func (m model) roomChanged(ev roomChanged, now time.Time) (model, []effect) {
 	m.Room = ev.state
 	switch ev.state.Link {
 	case room.Connected:
-		if m.Problem == serverProblem(m.link) {
+		if m.Problem == m.loss {
 			m.Problem = ""
 		}
+		m.loss = ""
 		if m.Phase == Joining || m.Phase == Reconnecting {
 			m.Phase = Live
 		}
@@ -387,7 +389,8 @@ func (m model) roomChanged(ev roomChanged, now time.Time) (model, []effect) {
 			m.Phase = Reconnecting
 		}
 		if ev.state.Err != nil {
-			m.Problem = serverProblem(m.link)
+			m.loss = lossProblem(m.link, ev.state.Err)
+			m.Problem = m.loss
 		}
 	case room.Closed:
 		if ev.state.Err != nil {

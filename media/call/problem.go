@@ -39,6 +39,24 @@ func serverName(l signal.Link) string {
 	return "the server at " + l.Server.Host
 }
 
+// lossProblem says why the rendezvous cannot be reached now, as exactly as is known.
+func lossProblem(l signal.Link, err error) string {
+	var f *room.Failure
+	if !errors.As(err, &f) || f.Kind == room.Unreachable {
+		return serverProblem(l)
+	}
+	return sentence(f)
+}
+
+// candidates are the meetings that a text names, when there are several.
+func candidates(err error) []signal.Link {
+	var several *signal.Ambiguous
+	if errors.As(err, &several) {
+		return several.Links
+	}
+	return nil
+}
+
 // hostProblem says that no rendezvous could be started here.
 func hostProblem(err error) string {
 	return sentence(fmt.Errorf("this machine cannot host the meeting (%w). Try again, or name a server with --server URL", err))
@@ -55,6 +73,10 @@ func roomProblem(l signal.Link, err error) string {
 	case errors.Is(err, room.ErrVersion):
 		return fmt.Sprintf("This Parley and %s speak different versions. Update the older of the two.", server)
 	case errors.Is(err, room.ErrNotRendezvous):
+		var f *room.Failure
+		if errors.As(err, &f) && f.Status != 0 {
+			server = fmt.Sprintf("%s answers with HTTP status %d: it", server, f.Status)
+		}
 		return fmt.Sprintf("%s is not one of Parley's. Check the link, or ask for a new one.", upper(server))
 	}
 	return fmt.Sprintf("This Parley and %s do not understand each other. Update both, then try again.", server)

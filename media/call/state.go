@@ -44,13 +44,16 @@ type State struct {
 	Phase   Phase
 	Reason  Reason // of Ended
 	Problem string // one line for a person: what is wrong and what to do; empty when nothing is
-	Shed    Shed   // what is given up because this computer cannot keep up
-	Busy    string // one line about that for a person; empty when nothing is
-	Link    string // to copy and pass on
-	Code    string // as shown: 7k3m-q9xt-2w8p
-	Name    string // the user's own
-	Started time.Time
-	Room    room.State
+	// Candidates are the meetings that the text of the last Open names when there are
+	// several; Open one of them.
+	Candidates []signal.Link
+	Shed       Shed   // what is given up because this computer cannot keep up
+	Busy       string // one line about that for a person; empty when nothing is
+	Link       string // to copy and pass on
+	Code       string // as shown: 7k3m-q9xt-2w8p
+	Name       string // the user's own
+	Started    time.Time
+	Room       room.State
 
 	Mic     Local
 	Camera  Local

@@ -214,7 +214,7 @@ func refine(err error, u *url.URL, proxied bool) error {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		f.Kind = NoSuchHost
 	case errors.Is(err, syscall.ECONNREFUSED):
-		f.Kind = Closed
+		f.Kind = NobodyListens
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		f.Kind = Silent
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.ErrClosedPipe):

@@ -183,7 +183,7 @@ func TestNobodyThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	if o := try(t, nil, "ws://"+l.Addr().String()+"/ws"); o.failure == nil || o.failure.Kind != Closed || o.gaveUp {
+	if o := try(t, nil, "ws://"+l.Addr().String()+"/ws"); o.failure == nil || o.failure.Kind != NobodyListens || o.gaveUp {
 		t.Errorf("closed port: %v", o.err)
 	}
 	f := refine(&net.OpError{Op: "dial", Err: &net.DNSError{Name: "x", IsNotFound: true}}, &url.URL{Host: "x"}, false)

@@ -13,7 +13,7 @@ type Kind uint8
 const (
 	Unreachable      Kind = iota // no connection: the network, or the server is off
 	NoSuchHost                   // nobody knows Host's name
-	Closed                       // Host is there, but nothing listens at its port
+	NobodyListens                // Host is there, but nothing listens at its port
 	Silent                       // connected, but there was no answer in time
 	SignIn                       // a captive portal answered; By is where it leads, if it says so
 	Moved                        // a redirect to another host, By, or one that cannot be followed
@@ -28,6 +28,7 @@ const (
 	CertBad                      // the certificate cannot be used for another reason
 	ProxyUnreachable             // the proxy By cannot be reached
 	ProxyRefused                 // the proxy By refused, with Status if it speaks HTTP
+	ProxyPassword                // the proxy By wants a user name and password, or others
 	ProxySilent                  // the proxy By did not answer in time
 	ProxyRubbish                 // the proxy By answered in another language
 	ProxySetting                 // what the environment names as proxy is none that we can use
@@ -52,26 +53,26 @@ func (f *Failure) Error() string {
 	switch f.Kind {
 	case NoSuchHost:
 		return fmt.Sprintf("nobody knows a server named %s", f.Host)
-	case Closed:
-		return fmt.Sprintf("nothing answers at %s", f.Host)
+	case NobodyListens:
+		return fmt.Sprintf("nothing answers at %s: whoever hosts the meeting may have left; trying again", f.Host)
 	case Silent:
-		return fmt.Sprintf("%s did not answer", f.Host)
+		return fmt.Sprintf("the server at %s did not answer", f.Host)
 	case SignIn:
 		return fmt.Sprintf("the network here wants you to sign in first (it answered in the place of %s%s)", f.Host, f.leads())
 	case Moved:
-		return fmt.Sprintf("%s sends us somewhere else%s (HTTP status %d)", f.Host, f.leads(), f.Status)
+		return fmt.Sprintf("the server at %s sends us somewhere else%s (HTTP status %d)", f.Host, f.leads(), f.Status)
 	case Status:
-		return fmt.Sprintf("%s answered with HTTP status %d", f.Host, f.Status)
+		return fmt.Sprintf("the server at %s answered with HTTP status %d", f.Host, f.Status)
 	case Foreign:
 		if f.Status != 0 {
 			return fmt.Sprintf("%v: %s answered with HTTP status %d", ErrNotRendezvous, f.Host, f.Status)
 		}
 		return fmt.Sprintf("%v: %s answered in another language", ErrNotRendezvous, f.Host)
 	case NoTLS:
-		return fmt.Sprintf("%s does not speak https", f.Host)
+		return fmt.Sprintf("the server at %s does not speak https", f.Host)
 	case CertExpired, CertNotYet, CertName, CertIssuer, CertRevoked, CertBad:
 		return fmt.Sprintf("the certificate of %s %s", f.Host, f.certificate())
-	case ProxyUnreachable, ProxyRefused, ProxySilent, ProxyRubbish, ProxySetting:
+	case ProxyUnreachable, ProxyRefused, ProxyPassword, ProxySilent, ProxyRubbish, ProxySetting:
 		return f.proxy()
 	}
 	return fmt.Sprintf("connect to %s: no way there", f.Host)
@@ -111,8 +112,8 @@ func (f *Failure) proxy() string {
 		return fmt.Sprintf("the proxy at %s answered something that is not a proxy's answer", f.By)
 	case f.Kind == ProxySetting:
 		return "the proxy named in the environment is none that can be used"
-	case f.Status == 407, f.Status == socksNoAuth:
-		return fmt.Sprintf("the proxy at %s refused (407): it wants a user name and password", f.By)
+	case f.Kind == ProxyPassword:
+		return fmt.Sprintf("the proxy at %s refused (%d): it wants a user name and password", f.By, f.Status)
 	}
 	return fmt.Sprintf("the proxy at %s refused (%d): it does not connect us to %s", f.By, f.Status, f.Host)
 }
@@ -123,7 +124,7 @@ func (f *Failure) Is(target error) bool { return f.certain && target == ErrNotRe
 // says ranks failures by how much they tell a person.
 func (f *Failure) says() int {
 	switch f.Kind {
-	case Unreachable, NoSuchHost, Closed, Silent:
+	case Unreachable, NoSuchHost, NobodyListens, Silent:
 		return 1
 	case Foreign:
 		return 2

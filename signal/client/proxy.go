@@ -95,7 +95,7 @@ func (c *Client) dialProxy(ctx context.Context, network, addr string, proxy *url
 	f := func(k Kind, status int) error {
 		f := &Failure{Kind: k, Host: host, By: shown(by), Status: status}
 		if status == http.StatusProxyAuthRequired || status == socksNoAuth {
-			f.wait = authWait
+			f.Kind, f.wait = ProxyPassword, authWait
 		}
 		return f
 	}

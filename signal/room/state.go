@@ -19,6 +19,37 @@ var (
 	ErrNotRendezvous = client.ErrNotRendezvous
 )
 
+// Failure says what stands between us and the rendezvous, in State.Err.
+type Failure = client.Failure
+
+// FailureKind is what it is.
+type FailureKind = client.Kind
+
+// The kinds of Failure: see package client.
+const (
+	Unreachable      = client.Unreachable
+	NoSuchHost       = client.NoSuchHost
+	NobodyListens    = client.NobodyListens
+	Silent           = client.Silent
+	SignIn           = client.SignIn
+	Moved            = client.Moved
+	Status           = client.Status
+	Foreign          = client.Foreign
+	NoTLS            = client.NoTLS
+	CertExpired      = client.CertExpired
+	CertNotYet       = client.CertNotYet
+	CertName         = client.CertName
+	CertIssuer       = client.CertIssuer
+	CertRevoked      = client.CertRevoked
+	CertBad          = client.CertBad
+	ProxyUnreachable = client.ProxyUnreachable
+	ProxyRefused     = client.ProxyRefused
+	ProxyPassword    = client.ProxyPassword
+	ProxySilent      = client.ProxySilent
+	ProxyRubbish     = client.ProxyRubbish
+	ProxySetting     = client.ProxySetting
+)
+
 // Link is the state of the connection to the rendezvous.
 type Link uint8
 
