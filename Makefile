@@ -52,7 +52,7 @@ demo: ## three windows in one meeting for 20 s, on a display and sound server of
 	@scripts/material
 	@scripts/demo
 
-test: ## everything: tests with the race detector, end to end, fuzzing; below 20 minutes
+test: ## everything: tests with the race detector, end to end, fuzzing; below 30 minutes
 	@scripts/setup --test
 	@$(MAKE) --no-print-directory build
 	@scripts/material

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -515,6 +516,106 @@ func TestArchitectureContributing(t *testing.T) {
 		}
 		if n := strings.Count("\n"+string(text), "\n"+line); n != 1 {
 			t.Errorf("CONTRIBUTING.md has %d lines that start %q, want one that says in a sentence what is there", n, line)
+		}
+	}
+}
+
+// maxArchitecture keeps ARCHITECTURE.md a page that one reads: what is measured and why something was
+// decided have documents of their own.
+const maxArchitecture = 200
+
+// documents are the Markdown files of the tree, with their text.
+func documents(t *testing.T) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if name := d.Name(); d.IsDir() {
+			if p != "." && (name == "build" || name == "testdata" || name == "node_modules" || name[0] == '.') {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(p, ".md") {
+			return nil
+		}
+		text, err := os.ReadFile(p)
+		all[filepath.ToSlash(p)] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestArchitectureDocument(t *testing.T) {
+	text := documents(t)["docs/ARCHITECTURE.md"]
+	if n := strings.Count(text, "\n"); n == 0 || n > maxArchitecture {
+		t.Errorf("docs/ARCHITECTURE.md has %d lines, %d at most", n, maxArchitecture)
+	}
+}
+
+var (
+	markdownLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	markdownHead = regexp.MustCompile(`(?m)^#+ +(.+)$`)
+	notInAnchor  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// deadLinks lists the relative links of a document that lead nowhere.
+func deadLinks(all map[string]string, name string, exists func(string) bool) []string {
+	var dead []string
+	for _, m := range markdownLink.FindAllStringSubmatch(all[name], -1) {
+		if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+			continue
+		}
+		target, anchor, _ := strings.Cut(m[1], "#")
+		if target = path.Join(path.Dir(name), target); m[1][0] == '#' {
+			target = name
+		}
+		if !exists(target) || anchor != "" && !slices.Contains(anchors(all[target]), anchor) {
+			dead = append(dead, m[1])
+		}
+	}
+	return dead
+}
+
+// anchors are what code hosts make of the headings of a document.
+func anchors(text string) []string {
+	var all []string
+	for _, m := range markdownHead.FindAllStringSubmatch(text, -1) {
+		plain := notInAnchor.ReplaceAllString(strings.ToLower(strings.TrimSpace(m[1])), "")
+		all = append(all, strings.ReplaceAll(plain, " ", "-"))
+	}
+	return all
+}
+
+func TestArchitectureLinks(t *testing.T) {
+	exists := func(p string) bool { _, err := os.Stat(p); return err == nil }
+	all := documents(t)
+	for name := range all {
+		for _, link := range deadLinks(all, name, exists) {
+			t.Errorf("%s links to %s, which is not there", name, link)
+		}
+	}
+}
+
+// The rule above must bite.
+func TestArchitectureLinksBite(t *testing.T) {
+	all := map[string]string{
+		"README.md":   "[a](docs/A.md) [b](docs/B.md) [c](docs/A.md#two-words) [d](docs/A.md#three) [e](https://example.org/x) [f](#here)\n## Here\n",
+		"docs/A.md":   "# Two, words\n[up](../README.md#here) [gone](README.md)\n",
+		"docs/C/D.md": "",
+	}
+	exists := func(p string) bool { _, ok := all[p]; return ok }
+	for name, want := range map[string][]string{
+		"README.md": {"docs/B.md", "docs/A.md#three"},
+		"docs/A.md": {"README.md"},
+	} {
+		if got := deadLinks(all, name, exists); !slices.Equal(got, want) {
+			t.Errorf("%s: dead links %q, want %q", name, got, want)
 		}
 	}
 }

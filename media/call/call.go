@@ -64,9 +64,9 @@ type Call struct {
 	mixer     *pipe.Mixer
 	closers   []io.Closer // of the encoders and the processor
 	processor media.AudioProcessor
-	refused   loop.Sparing // sound that the processor refuses
-	generated atomic.Bool  // the microphone is a generated tone: steady, so it would be taken for noise
-	silent    atomic.Bool  // the speaker is switched off
+	refused   loop.RateLimitedLog // sound that the processor refuses
+	generated atomic.Bool         // the microphone is a generated tone: steady, so it would be taken for noise
+	silent    atomic.Bool         // the speaker is switched off
 
 	mu    sync.Mutex
 	state State

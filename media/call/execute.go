@@ -27,7 +27,7 @@ type executor struct {
 	room     *room.Room
 	devices  [4]opened
 	loss     float64
-	refusals loop.Sparing
+	refusals loop.RateLimitedLog
 	gauge    gauge
 	shed     Shed
 	chime    chime

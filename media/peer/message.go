@@ -73,6 +73,6 @@ func (m message) encode() []byte {
 type Want struct {
 	Camera [2]int `json:"camera"`
 	Screen [2]int `json:"screen"`
-	// Half asks for every second frame of the camera: this machine cannot keep up.
-	Half bool `json:"half,omitempty"`
+	// HalfRate asks for every second frame of the camera: this machine cannot keep up.
+	HalfRate bool `json:"half,omitempty"`
 }

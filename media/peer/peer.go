@@ -87,17 +87,17 @@ type Peer struct {
 	loss  atomic.Uint32 // of our sound, in 1/256 (RFC 3550 fraction lost)
 	spare atomic.Bool   // small pictures may move less smoothly
 
-	mu             sync.Mutex
-	pc             *webrtc.PeerConnection
-	out            *congestion.Sender // nil before Run
-	channel        *webrtc.DataChannel
-	want           Want            // what the other side shows
-	allowed        [trackCount]int // bit/s for each picture
-	unmic, unsound func()          // end sending sound; nil while none is sent
-	subs           [trackCount]*pipe.Subscription
-	connected      bool
-	closing        bool // no goroutine is started any more
-	path           string
+	mu                               sync.Mutex
+	pc                               *webrtc.PeerConnection
+	out                              *congestion.Sender // nil before Run
+	channel                          *webrtc.DataChannel
+	want                             Want            // what the other side shows
+	allowed                          [trackCount]int // bit/s for each picture
+	unsubscribeMic, unsubscribeSound func()          // end sending sound; nil while none is sent
+	subs                             [trackCount]*pipe.Subscription
+	connected                        bool
+	closing                          bool // no goroutine is started any more
+	path                             string
 }
 
 // New returns a Peer that does nothing until Run.
@@ -316,16 +316,16 @@ func (p *Peer) subscribe() {
 		return
 	}
 	p.steer()
-	if p.unmic == nil {
-		p.unmic = p.cfg.Mic.Subscribe(p.tracks[mic].writeAudio)
-		p.unsound = p.cfg.ScreenAudio.Subscribe(p.tracks[sound].writeAudio)
+	if p.unsubscribeMic == nil {
+		p.unsubscribeMic = p.cfg.Mic.Subscribe(p.tracks[mic].writeAudio)
+		p.unsubscribeSound = p.cfg.ScreenAudio.Subscribe(p.tracks[sound].writeAudio)
 	}
 	for i, shown := range [trackCount][2]int{camera: p.want.Camera, screen: p.want.Screen} {
 		if isSound(i) {
 			continue
 		}
 		want := pipe.VideoWant{
-			BitRate: p.allowed[i], Max: pipe.Size{W: shown[0], H: shown[1]}, Half: p.want.Half && i == camera,
+			BitRate: p.allowed[i], Max: pipe.Size{W: shown[0], H: shown[1]}, HalfRate: p.want.HalfRate && i == camera,
 		}
 		switch {
 		case shown[0] == 0:
@@ -359,10 +359,10 @@ func (p *Peer) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.connected, p.closing = false, true
-	if p.unmic != nil {
-		p.unmic()
-		p.unsound()
-		p.unmic, p.unsound = nil, nil
+	if p.unsubscribeMic != nil {
+		p.unsubscribeMic()
+		p.unsubscribeSound()
+		p.unsubscribeMic, p.unsubscribeSound = nil, nil
 	}
 	p.unsubscribe(camera)
 	p.unsubscribe(screen)
@@ -403,7 +403,7 @@ func (p *Peer) watch(ctx context.Context, pc *webrtc.PeerConnection) error {
 			p.setPath(pc)
 		}
 		w := Want{Camera: dims(p.cfg.CameraView.Size()), Screen: dims(p.cfg.ScreenView.Size())}
-		w.Half = p.spare.Load() && w.Camera[1] <= media.SmallTile
+		w.HalfRate = p.spare.Load() && w.Camera[1] <= media.SmallTile
 		if told && w == sent {
 			continue
 		}

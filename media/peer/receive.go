@@ -14,8 +14,8 @@ import (
 // isSound says whether a track is one of sound.
 func isSound(i int) bool { return i == mic || i == sound }
 
-// hearing is the receiver of a track of sound.
-func (p *Peer) hearing(i int) *pipe.AudioReceiver {
+// soundReceiver is the receiver of a track of sound.
+func (p *Peer) soundReceiver(i int) *pipe.AudioReceiver {
 	if i == sound {
 		return p.sound
 	}
@@ -49,7 +49,7 @@ func (p *Peer) readRTP(i int, remote *webrtc.TrackRemote) {
 			return
 		}
 		if isSound(i) {
-			p.hearing(i).Push(pkt, time.Now())
+			p.soundReceiver(i).Push(pkt, time.Now())
 		} else {
 			p.video[i].Push(pkt, time.Now())
 		}
@@ -69,7 +69,7 @@ func (p *Peer) readReceiverRTCP(i int, r *webrtc.RTPReceiver) {
 				continue
 			}
 			if isSound(i) {
-				p.hearing(i).SenderReport(fromNTP(sr.NTPTime), sr.RTPTime)
+				p.soundReceiver(i).SenderReport(fromNTP(sr.NTPTime), sr.RTPTime)
 			} else {
 				p.video[i].SenderReport(fromNTP(sr.NTPTime), sr.RTPTime)
 			}

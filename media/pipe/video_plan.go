@@ -8,13 +8,14 @@ const layerCount = 3
 
 // VideoWant is what one subscriber can take.
 type VideoWant struct {
-	BitRate int  // bit/s that its path has for this picture
-	Max     Size // how large it is shown, in pixels; zero for no bound
-	Half    bool // every second frame is enough, where there are more than fewFrames
+	BitRate  int  // bit/s that its path has for this picture
+	Max      Size // how large it is shown, in pixels; zero for no bound
+	HalfRate bool // every second frame is enough, where there are more than minHalvedRate
 }
 
-// fewFrames are as many a second as nobody is spared: half of them would be a row of pictures.
-const fewFrames = 20
+// minHalvedRate is the frame rate, per second, up to which nothing is halved: half of it is no longer
+// motion.
+const minHalvedRate = 20
 
 // VideoLimits is what a sender may spend, whoever asks.
 type VideoLimits struct {
@@ -97,7 +98,7 @@ func plan(w, h int, limits VideoLimits, wants []VideoWant, places []place) (laye
 // choose is the layer that one subscriber would have for itself.
 func choose(w, h, short int, limits VideoLimits, want VideoWant, now int) place {
 	bound := topRung(short)
-	p := place{half: want.Half && limits.FrameRate > fewFrames, limit: Unlimited}
+	p := place{half: want.HalfRate && limits.FrameRate > minHalvedRate, limit: Unlimited}
 	if want.Max.H > 0 {
 		// A tile is covered: the side that needs more pixels decides.
 		shown := max(want.Max.H, want.Max.W*h/w)

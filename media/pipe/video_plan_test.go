@@ -51,12 +51,12 @@ func TestPlan(t *testing.T) {
 		},
 		{
 			name: "spared every second of 30", w: 1280, h: 720, limits: VideoLimits{FrameRate: 30},
-			wants:  []VideoWant{{BitRate: 5_000_000, Max: small, Half: true}},
+			wants:  []VideoWant{{BitRate: 5_000_000, Max: small, HalfRate: true}},
 			places: []place{at(0, true, Unlimited)}, rates: [3]int{350_000, 0, 0},
 		},
 		{
 			name: "spared none of 15", w: 1280, h: 720, limits: VideoLimits{FrameRate: 15},
-			wants:  []VideoWant{{BitRate: 5_000_000, Max: small, Half: true}},
+			wants:  []VideoWant{{BitRate: 5_000_000, Max: small, HalfRate: true}},
 			places: []place{at(0, false, Unlimited)}, rates: [3]int{350_000, 0, 0},
 		},
 		{

@@ -1,5 +1,5 @@
-// Package loop has what the loops of room and call share: a mailbox that never loses a
-// command, and a log that rubbish cannot fill.
+// Package loop has what the loops of room and call share: a mailbox that never loses a command, and a
+// rate-limited log.
 package loop
 
 import (
@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// Mailbox holds what a loop is told until it takes it. Put keeps everything: it is for what
-// comes at a person's pace, and no stranger's flood takes a command's place. PutWithin is
-// for everything else.
+// Mailbox holds messages to a loop. Put never drops: it is for commands, which come at a person's pace.
+// PutWithin is bounded: it is for what others cause, so that no flood takes a command's place.
 type Mailbox[T any] struct {
 	ready chan struct{} // holds 1: there is something to take
 
@@ -62,12 +61,12 @@ func (b *Mailbox[T]) Take() []T {
 	return all
 }
 
-// warnInterval is how often the same trouble is worth a line.
+// warnInterval is the least time between two warnings of one RateLimitedLog.
 const warnInterval = time.Second
 
-// Sparing logs a warning at most once every second: whoever sends rubbish must not be able to
-// fill our log as well. The zero value is ready.
-type Sparing struct {
+// RateLimitedLog logs at most one warning a second, so that a flood of bad messages cannot fill the
+// log. The zero value is ready.
+type RateLimitedLog struct {
 	mu      sync.Mutex
 	last    time.Time
 	skipped int
@@ -75,7 +74,7 @@ type Sparing struct {
 
 // Warn logs to log, with the number of warnings that were left out since the last, or leaves
 // this one out.
-func (s *Sparing) Warn(log *slog.Logger, text string, args ...any) {
+func (s *RateLimitedLog) Warn(log *slog.Logger, text string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()

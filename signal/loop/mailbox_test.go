@@ -31,11 +31,11 @@ func TestMailboxKeepsCommands(t *testing.T) {
 	}
 }
 
-func TestSparingWarnsOnceASecond(t *testing.T) {
+func TestRateLimitedLogWarnsOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		log := slog.New(slog.NewTextHandler(&out, nil))
-		var s Sparing
+		var s RateLimitedLog
 		for range 100 {
 			s.Warn(log, "rubbish")
 		}

@@ -40,7 +40,7 @@ type Room struct {
 	own    *loop.Mailbox[event]
 	done   chan struct{}
 
-	refusals, failures loop.Sparing
+	refusals, failures loop.RateLimitedLog
 }
 
 // queueSize is how many events of the connection wait for the loop. None is dropped: who

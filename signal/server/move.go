@@ -88,7 +88,7 @@ func (n *node) handOver(msg *nats.Msg, nt notice) {
 	default:
 		p, waiting = s.pack()
 		n.release(r, s)
-		time.AfterFunc(ghostTimeout, func() { n.exorcise(r, s) })
+		time.AfterFunc(ghostTimeout, func() { n.dropGhost(r, s) })
 	}
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -100,8 +100,8 @@ func (n *node) handOver(msg *nats.Msg, nt notice) {
 	}
 }
 
-// exorcise drops a member that was handed over and never came up again.
-func (n *node) exorcise(r *room, s *session) {
+// dropGhost removes a member that was handed to this node and never connected.
+func (n *node) dropGhost(r *room, s *session) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if e := r.view[s.id]; n.rooms[r.name] == r && e != nil && e.node == n.name && e.Session == s.name && r.sessions[s.id] == nil {

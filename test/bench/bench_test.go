@@ -69,13 +69,15 @@ func BenchmarkAgainstChromium(b *testing.B) {
 	all := chosen(b, quick)
 	announce(all, runs)
 	for _, s := range all {
-		var ours, theirs []sample
-		for i := range runs {
-			ours = append(ours, measure(b, s.name, "ours", i+1, s.ours))
+		run := 0
+		ours, theirs := pairs(runs, measureAgain, s.alike(), func() (ours, theirs sample) {
+			run++
+			ours = measure(b, s.name, "ours", run, s.ours)
 			if s.theirs != nil {
-				theirs = append(theirs, measure(b, s.name, "chromium", i+1, s.theirs))
+				theirs = measure(b, s.name, "chromium", run, s.theirs)
 			}
-		}
+			return ours, theirs
+		})
 		for _, f := range s.figures {
 			report.Rows = append(report.Rows, f.row(ours, theirs, s.theirs != nil))
 		}

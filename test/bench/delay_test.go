@@ -20,8 +20,9 @@ const delayMeasure = 10 * time.Second
 var captureToPaint = scenario{
 	name: "capture to paint", takes: 43 * time.Second,
 	figures: []benchFigure{
-		{"median", "capture to paint, median", "ms", atMost, 1},
-		{"p95", "capture to paint, p95 of 2 s", "ms", atMost, 1},
+		{"median", "capture to paint, median", "ms", atMost, 1, []string{"width"}},
+		{"p95", "capture to paint, p95 of 2 s", "ms", atMost, 1, []string{"width"}},
+		{"width", "  at the width of", "px", shown, 0, nil},
 	},
 	ours: func(t testing.TB) sample {
 		_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -32,13 +33,16 @@ var captureToPaint = scenario{
 		time.Sleep(benchSettle)
 		first := ben.Last().TMillis
 		time.Sleep(delayMeasure) // the measurement itself
+		if len(ben.Last().Peers) != 1 {
+			t.Fatal("the call has broken")
+		}
 		var median, p95 []float64
 		for _, l := range ben.Lines() {
 			if l.TMillis > first && len(l.Peers) == 1 && l.Peers[0].VideoIn.LatencyMs != nil {
 				median, p95 = append(median, *l.Peers[0].VideoIn.LatencyMs), append(p95, *l.Peers[0].VideoIn.LatencyP95)
 			}
 		}
-		return delaySample(median, p95)
+		return delaySample(median, p95, float64(ben.Last().Peers[0].VideoIn.W))
 	},
 	theirs: func(t testing.TB) sample {
 		photo, err := os.ReadFile("/usr/share/backgrounds/mate/nature/LadyBird.jpg")
@@ -67,16 +71,16 @@ var captureToPaint = scenario{
 			}
 			window = append(window, a[1])
 		}
-		return delaySample(median, p95)
+		return delaySample(median, p95, ben.stats()["ada"].VideoIn.FrameWidth)
 	},
 }
 
 // delaySample has no figures when nothing was seen.
-func delaySample(median, p95 []float64) sample {
+func delaySample(median, p95 []float64, width float64) sample {
 	if len(median) == 0 {
 		return nil
 	}
-	return sample{"median": harness.Quantile(median, 0.5), "p95": harness.Quantile(p95, 0.5)}
+	return sample{"median": harness.Quantile(median, 0.5), "p95": harness.Quantile(p95, 0.5), "width": width}
 }
 
 // mouthToEar is how long a voice takes from Ada's microphone to Ben's speaker. Both are devices
@@ -84,8 +88,8 @@ func delaySample(median, p95 []float64) sample {
 var mouthToEar = scenario{
 	name: "mouth to ear", quick: true, takes: 40 * time.Second,
 	figures: []benchFigure{
-		{"delay", "mouth to ear, median", "ms", atMost, 1},
-		{"like", "  correlation of what is heard with what was said", "", shown, 0},
+		{"delay", "mouth to ear, median", "ms", atMost, 1, nil},
+		{"like", "  correlation of what is heard with what was said", "", shown, 0, nil},
 	},
 	ours: func(t testing.TB) sample {
 		return listen(t, func(a, b member) { ourCall(t, a, b) })

@@ -35,10 +35,10 @@ func steady(look pathCall) float64 {
 var fallScenario = scenario{
 	name: "fall and recovery",
 	figures: []benchFigure{
-		{"fall", "2.5 -> 0.4 Mbit/s: until no more is sent (10 s: never)", "s", below, 1},
-		{"frozen", "  frozen in the first 10 s of it", "s", shown, 0},
-		{"rise", "0.4 -> 2.5 Mbit/s: back at 90% of the rate (15 s: never)", "s", below, 1},
-		{"before", "  rate before", "kbit/s", shown, 0},
+		{"fall", "2.5 -> 0.4 Mbit/s: until no more is sent (10 s: never)", "s", below, 1, nil},
+		{"frozen", "  frozen in the first 10 s of it", "s", shown, 0, nil},
+		{"rise", "0.4 -> 2.5 Mbit/s: back at 90% of the rate (15 s: never)", "s", below, 1, nil},
+		{"before", "  rate before", "kbit/s", shown, 0, nil},
 	},
 	takes: 46 * time.Second,
 	part:  &pathPart{"narrow path", false, fallAndRise},

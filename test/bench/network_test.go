@@ -172,10 +172,10 @@ func lossScenario(l loss, quick bool, want lossTargets) scenario {
 	return scenario{
 		name: name, quick: quick, takes: 2 * (pathSettle + l.measured()),
 		figures: []benchFigure{
-			{name + " concealed", "audio concealed at " + name, "%", atMost, want.concealed},
-			{name + " frozen", fmt.Sprintf("frozen of %.0f s at %s", l.measured().Seconds(), name), "s", atMost, want.frozen},
-			{name + " fps", "frame rate kept at " + name, "fps", want.more, 1},
-			{name + " width", "resolution kept at " + name + ": width", "px", want.more, 1},
+			{name + " concealed", "audio concealed at " + name, "%", atMost, want.concealed, nil},
+			{name + " frozen", fmt.Sprintf("frozen of %.0f s at %s", l.measured().Seconds(), name), "s", atMost, want.frozen, nil},
+			{name + " fps", "frame rate kept at " + name, "fps", want.more, 1, nil},
+			{name + " width", "resolution kept at " + name + ": width", "px", want.more, 1, nil},
 		},
 		part: &pathPart{"loss", true, func(_ testing.TB, p onPath) sample {
 			p.net.Lose(l.percent/100, l.burst)

@@ -17,7 +17,8 @@ type benchFigure struct {
 	what   string
 	unit   string
 	want   want
-	target float64 // of the ratio ours / Chromium, or of our figure where there is no other
+	target float64  // of the ratio ours / Chromium, or of our figure where there is no other
+	alike  []string // figures in which both sides have to agree for this one to be compared
 }
 
 // want is which side of its target a figure has to be on.
@@ -64,7 +65,15 @@ type benchRow struct {
 
 // row compares the runs of both sides.
 func (f benchFigure) row(ours, theirs []sample, compared bool) benchRow {
-	r := benchRow{Figure: f.what, Unit: f.unit, OurRuns: f.of(ours), ItsRuns: f.of(theirs)}
+	likeOurs, likeTheirs := ours, theirs
+	if compared {
+		likeOurs, likeTheirs = fairPairs(ours, theirs, f.alike)
+	}
+	unlike := compared && len(ours) > 0 && len(likeOurs) == 0
+	if unlike {
+		likeOurs, likeTheirs = ours, theirs // they are shown all the same
+	}
+	r := benchRow{Figure: f.what, Unit: f.unit, OurRuns: f.of(likeOurs), ItsRuns: f.of(likeTheirs)}
 	r.Ours, r.Chromium = middle(r.OurRuns), middle(r.ItsRuns)
 	if f.want != shown {
 		r.Target = fmt.Sprintf("%s %g", wantSigns[f.want], f.target)
@@ -73,6 +82,9 @@ func (f benchFigure) row(ours, theirs []sample, compared bool) benchRow {
 	switch {
 	case r.Ours == nil || compared && r.Chromium == nil:
 		r.Verdict = "FAILED"
+		return r
+	case unlike:
+		r.Verdict = notComparable
 		return r
 	case !compared:
 		ratio = *r.Ours

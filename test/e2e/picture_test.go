@@ -100,7 +100,7 @@ func TestE2EWindow(t *testing.T) {
 	sent, wrong := tiles(t, harness.Material(t, "person1.y4m"), 640, 360), tiles(t, harness.Material(t, "person2.y4m"), 640, 360)
 	var moments []int
 	harness.AwaitTrue(t, "the window shows three moments of Ada", func() bool {
-		shot := harness.Half(d.Shoot(filepath.Join(t.TempDir(), "window.png")))
+		shot := harness.Halved(d.Shoot(filepath.Join(t.TempDir(), "window.png")))
 		i, dB := bestMiddle(shot, sent)
 		_, other := bestMiddle(shot, wrong)
 		t.Logf("moment %d: %.1f dB, another person %.1f dB", i, dB, other)

@@ -63,8 +63,8 @@ func Best(p *image.RGBA, set []*image.RGBA) (index int, dB float64) {
 	return index, dB
 }
 
-// Half makes a picture half as wide and high.
-func Half(p *image.RGBA) *image.RGBA {
+// Halved returns a picture half as wide and high.
+func Halved(p *image.RGBA) *image.RGBA {
 	r := image.NewRGBA(image.Rect(0, 0, p.Rect.Dx()/2, p.Rect.Dy()/2))
 	for y := range r.Rect.Dy() {
 		for x := range r.Rect.Dx() {

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/go-gl/glfw/v3.3/glfw"
 )
 
 // CheckDisplay says in one line what the toolkit would say with a panic: that there is no
@@ -72,18 +70,6 @@ func Open(open func()) (err error) {
 			err = fmt.Errorf("no window can be opened on display %q: %v", os.Getenv("DISPLAY"), r)
 		}
 	}()
-	drawFlat()
 	open()
 	return nil
-}
-
-// drawFlat has windows made without depth and stencil buffers, which the toolkit clears on every
-// frame and never reads: where the processor draws, that was a tenth of what a window costs. Hints last from
-// GLFW's initialisation on, which the toolkit's own then finds done; its errors are the toolkit's
-// to tell.
-func drawFlat() {
-	if glfw.Init() == nil {
-		glfw.WindowHint(glfw.DepthBits, 0)
-		glfw.WindowHint(glfw.StencilBits, 0)
-	}
 }
