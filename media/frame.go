@@ -129,6 +129,13 @@ type Packet struct {
 // as converting the colours.
 const nearly = 0.05
 
+// Fills says whether a w by h picture of a face is to fill a tile of dw by dh: at most an eighth of it
+// is lost at its edges then. Otherwise it is shown whole.
+func Fills(w, h, dw, dh int) bool {
+	a, b := w*dh, dw*h
+	return 8*min(a, b) >= 7*max(a, b)
+}
+
 // Cover is the part of a w by h picture, around its middle, that fills a tile of dw by dh without
 // bars: the largest that has the tile's aspect ratio, or one of the tile's own size where that is
 // nearly as large.

@@ -79,6 +79,36 @@ func TestFit(t *testing.T) {
 	}
 }
 
+// TestFills: a picture fills a tile while an eighth of it is lost at the most.
+func TestFills(t *testing.T) {
+	for _, c := range []struct {
+		w, h, dw, dh int
+		want         bool
+	}{
+		{1280, 720, 640, 360, true},
+		{1280, 720, 1256, 624, true},   // 2.01 : 1
+		{1280, 720, 1280, 1024, false}, // 5 : 4
+		{1280, 720, 2560, 1080, false},
+		{640, 480, 1280, 720, false},
+		{640, 480, 600, 480, true},
+		{640, 360, 400, 300, false},
+		{720, 1280, 1280, 720, false},
+		{720, 1280, 360, 640, true},
+		{1000, 1000, 1280, 720, false},
+		{1000, 1000, 800, 700, true},  // an eighth
+		{1000, 1000, 800, 699, false}, // and a little more
+		{2560, 1080, 1280, 720, false},
+		{1, 1, 16, 9, false},
+	} {
+		if got := Fills(c.w, c.h, c.dw, c.dh); got != c.want {
+			t.Errorf("%dx%d fills %dx%d: %v", c.w, c.h, c.dw, c.dh, got)
+		}
+		if Fills(c.h, c.w, c.dh, c.dw) != c.want {
+			t.Errorf("%+v lies on its side, and the answer is another", c)
+		}
+	}
+}
+
 func TestLevel(t *testing.T) {
 	if got := Level(nil); got != LevelFloor {
 		t.Errorf("no sound is %v dBFS", got)

@@ -10,11 +10,12 @@ type Fit uint8
 
 // The ways to fit.
 const (
-	FitCover   Fit = iota // fill the tile, cut what is over: faces
+	FitCover   Fit = iota // fill the tile where little is lost by that, see Fills: faces
 	FitContain            // show everything, leave bars: screens
 )
 
-// Picture is a video frame made ready for one tile, at the tile's own pixels.
+// Picture is a video frame made ready for one tile, at the tile's own pixels. It is smaller than the
+// tile where it does not fill it.
 type Picture struct {
 	Image    *image.RGBA
 	Source   image.Point // size of the frame before scaling

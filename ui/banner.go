@@ -8,7 +8,7 @@ import (
 	"parley/ui/widget"
 )
 
-// banner says at the top of the stage what is wrong.
+// banner says above the tiles what is wrong.
 type banner struct {
 	s         *stage
 	box       *widget.Box
@@ -87,22 +87,28 @@ func (b *banner) dismiss() {
 	}
 	b.dismissed = b.text.Text()
 	b.update(b.s.w.state)
+	widget.Relayout(b.s.root)
 }
 
-func (b *banner) place(a rect) {
+// place puts the banner at the top of a, and returns what is left below.
+func (b *banner) place(a rect) rect {
+	if !b.box.Visible() {
+		return a
+	}
 	const side = 18 + widget.Space2
 	end := float32(widget.Space4)
 	if b.close.Visible() {
 		end = 36 + widget.Space1
 	}
-	most := min(a.w-2*widget.Space3, 640) - widget.Space4 - side - end
+	most := min(a.w, 640) - widget.Space4 - side - end
 	width := min(b.text.Width(), most)
 	h := b.text.HeightFor(width + 1)
 	high := max(h+22, 42)
 	total := widget.Space4 + side + width + 1 + end
-	x, y := floor(a.x+(a.w-total)/2), a.y+widget.Space3
+	x, y := floor(a.x+(a.w-total)/2), a.y
 	widget.Place(b.box, x, y, total, high)
 	widget.Place(b.icon, x+widget.Space4, y+(high-18)/2, 18, 18)
 	widget.Place(b.text, x+widget.Space4+side, y+(high-h)/2, width+1, h)
 	widget.Place(b.close, x+total-36-2, y+(high-36)/2, 36, 36)
+	return a.below(high)
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"image"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -22,13 +23,44 @@ type videoTile struct {
 	id   signal.ID
 	kind media.Kind
 	view media.View
+	now  func() time.Time
 	w, h int // as last told to the view
 
-	waited bool // its picture was there a frame ago
+	waited   bool      // its picture was there a frame ago
+	shape    float32   // of its pictures, width over height; 0 while none came
+	pictured time.Time // when the last one came, or the tile began to show
 }
 
 func (w *Window) newTile(id signal.ID, kind media.Kind) *videoTile {
-	return &videoTile{VideoTile: widget.NewVideoTile(), id: id, kind: kind, view: w.call.View(id, kind)}
+	return &videoTile{
+		VideoTile: widget.NewVideoTile(), id: id, kind: kind, view: w.call.View(id, kind),
+		now: func() time.Time { return w.now() },
+	}
+}
+
+// reshape takes note of a picture's size and says whether its shape is another. The layers of one camera
+// differ by a rounding, which is none.
+func (t *videoTile) reshape(size image.Point) bool {
+	shape := float32(size.X) / float32(max(size.Y, 1))
+	if t.shape != 0 && abs(shape/t.shape-1) < 0.04 {
+		return false
+	}
+	t.shape = shape
+	return true
+}
+
+func abs(v float32) float32 { return max(v, -v) }
+
+// stillAfter is how long a camera's picture may stand still before it is taken for frozen: the slowest
+// camera that is any use brings several in that time.
+const stillAfter = 2500 * time.Millisecond
+
+// showing says whether people see a picture in the tile, old or new.
+func (t *videoTile) showing() bool { return t.w > 0 && t.shape != 0 }
+
+// frozen says whether the tile has shown one and the same picture for too long.
+func (t *videoTile) frozen(now time.Time) bool {
+	return t.showing() && now.Sub(t.pictured) > stillAfter
 }
 
 // tell lets the view know the tile's size in pixels, if that changed: 0 by 0 for a tile that
@@ -40,6 +72,9 @@ func (t *videoTile) tell(visible bool) {
 	}
 	if w == t.w && h == t.h {
 		return
+	}
+	if t.w == 0 {
+		t.pictured = t.now()
 	}
 	t.w, t.h = w, h
 	fit := media.FitCover
@@ -95,12 +130,18 @@ func (w *Window) tick(now time.Time) {
 	d := &w.display
 	if tiles := w.screen.tiles(); d.due(tiles) && !d.spares(tiles, w.state.Shed, now) {
 		d.drawn = now
+		reshaped := false
 		for _, t := range tiles {
 			if p := t.view.Take(); p != nil {
+				t.pictured = w.now()
+				reshaped = t.reshape(p.Source) || reshaped
 				t.SetPicture(p.Image)
 				d.onWay = append(d.onWay, painted{t.view, p.Captured})
 			}
 			t.waited = false
+		}
+		if reshaped && w.screen == w.stage {
+			widget.Relayout(w.stage.root)
 		}
 		select {
 		case d.paint <- struct{}{}:

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"hash/fnv"
 	"image"
 	"math"
@@ -41,7 +42,9 @@ func (c *fakeCall) Do(cmd call.Command) {
 func (c *fakeCall) View(id signal.ID, kind media.Kind) media.View {
 	key := string(id) + kind.String()
 	if c.views[key] == nil {
-		c.views[key] = &fakeView{seed: key, screen: kind == media.Screen}
+		v := &fakeView{seed: key, screen: kind == media.Screen, shape: image.Pt(1280, 720)}
+		_, _ = fmt.Sscanf(string(id), "%dx%d", &v.shape.X, &v.shape.Y)
+		c.views[key] = v
 	}
 	return c.views[key]
 }
@@ -66,6 +69,8 @@ func (c *fakeCall) take() []call.Command {
 type fakeView struct {
 	seed    string
 	screen  bool
+	shape   image.Point // of the camera
+	frozen  bool        // nothing new comes
 	w, h    int
 	fit     media.Fit
 	resized int
@@ -78,10 +83,10 @@ func (v *fakeView) Resize(w, h int, fit media.Fit) {
 	v.resized++
 }
 
-func (v *fakeView) Waiting() bool { return !v.taken && v.w != 0 }
+func (v *fakeView) Waiting() bool { return !v.taken && v.w != 0 && !v.frozen }
 
 func (v *fakeView) Take() *media.Picture {
-	if v.taken || v.w == 0 {
+	if !v.Waiting() {
 		return nil
 	}
 	v.taken = true
@@ -89,7 +94,11 @@ func (v *fakeView) Take() *media.Picture {
 		size := media.Contain(1920, 1080, v.w, v.h)
 		return &media.Picture{Image: slide(size.X, size.Y), Source: image.Pt(1920, 1080)}
 	}
-	return &media.Picture{Image: photo(v.seed, v.w, v.h), Source: image.Pt(1280, 720)}
+	size := image.Pt(v.w, v.h)
+	if !media.Fills(v.shape.X, v.shape.Y, v.w, v.h) {
+		size = media.Contain(v.shape.X, v.shape.Y, v.w, v.h)
+	}
+	return &media.Picture{Image: photo(v.seed, size.X, size.Y), Source: v.shape}
 }
 
 func (v *fakeView) Painted(_, _ time.Time) { v.painted++ }

@@ -10,10 +10,15 @@ const (
 	tileGap  float32 = 8
 	maxTiles int     = 16 // on one page
 
-	// A tile fills its cell of the grid as long as its shape stays between these; 16:9
-	// cameras are cut to fit.
-	minAspect float32 = 1.2
-	maxAspect float32 = 2.4
+	// usual is the shape of a picture that is not known yet. Shapes beyond the other two are
+	// laid out as these.
+	usual    float32 = 16.0 / 9
+	tallest  float32 = 9.0 / 21
+	broadest float32 = 21.0 / 9
+
+	// A tile may be this much longer one way than its picture, which fills it all the same, see
+	// media.Fills.
+	slack float32 = 8.0/7 - 0.001
 
 	// Under this width faces are too small to read.
 	leastTile float32 = 120
@@ -22,50 +27,100 @@ const (
 // rect is a place on the stage.
 type rect struct{ x, y, w, h float32 }
 
-// grid places n tiles on w by h, so that the 16:9 part of each is as large as can be. The
-// last row stands in the middle.
-func grid(n int, w, h float32) []rect {
-	if n <= 0 || w <= 0 || h <= 0 {
+// grid places one tile for each picture on w by h, in rows, with the same number in each but the last.
+// shapes are the pictures' widths over their heights. All pictures are equally high, and as large as can
+// be; each row stands in the middle.
+func grid(shapes []float32, w, h float32) []rect {
+	n := len(shapes)
+	if n == 0 || w <= 0 || h <= 0 {
 		return nil
 	}
-	cols := bestColumns(n, w, h)
+	cols, high := bestColumns(shapes, w, h)
 	rows := (n + cols - 1) / cols
-	tw, th := cell(cols, rows, w, h)
+	// What is left over makes the tiles longer, as far as their pictures fill them.
+	wider := slack
+	for i := 0; i < n; i += cols {
+		row := shapes[i:min(i+cols, n)]
+		wider = min(wider, (w-float32(len(row)-1)*tileGap)/(high*total(row)))
+	}
 	// Whole units keep the pictures on the pixels.
-	tw, th = floor(tw), floor(th)
-	tw, th = min(tw, floor(th*maxAspect)), min(th, floor(tw/minAspect))
+	th := floor(min(high*slack, (h-float32(rows-1)*tileGap)/float32(rows)))
+	widths := make([]float32, n)
+	for i, s := range shapes {
+		s = clampShape(s)
+		widths[i] = floor(high*wider*s + rounding)
+		th = min(th, floor(widths[i]/s*slack+rounding))
+	}
 	top := floor((h - float32(rows)*th - float32(rows-1)*tileGap) / 2)
 	places := make([]rect, n)
-	for i := range places {
-		row, col := i/cols, i%cols
-		in := min(cols, n-row*cols)
-		left := floor((w - float32(in)*tw - float32(in-1)*tileGap) / 2)
-		places[i] = rect{left + float32(col)*(tw+tileGap), top + float32(row)*(th+tileGap), tw, th}
+	for from := 0; from < n; from += cols {
+		to := min(from+cols, n)
+		used := float32(to-from-1) * tileGap
+		for i := from; i < to; i++ {
+			widths[i] = min(widths[i], floor(th*clampShape(shapes[i])*slack+rounding))
+			used += widths[i]
+		}
+		x := floor((w - used) / 2)
+		for i := from; i < to; i++ {
+			places[i] = rect{x, top + float32(from/cols)*(th+tileGap), widths[i], th}
+			x += widths[i] + tileGap
+		}
 	}
 	return places
 }
 
-func bestColumns(n int, w, h float32) int {
-	best, most := 1, float32(-1)
-	for cols := 1; cols <= n; cols++ {
-		tw, th := cell(cols, (n+cols-1)/cols, w, h)
-		if wide := min(tw, th*16/9); wide > most {
-			best, most = cols, wide
-		}
+// single is the place of the only tile: the part of the stage that its picture fills, or all of it where
+// that would leave more than a quarter empty.
+func single(shape, w, h float32) rect {
+	if p := grid([]float32{shape}, w, h); len(p) == 1 && p[0].w*p[0].h >= 0.75*w*h {
+		return p[0]
 	}
-	return best
+	return rect{0, 0, w, h}
 }
 
-func cell(cols, rows int, w, h float32) (cw, ch float32) {
-	return (w - float32(cols-1)*tileGap) / float32(cols), (h - float32(rows-1)*tileGap) / float32(rows)
+// bestColumns is how many tiles go into a row so that the pictures are highest, and how high they are.
+func bestColumns(shapes []float32, w, h float32) (cols int, high float32) {
+	for c := 1; c <= len(shapes); c++ {
+		rows := (len(shapes) + c - 1) / c
+		fits := (h - float32(rows-1)*tileGap) / float32(rows)
+		for i := 0; i < len(shapes); i += c {
+			row := shapes[i:min(i+c, len(shapes))]
+			fits = min(fits, (w-float32(len(row)-1)*tileGap)/total(row))
+		}
+		if fits > high {
+			cols, high = c, fits
+		}
+	}
+	return max(cols, 1), max(high, 1)
 }
+
+// total is how wide pictures of these shapes are together when each is 1 high.
+func total(shapes []float32) (sum float32) {
+	for _, s := range shapes {
+		sum += clampShape(s)
+	}
+	return sum
+}
+
+func clampShape(s float32) float32 {
+	if s <= 0 {
+		return usual
+	}
+	return min(max(s, tallest), broadest)
+}
+
+// alike are the shapes of n pictures none of which is known.
+func alike(n int) []float32 { return make([]float32, n) }
+
+// rounding is more than what 32-bit arithmetic takes from a whole number.
+const rounding = 0.01
 
 func floor(v float32) float32 { return float32(math.Floor(float64(v))) }
 
 // capacity is how many tiles one page of w by h holds without any getting too small.
 func capacity(w, h float32) int {
 	for n := maxTiles; n > 2; n-- {
-		if p := grid(n, w, h); len(p) > 0 && p[0].w >= leastTile && p[0].h >= leastTile*9/16 {
+		if p := grid(alike(n), w, h); len(p) > 0 && p[0].w >= leastTile && p[0].h >= leastTile*9/16 {
 			return n
 		}
 	}
@@ -77,11 +132,17 @@ func pages(others, perPage int) int {
 	return max((others+perPage-2)/(perPage-1), 1)
 }
 
-// selfView is our own picture in the corner of one other's: 240 by 135, less on a small
-// stage.
-func selfView(stage rect) rect {
-	w := floor(min(240, stage.w*0.3))
-	h := floor(w * 9 / 16)
+// selfView is our own picture in the corner of one other's: as large as 240 by 135, in its own shape,
+// and less on a small stage.
+func selfView(stage rect, shape float32) rect {
+	shape = clampShape(shape)
+	const wide, high = 240, 135
+	w := float32(math.Sqrt(float64(wide * high * shape)))
+	if shape == usual {
+		w = wide
+	}
+	w = floor(min(w, w/wide*stage.w*0.3, stage.h*0.4*shape))
+	h := floor(w/shape + rounding)
 	return rect{stage.x + stage.w - w - 16, stage.y + stage.h - h - 16, w, h}
 }
 
@@ -113,4 +174,10 @@ func presenting(n int, w, h float32) (screen rect, people []rect) {
 func (r rect) place(o fyne.CanvasObject, dx, dy float32) {
 	o.Move(fyne.NewPos(r.x+dx, r.y+dy))
 	o.Resize(fyne.NewSize(r.w, r.h))
+}
+
+// below is what is left of r under something of the given height.
+func (r rect) below(high float32) rect {
+	high += tileGap
+	return rect{r.x, r.y + high, r.w, r.h - high}
 }

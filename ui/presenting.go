@@ -9,7 +9,7 @@ import (
 	"parley/ui/widget"
 )
 
-// presentingBar says at the top of the stage that we share something, and ends that.
+// presentingBar says above the tiles that we share something, and ends that.
 type presentingBar struct {
 	w    *Window
 	box  *widget.Box
@@ -64,11 +64,11 @@ func (p *presentingBar) place(a rect) rect {
 	const high = 48
 	stop := p.stop.MinSize().Width
 	extra := widget.Space4 + 18 + widget.Space2 + widget.Space3 + stop + widget.Space2
-	text := min(p.text.Width()+1, min(a.w-2*widget.Space3, 640)-extra)
-	x, y := floor(a.x+(a.w-text-extra)/2), a.y+widget.Space3
+	text := min(p.text.Width()+1, min(a.w, 640)-extra)
+	x, y := floor(a.x+(a.w-text-extra)/2), a.y
 	widget.Place(p.box, x, y, text+extra, high)
 	widget.Place(p.icon, x+widget.Space4, y+(high-18)/2, 18, 18)
 	widget.Place(p.text, x+widget.Space4+18+widget.Space2, y+(high-20)/2, text, 20)
 	widget.Place(p.stop, x+text+extra-widget.Space2-stop, y+(high-widget.Target)/2, stop, widget.Target)
-	return rect{a.x, a.y + widget.Space3 + high, a.w, a.h - widget.Space3 - high}
+	return a.below(high)
 }

@@ -14,34 +14,76 @@ import (
 	"parley/ui/widget"
 )
 
+// TestGrid: tiles do not leave the stage nor touch each other, and none is so unlike its picture that
+// more than an eighth of that would be lost.
 func TestGrid(t *testing.T) {
-	for n := 1; n <= maxTiles; n++ {
-		for _, size := range []fyne.Size{{Width: 456, Height: 264}, {Width: 912, Height: 624}, {Width: 1256, Height: 624}, {Width: 3816, Height: 2064}, {Width: 300, Height: 900}} {
-			places := grid(n, size.Width, size.Height)
-			if len(places) != n {
-				t.Fatalf("%d places for %d", len(places), n)
+	const upright, square, wide = 9.0 / 16, 1, 64.0 / 27
+	mixes := map[string][]float32{
+		"usual": {usual}, "upright": {upright}, "square": {square}, "4:3": {4.0 / 3}, "21:9": {wide},
+		"unknown": {0}, "mixed": {usual, upright}, "all sorts": {upright, square, wide, 4.0 / 3, usual, 0},
+	}
+	for name, mix := range mixes {
+		for n := 1; n <= maxTiles; n++ {
+			shapes := make([]float32, n)
+			for i := range shapes {
+				shapes[i] = mix[i%len(mix)]
 			}
-			for i, p := range places {
-				if p.x < 0 || p.y < 0 || p.x+p.w > size.Width || p.y+p.h > size.Height || p.w <= 0 || p.h <= 0 {
-					t.Errorf("%d on %v: tile %d at %+v is off the stage", n, size, i, p)
+			for _, size := range []fyne.Size{{Width: 456, Height: 264}, {Width: 912, Height: 624}, {Width: 1256, Height: 624}, {Width: 3816, Height: 2064}, {Width: 300, Height: 900}} {
+				places := grid(shapes, size.Width, size.Height)
+				if len(places) != n {
+					t.Fatalf("%s: %d places for %d", name, len(places), n)
 				}
-				if a := p.w / p.h; a < minAspect-0.1 || a > maxAspect+0.1 {
-					t.Errorf("%d on %v: a tile of %gx%g", n, size, p.w, p.h)
-				}
-				for _, q := range places[:i] {
-					if overlap(p, q) {
-						t.Errorf("%d on %v: %+v lies on %+v", n, size, p, q)
+				for i, p := range places {
+					if p.x < 0 || p.y < 0 || p.x+p.w > size.Width || p.y+p.h > size.Height || p.w <= 0 || p.h <= 0 {
+						t.Errorf("%s, %d on %v: tile %d at %+v is off the stage", name, n, size, i, p)
+					}
+					// A tile of a few units is all rounding.
+					if s := clampShape(shapes[i]); p.h > 60 && p.w > 60 && !media.Fills(int(1000*s), 1000, int(p.w), int(p.h)) {
+						t.Errorf("%s, %d on %v: a tile of %gx%g for a picture of %.2f", name, n, size, p.w, p.h, s)
+					}
+					for _, q := range places[:i] {
+						if overlap(p, q) {
+							t.Errorf("%s, %d on %v: %+v lies on %+v", name, n, size, p, q)
+						}
 					}
 				}
 			}
 		}
 	}
-	// The drawings.
-	if p := grid(6, 900, 624)[5]; p.w != 446 || p.y != 421 {
-		t.Errorf("six beside a chat: the last tile is %+v", p)
+	places := func(shapes ...float32) string {
+		out := ""
+		for _, p := range grid(shapes, 1256, 624) {
+			out += fmt.Sprintf("%gx%g+%g+%g ", p.w, p.h, p.x, p.y)
+		}
+		return out
 	}
-	if p := grid(16, 1256, 624)[15]; p.w != 308 || p.h != 150 {
-		t.Errorf("sixteen: the last tile is %+v", p)
+	for _, c := range []struct{ got, want string }{
+		{places(upright, upright), "400x624+224+0 400x624+632+0 "}, // side by side, tall
+		{places(usual, usual), "624x400+0+112 624x400+632+112 "},
+		{places(usual, usual, usual, usual), "624x308+0+0 624x308+632+0 624x308+0+316 624x308+632+316 "}, // the drawing
+	} {
+		if c.got != c.want {
+			t.Errorf("the tiles stand at %s, want %s", c.got, c.want)
+		}
+	}
+}
+
+// TestSingle: the only tile keeps to what its picture fills, unless most of the stage would be empty.
+func TestSingle(t *testing.T) {
+	for _, c := range []struct {
+		shape, w, h float32
+		want        rect
+	}{
+		{usual, 1256, 624, rect{0, 0, 1256, 624}},
+		{usual, 1256, 574, rect{45, 0, 1165, 574}}, // below a banner
+		{usual, 900, 624, rect{0, 23, 900, 578}},   // beside the chat
+		{9.0 / 16, 1256, 624, rect{0, 0, 1256, 624}},
+		{9.0 / 16, 400, 700, rect{0, 0, 400, 700}},
+		{0, 1256, 624, rect{0, 0, 1256, 624}},
+	} {
+		if got := single(c.shape, c.w, c.h); got != c.want {
+			t.Errorf("a picture of %.2f on %gx%g has %+v, want %+v", c.shape, c.w, c.h, got, c.want)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"parley/media"
 	"parley/media/call"
+	"parley/signal"
 	"parley/signal/room"
 	"parley/ui/widget"
 )
@@ -81,6 +82,40 @@ var states = []struct {
 		s.Peers[2].Camera = false
 		return s
 	}, nil, nil},
+	{"stage-reconnecting-long", func() call.State {
+		s := with(base(call.Live), 4)
+		for i := range s.Peers {
+			s.Peers[i].Phase, s.Peers[i].Speaking, s.Peers[i].Camera = call.PeerReconnecting, false, i != 1
+		}
+		s.Peers[3].Phase = call.PeerFailed
+		return s
+	}, func(w *Window) { w.now = func() time.Time { return clock.Add(longLost) } }, nil},
+	{"stage-frozen", func() call.State { return with(base(call.Live), 1) }, func(w *Window) {
+		for _, v := range w.call.(*fakeCall).views {
+			v.frozen = true
+		}
+		w.now = func() time.Time { return clock.Add(stillAfter + time.Second) }
+	}, nil},
+	{"stage-upright", shapes(image.Pt(720, 1280)), nil, nil},
+	{"stage-upright-two", shapes(image.Pt(720, 1280), image.Pt(720, 1280)), nil, nil},
+	{"stage-shapes", shapes(image.Pt(720, 1280), image.Pt(1000, 1000), image.Pt(640, 480), image.Pt(2560, 1080)), nil, nil},
+	{"stage-present-upright", func() call.State {
+		s := shapes(image.Pt(720, 1280), image.Pt(1000, 1000), image.Pt(2560, 1080))()
+		s.Peers[1].Screen = true
+		return s
+	}, nil, nil},
+	{"stage-banner-alone", troubled(func() call.State { return with(base(call.Live), 0) }), nil, nil},
+	{"stage-banner-two", troubled(func() call.State { return with(base(call.Live), 1) }), nil, nil},
+	{"stage-banner-grid", troubled(func() call.State { return with(base(call.Live), 5) }), nil, nil},
+	{"stage-banner-chat", troubled(func() call.State { return with(base(call.Live), 5) }), func(w *Window) {
+		w.stage.togglePanel(chatPanel)
+		w.win.Canvas().Unfocus()
+	}, nil},
+	{"stage-banner-sharing", troubled(func() call.State {
+		s := with(base(call.Live), 3)
+		s.Screen = call.Local{On: true, Live: true, Device: media.Device{Name: "Entire screen"}}
+		return s
+	}), nil, nil},
 	{"stage-reconnecting", func() call.State { return with(base(call.Reconnecting), 2) }, nil, nil},
 	{"stage-six-chat", func() call.State {
 		s := with(base(call.Live), 5)
@@ -163,6 +198,34 @@ var states = []struct {
 		s.Problem = "meet.example.org does not answer. Check your network, or ask for a new link."
 		return s
 	}, nil, nil},
+}
+
+// shapes is a meeting whose others have cameras of these sizes.
+func shapes(sizes ...image.Point) func() call.State {
+	return func() call.State {
+		s := with(base(call.Live), len(sizes))
+		for i, size := range sizes {
+			s.Peers[i].Camera = true
+			s.Peers[i].Name += " " + shapeMark(size)
+			s.Peers[i].ID = signal.ID(shapeMark(size) + string(s.Peers[i].ID))
+		}
+		return s
+	}
+}
+
+// shapeMark is what the fake call knows a camera's size by.
+func shapeMark(size image.Point) string { return fmt.Sprintf("%dx%d", size.X, size.Y) }
+
+// troubled is a state in which something is wrong with the connections, and the banner says more.
+func troubled(state func() call.State) func() call.State {
+	return func() call.State {
+		s := state()
+		s.Camera.Problem = "Another program uses the camera. Close it there, or choose another one."
+		for i := range s.Peers {
+			s.Peers[i].Quality = 1 + i%4
+		}
+		return s
+	}
 }
 
 // choosing is a meeting in which the user chooses what to share.

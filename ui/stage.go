@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"maps"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -43,6 +44,7 @@ type stage struct {
 	faces  map[signal.ID]*videoTile
 	all    []*videoTile // in the order of drawing: the self-view lies on top
 	heard  map[signal.ID]time.Time
+	lost   map[signal.ID]time.Time // since when a member that was connected is not
 	page   int
 	pages  int
 
@@ -58,7 +60,7 @@ type stage struct {
 func newStage(w *Window) *stage {
 	s := &stage{
 		w: w, shares: map[signal.ID]*videoTile{}, faces: map[signal.ID]*videoTile{},
-		heard: map[signal.ID]time.Time{}, pages: 1,
+		heard: map[signal.ID]time.Time{}, lost: map[signal.ID]time.Time{}, pages: 1,
 	}
 	s.self = w.newTile(call.Self, media.Camera)
 	s.bar, s.banner, s.alone = newBar(s), newBanner(s), newAlone(w)
@@ -106,9 +108,13 @@ func (s *stage) collect(st call.State) bool {
 			sharing[p.ID] = true
 			changed = s.ensure(s.shares, p.ID, media.Screen) || changed
 		}
+		if !p.Camera {
+			s.faces[p.ID].shape = 0 // the next camera may be another
+		}
 		s.faces[p.ID].SetState(s.faceState(p))
 	}
 	changed = s.drop(s.faces, here) || changed
+	maps.DeleteFunc(s.lost, func(id signal.ID, _ time.Time) bool { return !here[id] })
 	changed = s.drop(s.shares, sharing) || changed
 	for id, t := range s.shares {
 		t.SetState(s.shareState(st, id))
@@ -163,15 +169,45 @@ func (s *stage) faceState(p call.Peer) widget.TileState {
 	if name == "" {
 		name = "Somebody"
 	}
+	status, note := s.standing(p)
 	t := widget.TileState{
-		Name: name, Label: name, Picture: p.Camera, Quality: p.Quality,
+		Name: name, Label: name, Picture: p.Camera, Quality: p.Quality, Status: status, Note: note,
 		Speaking: s.speaking(p.ID, p.Mic, p.Speaking),
-		Status:   peerStatus(p.Phase),
 	}
 	if !p.Mic {
 		t.Icon = "mic-off"
 	}
 	return t
+}
+
+// longLost is how long a connection may be lost before the tile says that it is not forgotten.
+const longLost = 10 * time.Second
+
+// standing says why a member's picture is not live: the connection is lost, or it stands still. It stays
+// said until the first picture after that.
+func (s *stage) standing(p call.Peer) (status, note string) {
+	now, face := s.w.now(), s.faces[p.ID]
+	since, lost := s.lost[p.ID]
+	switch {
+	case p.Phase != call.PeerConnecting && p.Phase != call.PeerConnected && !lost:
+		s.lost[p.ID], since, lost = now, now, true
+	case p.Phase == call.PeerConnected && lost && (!p.Camera || !face.showing() || face.pictured.After(since)):
+		delete(s.lost, p.ID)
+		lost = false
+	}
+	switch {
+	case p.Phase == call.PeerConnecting:
+		return "Connecting…", ""
+	case p.Phase == call.PeerFailed:
+		return "Can't connect to " + firstName(p.Name), "Trying again…"
+	case p.Phase == call.PeerConnected && p.Camera && face.frozen(now):
+		return "No picture from " + firstName(p.Name) + " at the moment", ""
+	case lost && p.Phase == call.PeerReconnecting && now.Sub(since) >= longLost:
+		return "Still trying to reach " + firstName(p.Name) + "…", ""
+	case lost:
+		return "Reconnecting…", ""
+	}
+	return "", ""
 }
 
 func peerStatus(p call.PeerPhase) string {
@@ -205,13 +241,16 @@ func (s *stage) selfState(st call.State) widget.TileState {
 }
 
 func (s *stage) shareState(st call.State, id signal.ID) widget.TileState {
-	label := ""
+	t := widget.TileState{Icon: "screen", Picture: true, Contain: true}
 	for _, p := range st.Peers {
 		if p.ID == id {
-			label = firstName(p.Name) + " is presenting"
+			t.Label = firstName(p.Name) + " is presenting"
+			if p.Phase != call.PeerConnected { // a screen may well stand still
+				t.Status, t.Note = s.standing(p)
+			}
 		}
 	}
-	return widget.TileState{Label: label, Icon: "screen", Picture: true, Contain: true}
+	return t
 }
 
 // overlaid says whether our own picture lies in the corner of another.
@@ -244,18 +283,15 @@ func (s *stage) speaking(id signal.ID, mic, flag bool) bool {
 
 func (s *stage) pulse(now time.Time) {
 	st := s.w.state
-	set := func(t *videoTile, on bool) {
-		if state := t.State(); state.Speaking != on {
-			state.Speaking = on
-			t.SetState(state)
-		}
-	}
 	for _, p := range st.Peers {
 		if t := s.faces[p.ID]; t != nil {
-			set(t, s.speaking(p.ID, p.Mic, p.Speaking))
+			t.SetState(s.faceState(p))
+		}
+		if t := s.shares[p.ID]; t != nil {
+			t.SetState(s.shareState(st, p.ID))
 		}
 	}
-	set(s.self, s.speaking(call.Self, st.Mic.On, false))
+	s.self.SetState(s.selfState(st))
 	s.bar.pulse(now)
 	s.alone.copy.pulse(now)
 	s.people.copy.pulse(now)

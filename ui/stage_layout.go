@@ -19,8 +19,9 @@ func (s *stage) place(size fyne.Size) {
 	if beside {
 		s.area.w -= panelWidth + widget.Space3
 	}
+	// What is said to us stands above the tiles, and covers none of their marks.
+	s.area = s.banner.place(s.own.place(s.area))
 	s.placeTiles()
-	s.banner.place(s.own.place(s.area))
 	s.bar.place(size)
 	panel := rect{size.Width - margin - panelWidth, margin, panelWidth, size.Height - widget.BarHeight - margin - widget.Space2}
 	if s.narrow {
@@ -49,10 +50,12 @@ func (s *stage) placeTiles() {
 		s.placeSharing(st, put)
 	case len(st.Peers) == 0:
 		rect{a.x, a.y, a.w, a.h}.place(s.alone.root, 0, 0)
-		put(s.self, selfView(rect{0, 0, a.w, a.h}))
+		put(s.self, selfView(rect{0, 0, a.w, a.h}, s.self.shape))
 	case s.overlaid(st):
-		put(s.faces[st.Peers[0].ID], rect{0, 0, a.w, a.h})
-		put(s.self, selfView(rect{0, 0, a.w, a.h}))
+		face := s.faces[st.Peers[0].ID]
+		one := single(face.shape, a.w, a.h)
+		put(face, one)
+		put(s.self, selfView(one, s.self.shape))
 	default:
 		s.placeGrid(st, put)
 	}
@@ -67,10 +70,15 @@ func (s *stage) placeGrid(st call.State, put func(*videoTile, rect)) {
 	s.page = min(s.page, s.pages-1)
 	from := s.page * (per - 1)
 	on := st.Peers[from:min(from+per-1, len(st.Peers))]
-	places := grid(len(on)+1, s.area.w, s.area.h)
-	if s.pages > 1 {
-		places = grid(per, s.area.w, s.area.h) // the last page keeps the size of the others
+	var shapes []float32
+	for _, p := range on {
+		shapes = append(shapes, s.faces[p.ID].shape)
 	}
+	shapes = append(shapes, s.self.shape)
+	for s.pages > 1 && len(shapes) < per {
+		shapes = append(shapes, usual) // the last page keeps the size of the others
+	}
+	places := grid(shapes, s.area.w, s.area.h)
 	for i, p := range on {
 		put(s.faces[p.ID], places[i])
 	}

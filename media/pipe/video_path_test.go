@@ -289,6 +289,35 @@ func TestViewTakesTheNewestAndKeepsWhatIsShown(t *testing.T) {
 	}
 }
 
+// TestViewShowsOddShapesWhole: what would lose more than an eighth of a face is not cut, also when the
+// camera is turned in the middle of a call.
+func TestViewShowsOddShapesWhole(t *testing.T) {
+	c := codec.New()
+	v := pipe.NewView(c, false)
+	v.Resize(320, 180, media.FitCover)
+	sender := pipe.NewVideoSender(c, v, quiet)
+	for _, s := range []struct {
+		w, h int
+		want image.Point
+	}{
+		{1280, 720, image.Pt(320, 180)},
+		{720, 1280, image.Pt(101, 180)},
+		{1000, 1000, image.Pt(180, 180)},
+		{640, 480, image.Pt(240, 180)},
+		{2560, 1080, image.Pt(320, 135)},
+		{1280, 800, image.Pt(320, 180)},
+		{360, 640, image.Pt(101, 180)},
+		{1280, 720, image.Pt(320, 180)},
+	} {
+		var p *media.Picture
+		src := oneShot{pattern{w: s.w, h: s.h}, 1, func() { p = v.Take() }}
+		_ = sender.Run(context.Background(), src)
+		if p == nil || p.Image.Rect.Size() != s.want || p.Source != image.Pt(s.w, s.h) {
+			t.Errorf("%dx%d in 320x180: %+v, want %v", s.w, s.h, p, s.want)
+		}
+	}
+}
+
 // oneShot emits one frame of a given shade and then has something done before it ends.
 type oneShot struct {
 	pattern

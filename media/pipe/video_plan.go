@@ -100,8 +100,12 @@ func choose(w, h, short int, limits VideoLimits, want VideoWant, now int) place 
 	bound := topRung(short)
 	p := place{half: want.HalfRate && limits.FrameRate > minHalvedRate, limit: Unlimited}
 	if want.Max.H > 0 {
-		// A tile is covered: the side that needs more pixels decides.
+		// The side that needs more pixels decides where the picture fills the tile, and the side
+		// that needs fewer where it is shown whole.
 		shown := max(want.Max.H, want.Max.W*h/w)
+		if !media.Fills(w, h, want.Max.W, want.Max.H) {
+			shown = min(want.Max.H, want.Max.W*h/w)
+		}
 		bound = min(bound, rungAbove(shown*short/h))
 	}
 	if limits.MaxHeight > 0 {

@@ -110,6 +110,22 @@ func TestPlan(t *testing.T) {
 			places: []place{at(1, false, CPULimit), at(0, false, Unlimited)}, rates: [3]int{350_000, 1_000_000, 0},
 		},
 		{
+			name: "upright in a wide tile: 405 by 720 pixels show", w: 720, h: 1280, wants: []VideoWant{{BitRate: 5_000_000, Max: big}},
+			places: []place{at(1, false, Unlimited)}, rates: [3]int{0, 1_000_000, 0},
+		},
+		{
+			name: "upright in an upright tile", w: 720, h: 1280, wants: []VideoWant{{BitRate: 5_000_000, Max: Size{720, 1280}}},
+			places: []place{at(2, false, Unlimited)}, rates: [3]int{0, 0, 2_500_000},
+		},
+		{
+			name: "wide in an upright tile: 624 by 351 pixels show", w: 1280, h: 720, wants: []VideoWant{{BitRate: 5_000_000, Max: Size{624, 1280}}},
+			places: []place{at(1, false, Unlimited)}, rates: [3]int{0, 1_000_000, 0},
+		},
+		{
+			name: "nearly a tile's shape: it is filled", w: 1280, h: 720, wants: []VideoWant{{BitRate: 5_000_000, Max: Size{800, 500}}},
+			places: []place{at(2, false, Unlimited)}, rates: [3]int{0, 0, 2_500_000},
+		},
+		{
 			name: "a small camera", w: 320, h: 240, wants: []VideoWant{{BitRate: 2_500_000, Max: big}},
 			places: []place{at(1, false, Unlimited)}, rates: [3]int{0, 1_000_000, 0},
 		},

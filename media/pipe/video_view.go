@@ -109,7 +109,7 @@ func (v *View) show(f *media.Frame, captured time.Time) error {
 		return nil
 	}
 	crop := f.Bounds()
-	if fit == media.FitCover {
+	if fit == media.FitCover && media.Fills(f.Width, f.Height, size.W, size.H) {
 		crop = media.Cover(f.Width, f.Height, size.W, size.H)
 	} else {
 		p := media.Contain(f.Width, f.Height, size.W, size.H)

@@ -13,9 +13,10 @@ type TileState struct {
 	Name     string // of the person, for the avatar
 	Label    string // on the chip; empty for no chip
 	Icon     string // before the label: mic-off, screen; empty for none
-	Status   string // what is wrong with the connection; empty when nothing is
+	Status   string // why the picture is not live, in the tile's middle; empty when it is
+	Note     string // a smaller line below the status
 	Picture  bool   // pictures come; while none came yet the avatar shows
-	Contain  bool   // show whole pictures, with bars: screens
+	Contain  bool   // show pictures of any shape whole, with bars: screens
 	Rim      bool   // stands on another tile: keep a rim of background around it
 	Speaking bool
 	Quality  int     // 1 to 4, 0 for not shown
@@ -31,9 +32,10 @@ type VideoTile struct {
 	rim    *Box
 	back   *Box
 	img    *canvas.Image
+	blur   *backdrop
 	avatar *Avatar
-	status *Label
-	alert  *Chip
+	status *Paragraph
+	note   *Paragraph
 	chip   *Chip
 	bars   *Bars
 	ring   *Ring
@@ -46,11 +48,13 @@ func NewVideoTile() *VideoTile {
 		rim:    NewBox(Background, None, RadiusTile+rim),
 		back:   NewBox(Surface2, None, RadiusTile),
 		img:    &canvas.Image{ScaleMode: canvas.ImageScaleFastest},
+		blur:   newBackdrop(),
 		avatar: NewAvatar("", 0),
-		status: NewLabel("", Caption, Text2).Align(fyne.TextAlignCenter),
-		alert:  NewChip(), chip: NewChip(), bars: NewBars(), ring: NewRing(RadiusTile),
+		status: NewParagraph("", BodyMedium, OnPicture, 2).Align(fyne.TextAlignCenter),
+		note:   NewParagraph("", Caption, Text2, 2).Align(fyne.TextAlignCenter),
+		chip:   NewChip(), bars: NewBars(), ring: NewRing(RadiusTile),
 	}
-	for _, o := range []fyne.CanvasObject{t.rim, t.img, t.status, t.alert, t.chip, t.bars, t.ring} {
+	for _, o := range []fyne.CanvasObject{t.rim, t.img, t.status, t.note, t.chip, t.bars, t.ring} {
 		o.Hide()
 	}
 	t.ExtendBaseWidget(t)
@@ -68,7 +72,10 @@ func (t *VideoTile) SetState(s TileState) {
 	old := t.state
 	t.state = s
 	if !s.Picture {
-		t.img.Image = nil // its memory belongs to the view
+		t.img.Image, t.blur.img.Image = nil, nil // its memory belongs to the view
+	}
+	if t.veiled() && (old.Status == "" || t.blur.img.Image == nil) {
+		t.paintBlur()
 	}
 	t.avatar.SetName(s.Name)
 	t.chip.Set(s.Label, s.Icon, chipInk(s.Icon))
@@ -88,7 +95,8 @@ func chipInk(icon string) fyne.ThemeColorName {
 }
 
 // SetPicture shows a picture of the tile's own pixel size, whose corners it rounds. The tile reads it
-// whenever the window is painted, until the next one is set.
+// whenever the window is painted, until the next one is set. While the state has a status, the picture
+// shows dark and soft: nobody is to take it for live.
 func (t *VideoTile) SetPicture(img *image.RGBA) {
 	if !t.state.Picture {
 		return
@@ -96,13 +104,57 @@ func (t *VideoTile) SetPicture(img *image.RGBA) {
 	before := t.img.Image
 	t.img.Image = img
 	t.img.FillMode, t.img.ScaleMode = t.fit(img)
-	if before == nil || t.state.Contain && before.Bounds() != img.Bounds() {
+	if before == nil || before.Bounds() != img.Bounds() {
 		t.arrange()
 	}
+	if t.veiled() || t.bordered() {
+		if t.blur.due() {
+			t.paintBlur()
+		}
+	} else {
+		t.blur.img.Image = nil
+	}
 	if shown := t.inner.size.Width; shown > 0 {
-		roundOff(img, float64(RadiusTile/shown*float32(img.Rect.Dx())))
+		roundOff(img, float64(t.cornerRadius()/shown*float32(img.Rect.Dx())))
 	}
 	t.img.Refresh()
+}
+
+// veiled says whether the picture is not live.
+func (t *VideoTile) veiled() bool { return t.img.Image != nil && t.state.Status != "" }
+
+// bordered says whether the picture is a face that does not fill the tile.
+func (t *VideoTile) bordered() bool {
+	if t.img.Image == nil || t.state.Contain {
+		return false
+	}
+	b, s := t.img.Image.Bounds(), t.Size()
+	across, along := float32(b.Dx())*s.Height, float32(b.Dy())*s.Width
+	// A view makes pictures that fill the tile or keep their own shape, of which more than this
+	// would be lost. Less is the rounding of a pixel, or a picture made for the tile's last size.
+	const most = 0.12
+	return min(across, along) < (1-most)*max(across, along)
+}
+
+// cornerRadius is that of the picture: inside of a border, it has square corners.
+func (t *VideoTile) cornerRadius() float32 {
+	if t.state.Contain {
+		return RadiusTile
+	}
+	return max(RadiusTile-max(t.inner.pos.X, t.inner.pos.Y), 0)
+}
+
+func (t *VideoTile) paintBlur() {
+	img, ok := t.img.Image.(*image.RGBA)
+	w, h := t.PixelSize()
+	if !ok || w < 1 || h < 1 {
+		return
+	}
+	light := around
+	if t.veiled() {
+		light = instead
+	}
+	t.blur.paint(img, w, h, float64(RadiusTile/t.Size().Width*float32(w)), light)
 }
 
 // fit copies a picture of our own size pixel for pixel, which is also what a painter
@@ -111,10 +163,11 @@ func (t *VideoTile) SetPicture(img *image.RGBA) {
 func (t *VideoTile) fit(img *image.RGBA) (canvas.ImageFill, canvas.ImageScale) {
 	w, h := t.PixelSize()
 	dx, dy := img.Rect.Dx()-w, img.Rect.Dy()-h
+	whole := t.state.Contain || t.bordered()
 	switch {
-	case dx == 0 && dy == 0, t.state.Contain && (dx == 0 || dy == 0):
+	case dx == 0 && dy == 0, whole && (dx == 0 && dy < 0 || dy == 0 && dx < 0):
 		return canvas.ImageFillStretch, canvas.ImageScalePixels
-	case t.state.Contain || dx*dx <= 4 && dy*dy <= 4:
+	case whole || dx*dx <= 4 && dy*dy <= 4:
 		return canvas.ImageFillStretch, canvas.ImageScaleFastest
 	}
 	return canvas.ImageFillCover, canvas.ImageScaleFastest
@@ -135,49 +188,85 @@ func (t *VideoTile) MinSize() fyne.Size { return fyne.NewSize(1, 1) }
 // arrange shows, hides and places the parts as state and size ask.
 func (t *VideoTile) arrange() {
 	s, size := t.state, t.Size()
-	picture := t.img.Image != nil
+	picture, veiled := t.img.Image != nil, t.veiled()
 	Show(t.rim, s.Rim)
 	Place(t.rim, -rim, -rim, size.Width+2*rim, size.Height+2*rim)
 	Show(t.back, !picture)
 	t.back.Resize(size)
 	t.inner = t.within(size)
-	Show(t.img, picture)
+	Show(t.img, picture && !veiled)
 	t.img.Move(t.inner.pos)
 	t.img.Resize(t.inner.size)
+	Show(t.blur.img, veiled || t.bordered())
+	t.blur.img.Move(fyne.Position{})
+	t.blur.img.Resize(size)
+	if s.Contain {
+		t.blur.img.Move(t.inner.pos)
+		t.blur.img.Resize(t.inner.size)
+	}
 	t.ring.Resize(size)
-
-	d := min(88, size.Height*0.38, size.Width*0.38)
-	Show(t.avatar, !picture && !s.Contain)
-	// In the middle of the tile, or of what the chip and others leave of a small one.
-	foot := max(s.Foot, chipHeight+2*Space2)
-	y := (size.Height - d) / 2
-	if y+d > size.Height-foot {
-		y = max((size.Height-foot-d)/2+Space1, Space1)
-	}
-	below := !picture && s.Status != "" && y+d+Space2+Caption.Line <= size.Height-foot
-	Place(t.avatar, (size.Width-d)/2, y, d, d)
-	line := y + d + Space2
-	instead := !picture && s.Status != "" && !below
-	if instead { // no room for both: what is wrong comes first
-		line = (size.Height - foot - Caption.Line) / 2
-		t.avatar.Hide()
-	}
-	t.status.SetText(s.Status)
-	Show(t.status, below || instead)
-	Place(t.status, Space2, line, size.Width-2*Space2, t.status.style.Line)
-
-	t.alert.Set(s.Status, "", OnPicture)
-	Show(t.alert, s.Status != "" && picture)
-	t.corner(t.alert, Space2)
+	t.arrangeMiddle(picture)
 	Show(t.bars, s.Quality > 0 && size.Width >= 120)
 	Place(t.bars, size.Width-32-Space2, Space2, 32, 24)
 	Show(t.chip, s.Label != "" && size.Width >= 48)
-	t.corner(t.chip, t.inner.size.Height-chipHeight-Space2)
+	t.placeChip()
+}
+
+// arrangeMiddle places the avatar and the status with its note below it in the middle of the tile, or
+// of what the chip and others leave of a small one. Where there is no room for all, the note goes
+// first, then the avatar: what is wrong comes before a face's stand-in.
+func (t *VideoTile) arrangeMiddle(picture bool) {
+	s, size := t.state, t.Size()
+	width := max(size.Width-2*Space2, 1)
+	ink := Text2
+	if picture {
+		ink = OnPicture
+	}
+	t.status.Set(s.Status, ink)
+	t.note.Set(s.Note, ink)
+	foot := max(s.Foot, chipHeight+2*Space2)
+	room := size.Height - foot
+	d := min(88, size.Height*0.38, size.Width*0.38)
+	avatar := !picture && !s.Contain
+	words, note := float32(0), float32(0)
+	if s.Status != "" {
+		words = t.status.HeightFor(width)
+	}
+	if s.Note != "" {
+		note = t.note.HeightFor(width) + Space1
+	}
+	if words > 0 && avatar && d+Space2+words > room-Space1 {
+		avatar = false
+	}
+	above := float32(0)
+	if avatar {
+		above = d
+		if words > 0 {
+			above += Space2
+		}
+	}
+	if above+words+note > room-Space1 {
+		note = 0
+	}
+	// The avatar keeps its place when a line comes or goes below it.
+	y := (size.Height - above - words - note) / 2
+	if avatar {
+		y = (size.Height - d) / 2
+	}
+	if y+above+words+note > room {
+		y = max((room-above-words-note)/2+Space1, Space1)
+	}
+	Show(t.avatar, avatar)
+	Place(t.avatar, (size.Width-d)/2, y, d, d)
+	Show(t.status, words > 0)
+	Place(t.status, Space2, y+above, width, max(words, 1))
+	Show(t.note, note > 0)
+	Place(t.note, Space2, y+above+words+Space1, width, max(note-Space1, 1))
 }
 
 // within is the part of the tile that the picture covers.
 func (t *VideoTile) within(size fyne.Size) place {
-	if !t.state.Contain || t.img.Image == nil || size.Width <= 0 || size.Height <= 0 {
+	if t.img.Image == nil || size.Width <= 0 || size.Height <= 0 || !t.state.Contain && !t.bordered() {
 		return place{size: size}
 	}
 	b := t.img.Image.Bounds()
@@ -193,24 +282,24 @@ type place struct {
 	size fyne.Size
 }
 
-// corner places a chip at the left edge, cut to the tile's width.
-func (t *VideoTile) corner(c *Chip, y float32) {
-	m := c.MinSize()
-	room := t.inner.size.Width - 2*Space2
-	if c == t.alert && t.bars.Visible() {
-		room -= 32 + Space2
+// placeChip puts the chip at the foot, cut to the tile's width: of a screen, on the picture; of a face,
+// in the tile's corner, whatever the picture's shape.
+func (t *VideoTile) placeChip() {
+	m, on := t.chip.MinSize(), t.inner
+	if !t.state.Contain {
+		on = place{size: t.Size()}
 	}
-	Place(c, t.inner.pos.X+Space2, t.inner.pos.Y+y, min(m.Width, room), m.Height)
+	Place(t.chip, on.pos.X+Space2, on.pos.Y+on.size.Height-chipHeight-Space2, min(m.Width, on.size.Width-2*Space2), m.Height)
 }
 
 // CreateRenderer is for Fyne.
 func (t *VideoTile) CreateRenderer() fyne.WidgetRenderer {
 	return &renderer{
-		objects: []fyne.CanvasObject{t.rim, t.back, t.img, t.avatar, t.status, t.ring, t.bars, t.alert, t.chip},
+		objects: []fyne.CanvasObject{t.rim, t.back, t.blur.img, t.img, t.avatar, t.status, t.note, t.ring, t.bars, t.chip},
 		layout:  func(fyne.Size) { t.arrange() },
 		refresh: func() {
 			t.arrange()
-			refreshAll([]fyne.CanvasObject{t.rim, t.back, t.avatar, t.status, t.ring, t.bars, t.alert, t.chip})
+			refreshAll([]fyne.CanvasObject{t.rim, t.back, t.avatar, t.status, t.note, t.ring, t.bars, t.chip})
 			if t.img.Image != nil {
 				t.img.Refresh()
 			}
