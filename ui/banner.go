@@ -77,6 +77,9 @@ func trouble(st call.State) (string, bannerSource) {
 			return d.Problem, fromDevice
 		}
 	}
+	if silent(st.Mic) {
+		return silencedLine, fromDevice
+	}
 	return st.Busy, fromDevice
 }
 

@@ -103,6 +103,11 @@ func (b *bar) objects() []fyne.CanvasObject {
 func (b *bar) update(st call.State) {
 	b.code.SetText(st.Code)
 	setSwitch(b.mic, media.Microphone, st.Mic.On, widget.Plain, widget.Danger)
+	b.mic.SetInk("")
+	if silent(st.Mic) {
+		b.mic.SetInk(widget.Warning)
+		b.mic.Set("Your system has muted this microphone", "mic-off", widget.Plain)
+	}
 	setSwitch(b.camera, media.Camera, st.Camera.On, widget.Plain, widget.Danger)
 	switch {
 	case st.Screen.On:

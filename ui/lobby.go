@@ -135,6 +135,12 @@ func (l *lobby) shownName(s call.State) string {
 	return s.Name
 }
 
+// silencedLine is said of a microphone that is on here and muted by the system.
+const silencedLine = "Your system has muted this microphone. Unmute it in the sound settings."
+
+// silent says whether nobody can hear a microphone that is on.
+func silent(mic call.Local) bool { return mic.On && mic.Live && (mic.Device.Muted || mic.Silenced) }
+
 // playSound is what the speaker's card offers.
 const playSound = "Play a sound"
 
@@ -151,15 +157,18 @@ func (l *lobby) setCard(i int, kind media.Kind, d call.Local) {
 		title = "No " + kind.String()
 	}
 	note := d.Info
+	problem := d.Problem != ""
 	switch {
-	case d.Problem != "":
+	case problem:
 		note = d.Problem
+	case silent(d):
+		note, problem = silencedLine, true
 	case off:
 		note = "Off"
 	case kind != media.Camera:
 		note = "" // the meter or the test sound says more
 	}
-	l.cards[i].Set(title, note, d.Problem != "")
+	l.cards[i].Set(title, note, problem)
 }
 
 func (l *lobby) setWho(s call.State) {

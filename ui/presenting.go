@@ -50,6 +50,8 @@ func presentingText(l call.Local) string {
 	switch {
 	case !l.Live || l.Device.Name == "":
 		return "Starting to share…"
+	case l.Hidden:
+		return fmt.Sprintf("“%s” is minimised. Others see its last picture.", l.Device.Name)
 	case l.Sound:
 		text += " and what this machine plays"
 	}

@@ -96,6 +96,13 @@ var states = []struct {
 		}
 		w.now = func() time.Time { return clock.Add(stillAfter + time.Second) }
 	}, nil},
+	{"lobby-silenced", func() call.State { s := base(call.Lobby); s.Mic.Silenced = true; return s }, nil, nil},
+	{"stage-silenced", func() call.State { s := with(base(call.Live), 3); s.Mic.Silenced = true; return s }, nil, nil},
+	{"stage-sharing-minimised", func() call.State {
+		s := with(base(call.Live), 3)
+		s.Screen = call.Local{On: true, Live: true, Hidden: true, Device: media.Device{Name: "Roadmap, winter — Editor"}}
+		return s
+	}, nil, nil},
 	{"stage-upright", shapes(image.Pt(720, 1280)), nil, nil},
 	{"stage-upright-two", shapes(image.Pt(720, 1280), image.Pt(720, 1280)), nil, nil},
 	{"stage-shapes", shapes(image.Pt(720, 1280), image.Pt(1000, 1000), image.Pt(640, 480), image.Pt(2560, 1080)), nil, nil},

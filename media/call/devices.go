@@ -64,7 +64,7 @@ func (m model) settle() (model, []effect) {
 			slot.open, slot.fallback, slot.failed = false, false, false
 			slot.generation++
 			effects = append(effects, closeDevice{k})
-			l.Live, l.Hidden, l.Info, l.Problem = false, false, "", ""
+			l.Live, l.Hidden, l.Silenced, l.Info, l.Problem = false, false, false, "", ""
 		}
 	}
 	m.foresee()
@@ -126,7 +126,7 @@ func (m model) reopen(k media.Kind) (model, []effect) {
 		slot.open, slot.failed = false, false
 		slot.generation++
 		l := m.local(k)
-		l.Live, l.Hidden, l.Info = false, false, ""
+		l.Live, l.Hidden, l.Silenced, l.Info = false, false, false, ""
 		effects = append(effects, closeDevice{k})
 	}
 	m, more := m.settle()
@@ -162,7 +162,7 @@ func (m model) deviceFailed(ev deviceFailed) (model, []effect) {
 		return m, nil
 	}
 	l := m.local(ev.kind)
-	l.Live, l.Hidden, l.Info = false, false, ""
+	l.Live, l.Hidden, l.Silenced, l.Info = false, false, false, ""
 	l.Problem = deviceProblem(ev.kind, ev.err)
 	slot.open = false
 	if ev.kind == media.Screen {

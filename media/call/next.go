@@ -15,7 +15,7 @@ import (
 //	the user          Command
 //	the rendezvous    prepared, roomChanged, signalled
 //	a peer            peerChanged, observed
-//	a device          devicesListed, deviceOpened, deviceFailed, soundFailed, screenHidden, browsed, chimed
+//	a device          devicesListed, deviceOpened, deviceFailed, soundFailed, screenHidden, browsed, chimed, silenced
 //	the clock         nudge, overdue, reopen, browseAgain
 //	this machine      strain
 type event interface{}
@@ -226,6 +226,8 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		if m.devices[media.Screen].generation == ev.generation {
 			m.Screen.Hidden = ev.hidden
 		}
+	case silenced:
+		return m.silenced(ev)
 	case chimed:
 		return m.chimed()
 	case browsed:

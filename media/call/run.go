@@ -42,7 +42,21 @@ func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 		x.generated.Store(src.Info().Device.ID == media.SpecTone)
 		x.processor.Reset()
 		defer x.audio.Stopped()
-		return src.Run(ctx, x.audio.Write)
+		// A tone and a file may well have nothing in them.
+		if id := src.Info().Device.ID; id == media.SpecTone || isFile(id) {
+			return src.Run(ctx, x.audio.Write)
+		}
+		ctx, stop := context.WithCancel(ctx)
+		watched := make(chan struct{})
+		x.group.Go(func() error {
+			defer close(watched)
+			x.watchSilence(ctx, e.generation)
+			return nil
+		})
+		err = src.Run(ctx, x.audio.Write)
+		stop()
+		<-watched
+		return err
 	}
 	if e.spec == media.SpecOff {
 		drain(ctx, x.mixer.Fill)

@@ -69,16 +69,17 @@ type State struct {
 
 // Local is one of our own devices.
 type Local struct {
-	On      bool                // the user wants it on
-	Live    bool                // it delivers
-	Choice  string              // a device ID or spec, as chosen
-	Device  media.Device        // what Choice came to; of a microphone, Muted follows the system
-	Hidden  bool                // of a screen: the window is minimised, and others see its last picture
-	Info    string              // "1280×720 · 30 fps"
-	Problem string              // one line for a person; empty when all is well
-	Sound   bool                // of a screen: what the machine plays is shared with it
-	Capture media.ScreenOptions // of a screen
-	Testing bool                // of the speaker: the test sound plays
+	On       bool                // the user wants it on
+	Live     bool                // it delivers
+	Choice   string              // a device ID or spec, as chosen
+	Device   media.Device        // what Choice came to; of a microphone, Muted follows the system
+	Hidden   bool                // of a screen: the window is minimised, and others see its last picture
+	Info     string              // "1280×720 · 30 fps"
+	Problem  string              // one line for a person; empty when all is well
+	Sound    bool                // of a screen: what the machine plays is shared with it
+	Capture  media.ScreenOptions // of a screen
+	Silenced bool                // of the microphone: it has brought nothing at all since it was opened
+	Testing  bool                // of the speaker: the test sound plays
 }
 
 // PeerPhase is how a connection to another member stands.

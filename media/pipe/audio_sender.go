@@ -52,6 +52,7 @@ type AudioSender struct {
 	muted    atomic.Bool
 	failed   atomic.Uint64
 	meter    voiceMeter
+	nothing  atomic.Int64 // blocks since the last with anything in it
 
 	subMu       sync.Mutex
 	subscribers atomic.Pointer[[]*audioSubscriber] // copied on change
@@ -135,6 +136,11 @@ func (s *AudioSender) Configure(c media.AudioConfig) {
 // Level is what the microphone hears, muted or not, in dBFS.
 func (s *AudioSender) Level() float64 { return s.meter.level() }
 
+// Nothing is for how long the microphone has brought exact zeros only: not even noise.
+func (s *AudioSender) Nothing() time.Duration {
+	return time.Duration(s.nothing.Load()) * media.BlockDuration
+}
+
 // Speaking says whether somebody speaks into the microphone, muted or not.
 func (s *AudioSender) Speaking() bool { return s.meter.speaking() }
 
@@ -149,6 +155,8 @@ func (s *AudioSender) Stopped() {
 	s.pause()
 	s.announceSilence()
 	s.meter.stop()
+	s.zeros = 0
+	s.nothing.Store(0)
 	s.gain, s.fading = 0, false
 }
 
@@ -202,7 +210,7 @@ func (s *AudioSender) pause() {
 func (s *AudioSender) writeBlock() {
 	level := media.Level(s.block.PCM) // as it came: what is processed is never quite silent
 	gain := float32(1)
-	if s.muted.Load() || s.dead(level) {
+	if dead := s.dead(level); dead || s.muted.Load() {
 		gain = 0
 	}
 	s.process(level, gain > 0 || s.gain > 0)
@@ -240,9 +248,11 @@ func (s *AudioSender) dead(level float64) bool {
 			s.gain = 1 // it comes out of nothing: there is nothing to be faded
 		}
 		s.zeros = 0
+		s.nothing.Store(0)
 		return false
 	}
 	s.zeros++
+	s.nothing.Store(int64(s.zeros))
 	return s.zeros > deadBlocks
 }
 

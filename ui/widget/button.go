@@ -258,4 +258,9 @@ func (b *Button) SetIcon(icon string) {
 }
 
 // SetInk gives a button without a ground of its own another colour than the text's.
-func (b *RoundButton) SetInk(ink fyne.ThemeColorName) { b.ink = ink }
+func (b *RoundButton) SetInk(ink fyne.ThemeColorName) {
+	if b.ink != ink {
+		b.ink = ink
+		b.Refresh()
+	}
+}
