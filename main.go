@@ -134,8 +134,10 @@ func (p *program) window() error {
 
 	var w *ui.Window
 	announce := p.announcer()
+	awake := desktop.NewAwake(p.log)
 	cfg.Changed = func(s call.State) {
 		announce(s)
+		awake.Set(s.Phase.Inside())
 		w.Show(s)
 	}
 	c, err := call.New(cfg)
@@ -149,6 +151,7 @@ func (p *program) window() error {
 	defer cancel()
 	p.group.Go(func() error { return c.Run(ctx) })
 	p.group.Go(func() error { w.Run(ctx); return nil })
+	p.group.Go(func() error { awake.Run(ctx); return nil })
 	p.group.Go(func() error { return p.writeStats(ctx, c) })
 	p.group.Go(func() error {
 		// Whatever ends the program ends the window, and the other way round.

@@ -300,9 +300,7 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 }
 
 // inside says whether the user is in a meeting, past the lobby.
-func (m model) inside() bool {
-	return m.Phase == Joining || m.Phase == Waiting || m.Phase == Live || m.Phase == Reconnecting
-}
+func (m model) inside() bool { return m.Phase.Inside() }
 
 // open goes to the lobby of a meeting, or straight in, leaving any other meeting first.
 func (m model) open(link *signal.Link, join bool, now time.Time) (model, []effect) {

@@ -533,3 +533,14 @@ func TestSoundIsSetAtOnce(t *testing.T) {
 		t.Errorf("a voice: %+v, %+v", p, c)
 	}
 }
+
+// TestInside: the phases in which the screen stays on, and a meeting is to be left.
+func TestInside(t *testing.T) {
+	for p, want := range map[Phase]bool{
+		Idle: false, Lobby: false, Joining: true, Waiting: true, Live: true, Reconnecting: true, Ended: false,
+	} {
+		if p.Inside() != want {
+			t.Errorf("%v: %v", p, p.Inside())
+		}
+	}
+}

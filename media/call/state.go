@@ -28,6 +28,11 @@ func (p Phase) String() string {
 	return [...]string{"idle", "lobby", "joining", "waiting", "live", "reconnecting", "ended"}[p]
 }
 
+// Inside says whether the user is in a meeting, past the lobby.
+func (p Phase) Inside() bool {
+	return p == Joining || p == Waiting || p == Live || p == Reconnecting
+}
+
 // Reason is why a call ended.
 type Reason uint8
 
