@@ -54,7 +54,7 @@ func (f *Failure) Error() string {
 	case NoSuchHost:
 		return fmt.Sprintf("nobody knows a server named %s", f.Host)
 	case NobodyListens:
-		return fmt.Sprintf("nothing answers at %s: whoever hosts the meeting may have left; trying again", f.Host)
+		return fmt.Sprintf("no connection to the server at %s: nothing listens there; trying again", f.Host)
 	case Silent:
 		return fmt.Sprintf("the server at %s did not answer", f.Host)
 	case SignIn:
