@@ -227,11 +227,17 @@ func TestE2EServerUnreachable(t *testing.T) {
 // rendezvous, and neither hangs nor hammers it.
 func TestE2EServerOfAnotherKind(t *testing.T) {
 	harness.EndToEnd(t)
-	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	portal := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("<html>welcome</html>"))
 	}))
+	defer portal.Close()
+	p := harness.StartParley(t, "Eve", nil, "bot", "--leave-after", "3s", portal.URL+"/#7k3m-q9xt-2w8p")
+	if s, status := p.Errors, p.Status(); status != 0 || !strings.Contains(s(), "sign in first") {
+		t.Errorf("a captive portal: exit status %d, standard error %q", status, s())
+	}
+	site := httptest.NewServer(http.NotFoundHandler())
 	defer site.Close()
-	p := harness.StartParley(t, "Ada", nil, "bot", site.URL+"/#7k3m-q9xt-2w8p")
+	p = harness.StartParley(t, "Ada", nil, "bot", site.URL+"/#7k3m-q9xt-2w8p")
 	if p.Status() != 1 {
 		t.Errorf("exit status %d, want 1", p.Status())
 	}
