@@ -47,12 +47,19 @@ func (f Leave) wire() wire { return wire{T: "leave"} }
 func (f Error) wire() wire { return wire{T: "error", Code: f.Code, Text: f.Text} }
 
 // Encode writes a frame as the text of one WebSocket message.
-func Encode(f Frame) []byte {
-	b, err := json.Marshal(f.wire())
+func Encode(f Frame) []byte { return Append(nil, f) }
+
+// Append appends the text of a frame to b.
+func Append(b []byte, f Frame) []byte {
+	b, ok := appendFast(b, f)
+	if ok {
+		return b
+	}
+	text, err := json.Marshal(f.wire())
 	if err != nil {
 		panic(fmt.Sprintf("encode a frame: %v", err)) // wire has no value that JSON cannot write
 	}
-	return b
+	return append(b, text...)
 }
 
 // Decode reads the text of one WebSocket message. Fields that it does not know are ignored, so
@@ -61,6 +68,9 @@ func Encode(f Frame) []byte {
 func Decode(text []byte) (Frame, error) {
 	if len(text) > MaxFrame {
 		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(text))
+	}
+	if f, ok := decodeFast(text); ok {
+		return checked(f, f.wire())
 	}
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("%w: not UTF-8", ErrInvalid)
@@ -73,6 +83,11 @@ func Decode(text []byte) (Frame, error) {
 	if err != nil {
 		return nil, err
 	}
+	return checked(f, w)
+}
+
+// checked refuses a frame that breaks the limits of its kind.
+func checked(f Frame, w wire) (Frame, error) {
 	if field := w.broken(f); field != "" {
 		return nil, fmt.Errorf("%w: field %q of a %s", ErrInvalid, field, w.T)
 	}

@@ -42,6 +42,9 @@ func isText(s string, n int) bool {
 			return false
 		}
 	}
+	if n%3 == 0 {
+		return true // no bits are left over that could be other than zero
+	}
 	_, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	return err == nil
 }
