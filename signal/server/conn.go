@@ -1,9 +1,14 @@
 package server
 
 import (
-	"context"
+	"bytes"
+	"encoding/binary"
 	"errors"
+	"io"
 	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -29,32 +34,38 @@ var texts = map[signal.ErrorCode]string{
 
 func refusal(code signal.ErrorCode) signal.Error { return signal.Error{Code: code, Text: texts[code]} }
 
-// conn is one WebSocket. Its goroutines are one that reads and one that writes.
+// conn is one WebSocket. It has one goroutine that reads, and another only while there is something
+// to write: most connections are silent most of the time, and a stack for each would be most of
+// what they cost.
 type conn struct {
-	ws    *websocket.Conn
-	visit *visit
-	wake  chan struct{} // holds 1: there may be something to write
+	ws      *websocket.Conn
+	visit   *visit
+	writers sync.WaitGroup
+	wrote   atomic.Int64 // when something was written last, Unix ns
 
 	// What follows belongs to the session's lock.
+	writing  bool   // a writer runs, or has run for the last time
 	cursor   uint64 // the last number written
 	acked    uint64 // the last send acknowledged
 	pong     bool   // the client waits for one
+	ping     bool   // the client is to be asked for a sign of life
 	farewell signal.ErrorCode
 }
 
-func (c *conn) nudge() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
+// nudge has a writer look for something to write. The session's lock is held.
+func (c *conn) nudge(s *session) {
+	if !c.writing {
+		c.writing = true
+		c.writers.Go(func() { c.write(s) })
 	}
 }
 
-// dismiss makes the writer say why it is over and end. The session's lock is held.
-func (c *conn) dismiss(code signal.ErrorCode) {
+// dismiss makes a writer say why it is over and close the connection. The session's lock is held.
+func (c *conn) dismiss(s *session, code signal.ErrorCode) {
 	if c.farewell == "" {
 		c.farewell = code
 	}
-	c.nudge()
+	c.nudge(s)
 }
 
 // serveSocket makes a WebSocket of a request.
@@ -72,36 +83,32 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		s.exit(nil, v)
 		return
 	}
-	// In a goroutine of its own, so that the handler's returns: net/http would keep its buffers and
-	// the request for as long as the handler runs, 10 KB a connection. Run waits for it.
-	go s.serve(ws, v)
-}
-
-// serve is the life of one WebSocket.
-func (s *Server) serve(ws *websocket.Conn, v *visit) {
-	defer s.exit(ws, v)
-	defer ws.Close()
-	s.mu.Lock()
-	s.conns[ws] = struct{}{}
-	s.mu.Unlock()
+	c := &conn{ws: ws, visit: v}
+	s.track(c, nil)
 	ws.SetReadLimit(2 * signal.MaxFrame) // what is a little too long is refused in words
-	c := &conn{ws: ws, visit: v, wake: make(chan struct{}, 1)}
 	sess, err := s.admit(c)
 	if err != nil {
 		s.refuse(c, err)
+		_ = ws.Close()
+		s.exit(c, v)
 		return
 	}
-	ctx, over := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer over()
-		c.write(ctx, sess)
-	}()
-	err = s.read(ctx, c, sess)
-	s.node.part(sess, c, err)
-	over()
-	<-done
+	s.track(c, sess)
+	// In a goroutine of its own, so that the handler's returns: net/http would keep its buffers and
+	// the request for as long as the handler runs, 10 KB a connection. And joining has needed more
+	// stack than reading will. Run waits for it.
+	go s.serve(c, sess)
+}
+
+// serve is the life of a WebSocket whose member has joined.
+func (s *Server) serve(c *conn, sess *session) {
+	defer s.exit(c, c.visit)
+	defer c.ws.Close()
+	s.node.part(sess, c, s.read(c, sess))
+	if !sess.hasFarewell(c) {
+		_ = c.ws.Close() // or a writer would wait for a socket that nobody reads
+	}
+	c.writers.Wait()
 }
 
 // admit reads the join and answers it.
@@ -127,7 +134,7 @@ func (s *Server) admit(c *conn) (*session, error) {
 	}
 	c.visit.joined()
 	s.metrics.join.Observe(time.Since(began).Seconds())
-	if err := c.writeText(signal.Encode(welcome)); err != nil {
+	if err := c.writeText(welcome); err != nil {
 		s.node.part(sess, c, err)
 		return nil, err
 	}
@@ -146,12 +153,12 @@ func (s *Server) refuse(c *conn, err error) {
 		return
 	}
 	s.metrics.refused.WithLabelValues(string(why.Code)).Inc()
-	_ = c.writeText(signal.Encode(why))
+	_ = c.writeText(why)
 	c.closeSoftly()
 }
 
 // read serves what the member says until the connection is over, and returns why.
-func (s *Server) read(ctx context.Context, c *conn, sess *session) error {
+func (s *Server) read(c *conn, sess *session) error {
 	frames := rate.NewLimiter(frameRate, 2*frameRate)
 	for {
 		f, err := c.readFrame(signal.Silence)
@@ -160,7 +167,7 @@ func (s *Server) read(ctx context.Context, c *conn, sess *session) error {
 		}
 		if send, ok := f.(signal.Send); ok {
 			// Too fast a sender is not answered with an error: it is read more slowly, down to TCP.
-			if err := s.node.pace(ctx, sess, len(send.Body)); err != nil {
+			if err := s.node.pace(s.closing, sess, len(send.Body)); err != nil {
 				return err
 			}
 			if err := s.node.relay(sess, c, send); err != nil {
@@ -168,17 +175,14 @@ func (s *Server) read(ctx context.Context, c *conn, sess *session) error {
 			}
 			continue
 		}
-		if err := frames.Wait(ctx); err != nil {
+		if err := frames.Wait(s.closing); err != nil {
 			return err
 		}
 		switch f := f.(type) {
 		case signal.Ack:
 			err = sess.acknowledge(c, f.N)
 		case signal.Ping:
-			sess.mu.Lock()
-			c.pong = true
-			c.nudge()
-			sess.mu.Unlock()
+			sess.ask(c, &c.pong)
 		case signal.Pong:
 		case signal.Leave:
 			return errLeft
@@ -193,48 +197,78 @@ func (s *Server) read(ctx context.Context, c *conn, sess *session) error {
 
 var errLeft = errors.New("the member has left")
 
-// write sends what is due until the connection is over, and closes it.
-func (c *conn) write(ctx context.Context, sess *session) {
-	defer c.ws.Close()
-	ping := time.NewTicker(signal.Heartbeat)
-	defer ping.Stop()
+// buffers are for frames on their way out and in; a connection that is silent holds none.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxPooled keeps buffers of rare, long frames out of the pool, in bytes.
+const maxPooled = 16 << 10
+
+func release(b *[]byte) {
+	if cap(*b) <= maxPooled {
+		*b = (*b)[:0]
+		buffers.Put(b)
+	}
+}
+
+// write sends what is due until nothing is. It closes the connection after a farewell, and when
+// the client takes nothing.
+func (c *conn) write(s *session) {
+	b := buffers.Get().(*[]byte)
+	defer release(b)
 	for {
-		frames, last := sess.due(c)
-		for _, text := range frames {
-			if err := c.writeText(text); err != nil {
+		var last bool
+		*b, last = s.due(c, (*b)[:0])
+		if len(*b) > 0 {
+			if err := c.send(*b); err != nil {
+				_ = c.ws.Close() // the reader learns of it, and no writer follows: writing stays set
 				return
 			}
 		}
 		if last {
 			c.closeSoftly()
+			_ = c.ws.Close()
 			return
 		}
-		if len(frames) > 0 {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			// The reader is done, but a last word may have been left for the writer meanwhile.
-			if frames, last := sess.due(c); last {
-				for _, text := range frames {
-					_ = c.writeText(text)
-				}
-				c.closeSoftly()
-			}
+		if len(*b) == 0 {
 			return
-		case <-c.wake:
-		case <-ping.C:
-			if err := c.writeText(signal.Encode(signal.Ping{})); err != nil {
-				return
-			}
 		}
 	}
 }
 
-func (c *conn) writeText(text []byte) error {
-	_ = c.ws.SetWriteDeadline(time.Now().Add(writeTimeout))
-	return c.ws.WriteMessage(websocket.TextMessage, text)
+// send writes whole WebSocket frames. They go to the socket directly, several in one system call,
+// where gorilla/websocket makes one for each; it writes its own frames whole, too, so that none is
+// torn.
+func (c *conn) send(frames []byte) error {
+	now := time.Now()
+	c.wrote.Store(now.UnixNano())
+	socket := c.ws.NetConn()
+	if err := socket.SetWriteDeadline(now.Add(writeTimeout)); err != nil {
+		return err
+	}
+	_, err := socket.Write(frames)
+	return err
 }
+
+// textHeader appends the header of a text frame, final and not masked (RFC 6455, section 5.2).
+func textHeader(b []byte, size int) []byte {
+	const finalText = 0x80 | websocket.TextMessage
+	switch {
+	case size < 126:
+		return append(b, finalText, byte(size))
+	case size < 1<<16:
+		return binary.BigEndian.AppendUint16(append(b, finalText, 126), uint16(size))
+	}
+	return binary.BigEndian.AppendUint64(append(b, finalText, 127), uint64(size))
+}
+
+// appendText appends a frame of the protocol as a WebSocket frame.
+func appendText(b []byte, f signal.Frame) []byte {
+	var space [128]byte // of acknowledgements and signs of life
+	text := signal.Append(space[:0], f)
+	return append(textHeader(b, len(text)), text...)
+}
+
+func (c *conn) writeText(f signal.Frame) error { return c.send(appendText(nil, f)) }
 
 // closeSoftly says goodbye in WebSocket's own words before the socket is closed.
 func (c *conn) closeSoftly() {
@@ -242,17 +276,37 @@ func (c *conn) closeSoftly() {
 		websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
 }
 
+// readFrame waits for a frame. Only what has begun to arrive holds a buffer.
 func (c *conn) readFrame(silence time.Duration) (signal.Frame, error) {
 	_ = c.ws.SetReadDeadline(time.Now().Add(silence))
-	kind, text, err := c.ws.ReadMessage()
-	if err != nil {
-		if errors.Is(err, websocket.ErrReadLimit) {
-			return nil, signal.ErrTooLarge
-		}
-		return nil, err
-	}
-	if kind != websocket.TextMessage {
+	kind, r, err := c.ws.NextReader()
+	if err == nil && kind != websocket.TextMessage {
 		return nil, signal.ErrInvalid
 	}
-	return signal.Decode(text)
+	b := buffers.Get().(*[]byte)
+	defer release(b)
+	if err == nil {
+		*b, err = appendAll(*b, r)
+	}
+	switch {
+	case errors.Is(err, websocket.ErrReadLimit):
+		return nil, signal.ErrTooLarge
+	case err != nil:
+		return nil, err
+	}
+	return signal.Decode(*b)
+}
+
+// appendAll is io.ReadAll into a buffer that is there.
+func appendAll(b []byte, r io.Reader) ([]byte, error) {
+	for {
+		b = slices.Grow(b, bytes.MinRead)
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if errors.Is(err, io.EOF) {
+			return b, nil
+		} else if err != nil {
+			return b, err
+		}
+	}
 }

@@ -28,6 +28,7 @@ const (
 	frameRate          = 2000    // other frames a second
 	joinTimeout        = 5 * time.Second
 	writeTimeout       = 10 * time.Second
+	pingInterval       = time.Second     // how often silent connections are looked for
 	farewellTimeout    = 2 * time.Second // for the last frames of all connections
 	handOverTimeout    = 3 * time.Second // for members to move to other nodes when this one stops
 )
@@ -56,9 +57,12 @@ type Server struct {
 	mu      sync.Mutex
 	started bool
 	open    bool // takes connections
-	conns   map[*websocket.Conn]struct{}
-	busy    sync.WaitGroup // one for each connection
+	conns   map[*conn]*session // nil while it joins
+	busy    sync.WaitGroup     // one for each connection
 	ready   chan struct{}
+
+	closing context.Context // ends when no member is served any more
+	close   context.CancelFunc
 }
 
 // New makes a node. It starts nothing and reaches nothing.
@@ -82,7 +86,7 @@ func New(cfg Config) (*Server, error) {
 		cfg.Burst = defaultBurst
 	}
 	s := &Server{
-		cfg: cfg, log: cfg.Log, conns: map[*websocket.Conn]struct{}{}, ready: make(chan struct{}),
+		cfg: cfg, log: cfg.Log, conns: map[*conn]*session{}, ready: make(chan struct{}),
 		upgrader: websocket.Upgrader{
 			Subprotocols:     []string{signal.Subprotocol},
 			HandshakeTimeout: joinTimeout,
@@ -91,6 +95,7 @@ func New(cfg Config) (*Server, error) {
 			WriteBufferPool:  &sync.Pool{}, // a connection that is silent holds none
 		},
 	}
+	s.closing, s.close = context.WithCancel(context.Background())
 	s.metrics = newMetrics()
 	s.node = newNode(cfg.Log, s.metrics, newLedger(cfg.PerAddress, cfg.MaxConnections))
 	s.mux = http.NewServeMux()
@@ -124,6 +129,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.New("run the rendezvous: it has run already")
 	}
 	if err := s.node.start(ctx, s.cfg.NATS); err != nil {
+		s.close()
 		return err
 	}
 	s.mu.Lock()
@@ -131,7 +137,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	close(s.ready)
 	s.log.Info("rendezvous ready", "node", s.node.name, "nats", s.cfg.NATS != "")
-	<-ctx.Done()
+	s.keepAlive(ctx)
 	s.shutDown()
 	return nil
 }
@@ -143,11 +149,12 @@ func (s *Server) shutDown() {
 	s.mu.Unlock()
 	s.log.Info("rendezvous stops", "members", s.node.members())
 	s.node.dismiss()
+	s.close()
 	hard := time.AfterFunc(farewellTimeout, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		for ws := range s.conns {
-			_ = ws.Close()
+		for c := range s.conns {
+			_ = c.ws.Close()
 		}
 	})
 	s.busy.Wait()
@@ -170,13 +177,54 @@ func (s *Server) enter(r *http.Request) (v *visit, refusal string) {
 	return v, ""
 }
 
-func (s *Server) exit(ws *websocket.Conn, v *visit) {
+// exit counts a connection out; c is nil when it did not become one.
+func (s *Server) exit(c *conn, v *visit) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.conns, ws)
+	delete(s.conns, c)
 	v.gone()
 	s.metrics.open.Add(-1)
 	s.busy.Done()
+}
+
+// track notes a connection, and which session it is for once that is known.
+func (s *Server) track(c *conn, sess *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conns[c] = sess
+}
+
+// keepAlive asks every connection for a sign of life to which nothing has been written for a
+// heartbeat, until ctx ends. One goroutine does so for all of them: a timer for each would cost
+// more than it is worth.
+func (s *Server) keepAlive(ctx context.Context) {
+	tick := time.NewTicker(pingInterval)
+	defer tick.Stop()
+	type idle struct {
+		conn *conn
+		sess *session
+	}
+	var silent []idle
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			since := now.Add(pingInterval - signal.Heartbeat).UnixNano()
+			s.mu.Lock()
+			for c, sess := range s.conns {
+				if sess != nil && c.wrote.Load() < since {
+					silent = append(silent, idle{c, sess})
+				}
+			}
+			s.mu.Unlock()
+			for _, i := range silent {
+				i.sess.ask(i.conn, &i.conn.ping)
+			}
+			clear(silent)
+			silent = silent[:0]
+		}
+	}
 }
 
 // serveHealth answers 200 when members can be served, 503 otherwise.

@@ -50,10 +50,13 @@ func newEvent(k kind, id signal.ID, f signal.Frame) event {
 	return event{kind: k, id: id, tail: text[len(heads[k])+1:]}
 }
 
-// frame appends the event's frame with its number.
+// frame appends the event's frame with its number, as a WebSocket frame.
 func (e event) frame(b []byte, n uint64) []byte {
-	b = append(b, heads[e.kind]...)
-	b = strconv.AppendUint(b, n, 10)
+	var space [20]byte // of any uint64
+	number := strconv.AppendUint(space[:0], n, 10)
+	head := heads[e.kind]
+	b = textHeader(b, len(head)+len(number)+len(e.tail))
+	b = append(append(b, head...), number...)
 	return append(b, e.tail...)
 }
 
@@ -118,7 +121,7 @@ func (s *session) pushLocked(e event, st stream, seq uint64) error {
 		s.marks[st] = seq
 	}
 	if s.conn != nil {
-		s.conn.nudge()
+		s.conn.nudge(s)
 	}
 	return nil
 }
@@ -194,7 +197,7 @@ func (s *session) attach(c *conn, join signal.Join) (signal.Welcome, error) {
 // dropConn takes leave of the connection, if there is one. s.mu is held.
 func (s *session) dropConn(code signal.ErrorCode) {
 	if s.conn != nil {
-		s.conn.dismiss(code)
+		s.conn.dismiss(s, code)
 		s.conn = nil
 	}
 }
@@ -283,38 +286,58 @@ func (s *session) accept(c *conn, f signal.Send, publish func() error) error {
 		}
 		s.lastIn = f.N
 	}
-	c.nudge()
+	c.nudge(s)
 	return nil
 }
 
-// batch is how many frames due hands out at a time.
-const batch = 64
-
-// due lists the frames that the connection has to write now; last says that they are the last.
-func (s *session) due(c *conn) (frames [][]byte, last bool) {
+// ask sets one of the connection's flags and has the writer look at it.
+func (s *session) ask(c *conn, flag *bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.farewell != "" {
-		if c.farewell == codeBye {
-			return nil, true
-		}
-		return [][]byte{signal.Encode(signal.Error{Code: c.farewell, Text: texts[c.farewell]})}, true
-	}
-	if s.conn != c {
-		return nil, true
+	*flag = true
+	c.nudge(s)
+}
+
+// hasFarewell tells whether a writer will close the connection after a last word.
+func (s *session) hasFarewell(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c.farewell != ""
+}
+
+// batch is how many bytes due hands out at a time, and one frame more.
+const batch = 16 << 10
+
+// due appends what the connection has to write now; last says that it is the last. When there is
+// nothing, the writer has to end: the next nudge starts another one.
+func (s *session) due(c *conn, b []byte) (frames []byte, last bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case c.farewell == codeBye:
+		return b, true
+	case c.farewell != "":
+		return appendText(b, signal.Error{Code: c.farewell, Text: texts[c.farewell]}), true
+	case s.conn != c:
+		return b, true
 	}
 	if c.pong {
 		c.pong = false
-		frames = append(frames, signal.Encode(signal.Pong{}))
+		b = appendText(b, signal.Pong{})
+	}
+	if c.ping {
+		c.ping = false
+		b = appendText(b, signal.Ping{})
 	}
 	if s.lastIn > c.acked {
 		c.acked = s.lastIn
-		frames = append(frames, signal.Encode(signal.Ack{N: s.lastIn}))
+		b = appendText(b, signal.Ack{N: s.lastIn})
 	}
-	for c.cursor < s.base+uint64(len(s.waiting)) && len(frames) < batch {
+	for c.cursor < s.base+uint64(len(s.waiting)) && len(b) < batch {
 		e := s.waiting[c.cursor-s.base]
 		c.cursor++
-		frames = append(frames, e.frame(nil, c.cursor))
+		b = e.frame(b, c.cursor)
 	}
-	return frames, false
+	c.writing = len(b) > 0
+	return b, false
 }
