@@ -120,6 +120,7 @@ func dialBus(address string, onDrop, onChange func(error)) (*bus, error) {
 	b := &bus{inbox: make(chan *nats.Msg, inboxSize)}
 	options := []nats.Option{
 		nats.Name("parley-rendezvous"),
+		nats.NoEcho(), // what this node says took effect when it said it
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(500 * time.Millisecond),
 		nats.Timeout(5 * time.Second),
@@ -175,6 +176,17 @@ func (b *bus) publish(subject string, nt notice) {
 		panic(fmt.Sprintf("encode a notice: %v", err)) // it has no value that JSON cannot write
 	}
 	_ = b.nc.Publish(subject, text) // fails when NATS is gone for long; heartbeats heal what it misses
+}
+
+// relay publishes a sealed body to the other nodes. There are none on the embedded NATS.
+func (b *bus) relay(room string, m relayed) error {
+	if b.embedded != nil {
+		return nil
+	}
+	if err := b.nc.Publish(subjectRoom+room, m.encode()); err != nil {
+		return refusal(signal.CodeUnavailable)
+	}
+	return nil
 }
 
 // ask publishes with an inbox and hands every answer to take until it returns true, nobody is

@@ -83,7 +83,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		s.exit(nil, v)
 		return
 	}
-	c := &conn{ws: ws, visit: v}
+	c := &conn{ws: ws, visit: v, writing: true} // the welcome comes first
 	s.track(c, nil)
 	ws.SetReadLimit(2 * signal.MaxFrame) // what is a little too long is refused in words
 	sess, err := s.admit(c)
@@ -138,6 +138,7 @@ func (s *Server) admit(c *conn) (*session, error) {
 		s.node.part(sess, c, err)
 		return nil, err
 	}
+	sess.welcomed(c)
 	return sess, nil
 }
 

@@ -154,6 +154,8 @@ func (n *node) dispatch() {
 func (n *node) take(msg *nats.Msg) {
 	if room, ok := strings.CutPrefix(msg.Subject, subjectRoom); ok && len(msg.Data) > 0 && msg.Data[0] == relayTag {
 		if m, err := decodeRelayed(msg.Data); err == nil {
+			n.mu.Lock()
+			defer n.mu.Unlock()
 			n.deliver(room, m)
 		}
 		return
@@ -165,12 +167,7 @@ func (n *node) take(msg *nats.Msg) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	switch {
-	case nt.Node != n.name:
-		n.hear(nt.Node)
-	case nt.Kind != noticeDown: // everything else of ours took effect when we said it
-		return
-	}
+	n.hear(nt.Node)
 	switch nt.Kind {
 	case noticeHello:
 		n.reply(msg, notice{Kind: noticeAlive, Node: n.name})
@@ -237,10 +234,9 @@ func (n *node) announce(name string, r *room) {
 	n.bus.publish(subjectRoom+name, nt)
 }
 
-// deliver puts a relayed body in line for its receivers on this node. It is encoded once.
+// deliver puts a relayed body in line for its receivers on this node. It is encoded once. n.mu is
+// held.
 func (n *node) deliver(name string, m relayed) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	r := n.rooms[name]
 	if r == nil {
 		return
@@ -278,7 +274,7 @@ func (n *node) deliver(name string, m relayed) {
 	n.tidy(r)
 }
 
-// pace waits until the member may send, and while this node has too much to dispatch.
+// pace waits until the member may send, and while too much of other nodes waits to be dispatched.
 func (n *node) pace(ctx context.Context, s *session, size int) error {
 	if err := s.sends.Wait(ctx); err != nil {
 		return err
@@ -299,17 +295,20 @@ func (n *node) pace(ctx context.Context, s *session, size int) error {
 	return nil
 }
 
-// relay publishes what a member sends.
+// relay publishes what a member sends to other nodes, and puts it in line for the members here. The
+// session cannot move meanwhile.
 func (n *node) relay(s *session, c *conn, f signal.Send) error {
-	return s.accept(c, f, func() error {
-		m := relayed{from: s.id, to: f.To, seq: f.Seq, body: f.Body}
-		if err := n.bus.nc.Publish(subjectRoom+s.room, m.encode()); err != nil {
-			return refusal(signal.CodeUnavailable)
-		}
-		n.metrics.relayed.Inc()
-		n.metrics.bytes.Add(float64(len(f.Body)))
-		return nil
-	})
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	m := relayed{from: s.id, to: f.To, seq: f.Seq, body: f.Body}
+	fresh, err := s.accept(c, f, func() error { return n.bus.relay(s.room, m) })
+	if err != nil || !fresh {
+		return err
+	}
+	n.metrics.relayed.Inc()
+	n.metrics.bytes.Add(float64(len(f.Body)))
+	n.deliver(s.room, m)
+	return nil
 }
 
 // part ends what a connection was to a session: the membership, when the member has left or

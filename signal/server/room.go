@@ -230,16 +230,15 @@ func (n *node) settle(r *room, s *session, replaces string) {
 	n.bus.publish(subjectRoom+r.name, notice{Kind: noticeUp, Node: n.name, Members: []entry{e}, Replaces: replaces})
 }
 
-// end ends a membership of this node, with a last word for its connection. The others are told
-// when our own notice comes back from NATS: what the member said before is still on that way.
+// end ends a membership of this node, with a last word for its connection, and tells everyone.
 func (n *node) end(r *room, s *session, code signal.ErrorCode) {
 	if !s.finish(code) {
 		return
 	}
 	n.release(r, s)
 	if e := r.view[s.id]; e != nil && e.Session == s.name {
-		e.seen = time.Now()
 		n.bus.publish(subjectRoom+r.name, notice{Kind: noticeDown, Node: n.name, Members: []entry{*e}})
+		n.remove(r, s.id)
 	}
 }
 

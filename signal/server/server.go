@@ -56,7 +56,7 @@ type Server struct {
 
 	mu      sync.Mutex
 	started bool
-	open    bool // takes connections
+	open    bool               // takes connections
 	conns   map[*conn]*session // nil while it joins
 	busy    sync.WaitGroup     // one for each connection
 	ready   chan struct{}

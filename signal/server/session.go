@@ -269,25 +269,25 @@ func (s *session) finish(code signal.ErrorCode) bool {
 }
 
 // accept takes a send if it is the next one, and publishes it while the session cannot move.
-// What was taken before is acknowledged again.
-func (s *session) accept(c *conn, f signal.Send, publish func() error) error {
+// What was taken before is acknowledged again, and is not fresh.
+func (s *session) accept(c *conn, f signal.Send, publish func() error) (fresh bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.conn != c:
-		return errReplaced
+		return false, errReplaced
 	case f.N <= s.lastIn:
 		c.acked = min(c.acked, f.N-1)
 	case f.N != s.lastIn+1:
-		return errOrder
+		return false, errOrder
 	default:
 		if err := publish(); err != nil {
-			return err
+			return false, err
 		}
-		s.lastIn = f.N
+		s.lastIn, fresh = f.N, true
 	}
 	c.nudge(s)
-	return nil
+	return fresh, nil
 }
 
 // ask sets one of the connection's flags and has the writer look at it.
@@ -295,6 +295,14 @@ func (s *session) ask(c *conn, flag *bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	*flag = true
+	c.nudge(s)
+}
+
+// welcomed lets writers begin.
+func (s *session) welcomed(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.writing = false
 	c.nudge(s)
 }
 
