@@ -183,7 +183,7 @@ func (s *Server) read(c *conn, sess *session) error {
 		case signal.Ack:
 			err = sess.acknowledge(c, f.N)
 		case signal.Ping:
-			sess.ask(c, &c.pong)
+			sess.answer(c)
 		case signal.Pong:
 		case signal.Leave:
 			return errLeft

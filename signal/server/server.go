@@ -28,9 +28,9 @@ const (
 	frameRate          = 2000    // other frames a second
 	joinTimeout        = 5 * time.Second
 	writeTimeout       = 10 * time.Second
-	pingInterval       = time.Second     // how often silent connections are looked for
-	farewellTimeout    = 2 * time.Second // for the last frames of all connections
-	handOverTimeout    = 3 * time.Second // for members to move to other nodes when this one stops
+	ackDelay           = 250 * time.Millisecond // how long an acknowledgement waits for company
+	farewellTimeout    = 2 * time.Second        // for the last frames of all connections
+	handOverTimeout    = 3 * time.Second        // for members to move to other nodes when this one stops
 )
 
 // Config is what a node needs.
@@ -194,35 +194,35 @@ func (s *Server) track(c *conn, sess *session) {
 	s.conns[c] = sess
 }
 
-// keepAlive asks every connection for a sign of life to which nothing has been written for a
-// heartbeat, until ctx ends. One goroutine does so for all of them: a timer for each would cost
-// more than it is worth.
+// keepAlive looks through the connections until ctx ends: it has acknowledgements written that are
+// still owed, and asks those for a sign of life to which nothing has been written for a heartbeat.
+// One goroutine does so for all of them, where a timer for each would cost more than it brings.
 func (s *Server) keepAlive(ctx context.Context) {
-	tick := time.NewTicker(pingInterval)
+	tick := time.NewTicker(ackDelay)
 	defer tick.Stop()
-	type idle struct {
+	type live struct {
 		conn *conn
 		sess *session
 	}
-	var silent []idle
+	var all []live
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			since := now.Add(pingInterval - signal.Heartbeat).UnixNano()
 			s.mu.Lock()
 			for c, sess := range s.conns {
-				if sess != nil && c.wrote.Load() < since {
-					silent = append(silent, idle{c, sess})
+				if sess != nil {
+					all = append(all, live{c, sess})
 				}
 			}
 			s.mu.Unlock()
-			for _, i := range silent {
-				i.sess.ask(i.conn, &i.conn.ping)
+			since := now.Add(-signal.Heartbeat).UnixNano()
+			for _, l := range all {
+				l.sess.remind(l.conn, l.conn.wrote.Load() < since)
 			}
-			clear(silent)
-			silent = silent[:0]
+			clear(all)
+			all = all[:0]
 		}
 	}
 }

@@ -268,6 +268,10 @@ func (s *session) finish(code signal.ErrorCode) bool {
 	return true
 }
 
+// ackEvery is after how many sends an acknowledgement is written at once. Fewer are acknowledged
+// along with whatever else is written, or when connections are looked through next.
+const ackEvery = 32
+
 // accept takes a send if it is the next one, and publishes it while the session cannot move.
 // What was taken before is acknowledged again, and is not fresh.
 func (s *session) accept(c *conn, f signal.Send, publish func() error) (fresh bool, err error) {
@@ -286,16 +290,29 @@ func (s *session) accept(c *conn, f signal.Send, publish func() error) (fresh bo
 		}
 		s.lastIn, fresh = f.N, true
 	}
-	c.nudge(s)
+	if !fresh || s.lastIn-c.acked >= ackEvery {
+		c.nudge(s)
+	}
 	return fresh, nil
 }
 
-// ask sets one of the connection's flags and has the writer look at it.
-func (s *session) ask(c *conn, flag *bool) {
+// answer has a pong written.
+func (s *session) answer(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	*flag = true
+	c.pong = true
 	c.nudge(s)
+}
+
+// remind has an acknowledgement written that is still owed, and, when the connection has been
+// silent, a ping.
+func (s *session) remind(c *conn, silent bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.ping = c.ping || silent
+	if c.ping || s.lastIn > c.acked {
+		c.nudge(s)
+	}
 }
 
 // welcomed lets writers begin.
