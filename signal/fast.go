@@ -65,7 +65,7 @@ func appendNumber(b []byte, field string, n uint64) []byte {
 // decodeFast reads a frame in exactly the form that appendFast writes. It is false for everything
 // else, which may be a frame all the same.
 func decodeFast(text []byte) (Frame, bool) {
-	s := scanner{rest: text}
+	s := frameReader{rest: text}
 	switch {
 	case s.skip(`{"t":"send"`):
 		f := Send{N: s.number(`,"n":`)}
@@ -87,15 +87,15 @@ func decodeFast(text []byte) (Frame, bool) {
 	return nil, false
 }
 
-// scanner reads the fields of one frame in their order. After the first that is missing or looks
+// frameReader reads the fields of one frame in their order. After the first that is missing or looks
 // unusual, failed is set and the rest means nothing.
-type scanner struct {
+type frameReader struct {
 	rest   []byte
 	failed bool
 }
 
 // skip takes a prefix, if it is there.
-func (s *scanner) skip(prefix string) bool {
+func (s *frameReader) skip(prefix string) bool {
 	rest, ok := bytes.CutPrefix(s.rest, []byte(prefix))
 	if ok {
 		s.rest = rest
@@ -107,7 +107,7 @@ func (s *scanner) skip(prefix string) bool {
 const maxDigits = 16
 
 // number reads a field of digits.
-func (s *scanner) number(field string) uint64 {
+func (s *frameReader) number(field string) uint64 {
 	if !s.skip(field) {
 		s.failed = true
 		return 0
@@ -126,7 +126,7 @@ func (s *scanner) number(field string) uint64 {
 }
 
 // raw reads a string that has no escape, as it stands.
-func (s *scanner) raw(field string) []byte {
+func (s *frameReader) raw(field string) []byte {
 	if !s.skip(field) {
 		s.failed = true
 		return nil
@@ -142,7 +142,7 @@ func (s *scanner) raw(field string) []byte {
 }
 
 // text reads a string of the characters that IDs are made of.
-func (s *scanner) text(field string) string {
+func (s *frameReader) text(field string) string {
 	text := string(s.raw(field))
 	if !ID(text).Valid() {
 		s.failed = true
@@ -151,7 +151,7 @@ func (s *scanner) text(field string) string {
 }
 
 // sealed reads what Send and Message end with.
-func (s *scanner) sealed() (to ID, seq uint64, body []byte) {
+func (s *frameReader) sealed() (to ID, seq uint64, body []byte) {
 	if bytes.HasPrefix(s.rest, []byte(`,"to":"`)) {
 		to = ID(s.text(`,"to":"`))
 	}
@@ -168,4 +168,4 @@ func (s *scanner) sealed() (to ID, seq uint64, body []byte) {
 }
 
 // done tells whether the frame ends here and everything was as usual.
-func (s *scanner) done() bool { return !s.failed && string(s.rest) == "}" }
+func (s *frameReader) done() bool { return !s.failed && string(s.rest) == "}" }

@@ -22,6 +22,7 @@ const (
 	dialTimeout  = 5 * time.Second        // for the connection, and again for the service's welcome
 	writeTimeout = 10 * time.Second       // for one frame
 	leaveTimeout = 200 * time.Millisecond // for the last frame when we have to go at once
+	ackDelay     = time.Second            // how long an acknowledgement waits for others
 	closeTimeout = time.Second            // for everything that Close has to flush
 )
 
@@ -54,11 +55,13 @@ type Client struct {
 
 	mu      sync.Mutex
 	out     outbox
-	try     uint64 // the connections made so far
-	session string // of the last welcome
-	last    uint64 // the last number received in it
-	acked   uint64 // the last number acknowledged over the current socket
-	pong    bool   // the service waits for one
+	try     uint64    // the connections made so far
+	session string    // of the last welcome
+	last    uint64    // the last number received in it
+	acked   uint64    // the last number acknowledged over the current socket
+	ackAt   time.Time // when what came after it is acknowledged at the latest
+	pong    bool      // the service waits for one
+	hurried bool      // the service was asked to acknowledge now
 	state   state
 	kicked  bool
 	waiting bool               // for the next attempt

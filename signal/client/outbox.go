@@ -64,6 +64,9 @@ func (o *outbox) ack(n uint64) (acked []item, ok bool) {
 	return acked, true
 }
 
+// pending tells whether something has not gone out over the current socket.
+func (o *outbox) pending() bool { return o.sent < len(o.items) }
+
 // next returns the next frame for the current socket.
 func (o *outbox) next() (signal.Send, bool) {
 	if o.sent == len(o.items) {

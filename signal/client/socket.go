@@ -91,7 +91,7 @@ func (c *Client) adopt(w signal.Welcome) (resumed bool, err error) {
 	if !resumed {
 		c.last = 0
 	}
-	c.session, c.acked, c.pong = w.Session, c.last, false
+	c.session, c.acked, c.pong, c.hurried = w.Session, c.last, false, false
 	acked, ok := c.out.restart(!resumed, w.Last)
 	c.mu.Unlock()
 	c.nudge()
@@ -166,9 +166,13 @@ func (c *Client) deliver(n uint64, ev Event) error {
 	}
 	c.cfg.Events(ev)
 	c.mu.Lock()
-	c.last = n
-	c.mu.Unlock()
-	c.nudge()
+	defer c.mu.Unlock()
+	if c.last = n; n-c.acked == 1 {
+		c.ackAt = time.Now().Add(ackDelay)
+		c.nudge() // the writer sets its timer
+	} else if n-c.acked == ackEvery {
+		c.nudge()
+	}
 	return nil
 }
 
@@ -176,12 +180,19 @@ func (c *Client) deliver(n uint64, ev Event) error {
 // ends: when the reader is gone or Kick was called (wctx), after leaving when Run ends (ctx).
 func (c *Client) write(ctx, wctx context.Context, conn *websocket.Conn) {
 	defer conn.Close()
-	ping := time.NewTicker(signal.Heartbeat)
-	defer ping.Stop()
+	pingAt := time.Now().Add(signal.Heartbeat)
+	timer := time.NewTimer(signal.Heartbeat)
+	defer timer.Stop()
 	for {
-		if err := c.flush(wctx, conn); err != nil {
+		wrote, err := c.flush(wctx, conn)
+		if err != nil {
 			return
 		}
+		now := time.Now()
+		if wrote {
+			pingAt = now.Add(signal.Heartbeat)
+		}
+		timer.Reset(c.nextAt(pingAt).Sub(now))
 		select {
 		case <-wctx.Done():
 			if ctx.Err() != nil { // the others should not have to wait for us
@@ -189,7 +200,11 @@ func (c *Client) write(ctx, wctx context.Context, conn *websocket.Conn) {
 			}
 			return
 		case <-c.wake:
-		case <-ping.C:
+		case now := <-timer.C:
+			if now.Before(pingAt) {
+				continue // an acknowledgement is due
+			}
+			pingAt = now.Add(signal.Heartbeat)
 			if err := writeFrame(conn, signal.Ping{}, writeTimeout); err != nil {
 				return
 			}
@@ -197,20 +212,37 @@ func (c *Client) write(ctx, wctx context.Context, conn *websocket.Conn) {
 	}
 }
 
+// nextAt is when something is due although nothing happens: an acknowledgement, or the ping.
+func (c *Client) nextAt(ping time.Time) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.last > c.acked && c.ackAt.Before(ping) {
+		return c.ackAt
+	}
+	return ping
+}
+
 // flush writes what is due: a pong, an acknowledgement, sends, and at the very end a leave.
-func (c *Client) flush(ctx context.Context, conn *websocket.Conn) error {
+func (c *Client) flush(ctx context.Context, conn *websocket.Conn) (wrote bool, err error) {
 	for ctx.Err() == nil {
 		f := c.due()
 		if f == nil {
-			return nil
+			break
 		}
 		if err := writeFrame(conn, f, writeTimeout); err != nil {
-			return err
+			return wrote, err
 		}
+		wrote = true
 	}
-	return nil
+	return wrote, nil
 }
 
+// ackEvery is after how many frames an acknowledgement is written at once, however little time has
+// passed. The service keeps every frame until then.
+const ackEvery = 32
+
+// due is the next frame to write, nil when there is none yet. An acknowledgement waits for up to
+// ackDelay, so that one serves for many frames; it goes along when something else is written.
 func (c *Client) due() signal.Frame {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -218,16 +250,25 @@ func (c *Client) due() signal.Frame {
 		c.pong = false
 		return signal.Pong{}
 	}
-	if c.last > c.acked {
+	owed := c.last - c.acked
+	switch {
+	case owed == 0:
+	case owed >= ackEvery, c.out.pending(), c.state == closing, !time.Now().Before(c.ackAt):
 		c.acked = c.last
 		return signal.Ack{N: c.last}
 	}
 	if send, ok := c.out.next(); ok {
 		return send
 	}
-	if c.state == closing && len(c.out.items) == 0 {
-		c.state = leaving
-		return signal.Leave{}
+	if c.state == closing {
+		if len(c.out.items) == 0 {
+			c.state = leaving
+			return signal.Leave{}
+		}
+		if !c.hurried { // whoever answers a ping acknowledges along with it
+			c.hurried = true
+			return signal.Ping{}
+		}
 	}
 	return nil
 }

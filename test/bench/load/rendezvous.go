@@ -18,7 +18,7 @@ func Rendezvous(url string) Dial {
 		connected := make(chan struct{})
 		m := &parleyMember{ended: make(chan error, 1)}
 		m.client = client.New(client.Config{
-			URL: url, Room: base64.RawURLEncoding.EncodeToString(name[:]), ID: signal.NewID(),
+			URLs: []string{url}, Room: base64.RawURLEncoding.EncodeToString(name[:]), ID: signal.NewID(),
 			Events: func(ev client.Event) {
 				switch ev := ev.(type) {
 				case client.Connected:
