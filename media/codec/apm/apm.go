@@ -12,11 +12,11 @@ import (
 	"parley/media"
 )
 
-// apm is WebRTC's audio processing: noise, level, rumble, and whether that is a voice. Its
-// echo canceller stays off; ours keeps more of who speaks at the same time.
+// apm is WebRTC's audio processing: noise suppression, gain, high-pass and voice activity. Its echo
+// canceller stays off: docs/decisions/echo.md.
 type apm struct {
 	c     *C.apm
-	voice C.int // of the last block; here, as a variable of process it would be allocated
+	voice C.int // of the last block; a field, because as a local variable it would be allocated
 }
 
 func newAPM() (*apm, error) {
@@ -38,7 +38,8 @@ func (a *apm) configure(cfg media.AudioProcessing) error {
 	return apmError("configure", C.apm_configure(a.c, flags))
 }
 
-// cancelEcho leaves the echo to the library, and all else as it is; far has to be told what is played.
+// cancelEcho turns on the library's echo canceller and nothing else, for comparisons; far takes what is
+// played.
 func (a *apm) cancelEcho() error {
 	return apmError("configure", C.apm_configure(a.c, C.APM_ECHO))
 }

@@ -8,7 +8,7 @@ import (
 	"parley/media"
 )
 
-// apm stands for WebRTC's audio processing where that is not built in: sound passes.
+// apm replaces WebRTC's audio processing in builds without it: sound passes unchanged.
 type apm struct{}
 
 func newAPM() (*apm, error) { return &apm{}, nil }

@@ -1,4 +1,4 @@
-// The echo canceller as a whole: a block of what was played goes in, then one of the microphone.
+// The echo canceller's entry points: first a block of what was played, then one of the microphone.
 #include "echo_state.h"
 
 #include <math.h>
@@ -57,7 +57,7 @@ void echo_far(echo *e, const int16_t *far, int n) {
 }
 
 void echo_near(echo *e, int16_t *near) {
-  if (e->quiet > H + 4) { // nothing was played for long: there is no echo
+  if (e->quiet > H + 4) { // nothing was played for some time: there is no echo
     echo_pass(e, near);
     return;
   }

@@ -1,23 +1,23 @@
-// The speaker's clock against the microphone's: what was played is read a little faster or slower
-// than it came, so that it stays beside its echo.
+// Drift between the clocks of speaker and microphone: what was played is resampled so that it stays aligned
+// with its echo.
 #include "echo_state.h"
 
 #include <math.h>
 #include <string.h>
 
-// The loop that follows the clocks: parts of a lag that are mended at once, and that change
-// the rate, a block. It settles in 2 s without overshoot.
+// The gains of the loop that follows the drift: the share of a lag that is corrected in each block, and the
+// share that changes the rate. It settles in 2 s without overshoot.
 static const float LOOP_P = 0.04f, LOOP_I = 4e-4f;
 // Clocks differ by less than that; 100 ppm is common.
 static const double DRIFT_MAX = 1e-3;
 
-// echo_wants is how many samples echo_far takes next, B give or take a few.
+// echo_wants is how many samples echo_far takes next: B, more or less.
 int echo_wants(const echo *e) {
   int n = (int)(e->at + (B - 1) * e->step) + SINC / 2 + 1 - e->filled;
   return n < 0 ? 0 : n;
 }
 
-// echo_resample writes the next block of far, by the microphone's clock.
+// echo_resample writes the next block of far at the microphone's rate.
 void echo_resample(echo *e, float *x) {
   for (int i = 0; i < B; i++) {
     double at = e->at + i * e->step;
@@ -35,8 +35,8 @@ void echo_resample(echo *e, float *x) {
   e->at -= drop;
 }
 
-// echo_track steers the reading of far so that the estimate does not run away from the echo: by
-// the slope of the phase between the two, which is the lag between them.
+// echo_track steers the resampler so that the estimate stays aligned with the echo. The lag between them is
+// the slope of the phase of their cross spectrum.
 void echo_track(echo *e, float coh) {
   float num = 0, den = 1e-9f;
   for (int k = LOW; k < HIGH; k++) {

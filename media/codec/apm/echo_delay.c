@@ -1,10 +1,10 @@
-// Where the echo begins: how many blocks after its sound.
+// Delay estimation: how many blocks after its sound the echo begins.
 #include "echo_state.h"
 
 #include <math.h>
 #include <string.h>
 
-// echo_search adapts, in a few bins, a long filter of one tap a block, and takes the largest tap.
+// echo_search adapts a long filter, one tap for each block, in a few bins, and looks for its largest tap.
 void echo_search(echo *e, const spectrum *y) {
   float er[HIGH], ei[HIGH], xx[HIGH];
   for (int k = LOW; k < HIGH; k++) er[k] = y->re[k], ei[k] = y->im[k], xx[k] = 0;
@@ -17,7 +17,7 @@ void echo_search(echo *e, const spectrum *y) {
     }
   }
   for (int k = LOW; k < HIGH; k++) {
-    // What is not explained may be somebody here speaking: the more of it, the slower.
+    // The residual may be near-end speech: the larger it is, the smaller the step.
     float mu = 0.5f / (xx[k] + SEARCH * square(er[k], ei[k]) + 1e7f);
     er[k] *= mu;
     ei[k] *= mu;
@@ -37,8 +37,7 @@ void echo_search(echo *e, const spectrum *y) {
     total += e->profile[p];
     if (e->profile[p] > best) best = e->profile[p], at = p;
   }
-  // A tap that stands out is an echo; where the filter begins already, it must be far
-  // better to be believed.
+  // A tap that stands out is an echo. Once a delay is found, another tap must be far better.
   float here = 0;
   for (int p = e->offset; p < e->offset + 4 && p < SEARCH; p++) here = fmaxf(here, e->profile[p]);
   if (best < 4 * total / SEARCH || best < 1e-4f || (e->found && best < 1.5f * here)) {
@@ -48,8 +47,8 @@ void echo_search(echo *e, const spectrum *y) {
   int to = at > 0 ? at - 1 : 0;
   if (to != e->wanted) e->wanted = to, e->patience = 0;
   if (++e->patience > (e->found ? 30 : 10)) {
-    // It is another speaker, microphone or place: what was learnt of the old one is wrong.
-    // A few blocks are no other place, but a better look at this one.
+    // A large jump is another speaker, microphone or place, and the filter is of the old one. A few blocks
+    // only refine the estimate.
     int d = to - e->offset;
     if (d > 3 || d < -3) {
       echo_forget(e);

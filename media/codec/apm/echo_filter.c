@@ -1,18 +1,19 @@
-// The filter: what the microphone hears of the speaker, and how sure that is.
+// The filter: it estimates the echo, and the uncertainty of that estimate.
 #include "echo_state.h"
 
 #include <string.h>
 
-// What the filter does not know at first, of each tap of it, as a gain squared.
+// The initial uncertainty of each tap, as a squared gain.
 static const float P0 = 0.05f;
-// How much of a tap is still true a block later, squared: rooms change within seconds.
+// The forgetting factor of a tap for each block, squared: rooms change within seconds.
 static const float KEEP = 0.9995f;
 
-// A filter that leaves so much more than there was, for so many blocks, is of another room.
+// The filter has diverged when its residual exceeds the microphone's energy by this factor for so many
+// blocks.
 static const float WORSE = 1.1f;
 enum { DOUBT = 10 };
 
-// echo_forget has the filter begin anew, and with it all that was concluded from it.
+// echo_forget resets the filter, and all estimates that depend on it.
 void echo_forget(echo *e) {
   memset(e->w, 0, sizeof e->w);
   for (int p = 0; p < P; p++)
@@ -26,7 +27,7 @@ void echo_forget(echo *e) {
   e->step = 1;
 }
 
-// echo_move has the filter begin d blocks later.
+// echo_move shifts the filter to a delay that is d blocks longer.
 void echo_move(echo *e, int d) {
   if (d >= P || d <= -P) {
     echo_forget(e);
@@ -47,7 +48,7 @@ void echo_move(echo *e, int d) {
   e->offset += d;
 }
 
-// echo_filter writes what the microphone hears of the speaker according to w, and how sure that is.
+// echo_filter writes the estimate of the echo to y, and its uncertainty to e.
 void echo_filter(echo *e, float *y) {
   spectrum s;
   memset(&s, 0, sizeof s);
@@ -67,7 +68,7 @@ void echo_filter(echo *e, float *y) {
   memcpy(y, t + FFT_SIZE - B, B * sizeof(float));
 }
 
-// echo_adapt is the Kalman filter's step for the error err of the last block.
+// echo_adapt is the Kalman filter's update with the residual of the last block.
 void echo_adapt(echo *e, const float *err) {
   float t[FFT_SIZE] = {0};
   memcpy(t + FFT_SIZE - B, err, B * sizeof(float));
@@ -101,8 +102,8 @@ void echo_adapt(echo *e, const float *err) {
   }
 }
 
-// echo_doubt begins anew when the filter adds to the sound rather than takes from it. Whoever speaks here
-// only adds to both: it is another room, or another way through it. The clocks are the same as before.
+// echo_doubt resets a filter that has diverged: it adds energy instead of removing it. Near-end speech
+// cannot cause that, since it is in both sums; a changed echo path does. The drift estimate is kept.
 void echo_doubt(echo *e, float mic, float err) {
   e->mic += 0.1f * (mic - e->mic);
   e->err += 0.1f * (err - e->err);

@@ -1,4 +1,4 @@
-// What the filter left of the echo is made quieter in each bin, and filled with the noise of the room.
+// The suppressor: it attenuates the residual echo in each bin, and adds comfort noise.
 #include "echo_state.h"
 
 #include <math.h>
@@ -16,7 +16,7 @@ static void windowed(echo *e, float *frame, const float *block, spectrum *out) {
   fft_forward(&e->f, t, out);
 }
 
-// echo_suppress takes out what the filter left, and writes the finished block to out.
+// echo_suppress attenuates the residual echo and writes the finished block to out.
 void echo_suppress(echo *e, const float *err, const float *y, float *out) {
   spectrum se, sy;
   windowed(e, e->e_frame, err, &se);

@@ -7,27 +7,27 @@ import (
 )
 
 const (
-	// playbackSize is how many samples of the speaker wait for the microphone: 320 ms. When
-	// one more block comes, the oldest goes, and is counted.
+	// playbackSize is the size of the queue in samples, 320 ms. When it is full the oldest block is
+	// dropped and counted.
 	playbackSize = 32 * media.BlockSamples
-	// playbackCheck, in blocks, is how long more than needed has to wait before it goes: 2 s.
+	// playbackCheck is how many blocks a surplus must persist before it is dropped: 2 s.
 	playbackCheck = 200
 )
 
-// playback hands what the speaker plays to the microphone's side, a block for a block. The
-// two ask in their own rhythm: what is not there yet is silence, and from then on everything
-// comes a block later; what always waits goes, and everything comes earlier again. take says
-// how many blocks that makes, for the echo is found where it was before.
+// playback queues what the speaker plays until the microphone's side takes it, block for block. The two
+// run on clocks of their own. When the queue is empty, take returns silence, and all later sound is a block
+// later; when a surplus persists it is dropped, and all later sound is earlier. take returns that shift, so
+// that the canceller can move its filter.
 type playback struct {
 	mu      sync.Mutex
 	ring    [playbackSize]int16
 	start   int // of what waits
 	length  int
-	playing bool // a block came, and since then take found none fewer than playbackCheck times
+	playing bool // the speaker runs: take has not found the queue empty playbackCheck times in a row
 	missed  int  // blocks in a row
 	least   int  // samples left by take since checked
 	checked int  // blocks
-	shift   int  // blocks that were dropped and take has not told
+	shift   int  // dropped blocks that take has not reported
 	late    uint64
 	dropped uint64
 }
@@ -57,9 +57,8 @@ func (r *playback) drop(blocks int) {
 	r.dropped += uint64(blocks)
 }
 
-// take writes the next samples to dst, at most a block and a few. heard is false when the
-// speaker is off or has been forgotten; dst is silence then. shift is positive when from this
-// block on everything comes earlier than before, by so many blocks.
+// take writes the next samples to dst, at most a block and a few. heard is false, and dst silence, while
+// the speaker is off. From this block on, sound is shift blocks earlier than before.
 func (r *playback) take(dst []int16) (shift int, heard bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -23,8 +23,7 @@ type processor struct {
 
 var errProcessorClosed = errors.New("audio processor is closed")
 
-// New makes a processor; what this system cannot do is left out without an error,
-// which Configure tells.
+// New makes a processor. What this build cannot do is left out without an error; Configure reports it.
 func New(cfg media.AudioProcessing) (media.AudioProcessor, error) {
 	e, err := newEcho()
 	if err != nil {
@@ -83,7 +82,7 @@ func (p *processor) Process(pcm []int16) (media.Voice, error) {
 	return p.apm.process(pcm)
 }
 
-// follow brings the canceller what was played.
+// follow feeds the canceller with what was played.
 func (p *processor) follow() {
 	if !p.cfg.Echo {
 		p.far.take(p.played[:media.BlockSamples])

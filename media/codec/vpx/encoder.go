@@ -15,17 +15,16 @@ import (
 	"parley/media/codec/yuv"
 )
 
-// The bit rates in bit/s between which an encoder works; it takes lower and higher ones
-// for these.
+// The bit rates of an encoder are clamped to this range, in bit/s.
 const (
 	MinBitRate = 10_000
 	maxBitRate = 500_000_000
 )
 
 const (
-	// maxGap bounds how far apart two frames count as being, in nominal intervals.
+	// maxGap bounds the distance between two frames, in nominal intervals.
 	maxGap = 4
-	// clockInertia is how many frames the clock takes to believe a new frame rate.
+	// clockInertia is how many frames the mean frame interval takes to follow a new rate.
 	clockInertia = 8
 )
 
@@ -45,7 +44,7 @@ type encoder struct {
 }
 
 // NewEncoder makes an encoder for cfg. Width and height run from 1 to media.MaxDimension
-// pixels; the bit rate is at least MinBitRate. What it cannot do is media.ErrFormat.
+// pixels; the bit rate is at least MinBitRate. Anything else is media.ErrFormat.
 func NewEncoder(cfg media.VideoConfig) (media.VideoEncoder, error) {
 	e := &encoder{}
 	if err := e.Configure(cfg); err != nil {
@@ -82,14 +81,13 @@ func (e *encoder) Configure(cfg media.VideoConfig) error {
 	return nil
 }
 
-// apply tells the running libvpx what is new in set.
+// apply passes changed settings on to the running libvpx.
 func (e *encoder) apply(set C.vpxenc_settings) error {
 	if set == e.set {
 		return nil
 	}
 	if set.kbps < e.set.kbps {
-		// What was saved at the higher rate would be spent at once, at several times
-		// the lower one.
+		// Bits saved at the higher rate would be spent at once, at several times the lower rate.
 		trim := set
 		trim.trim = 1
 		if rc := C.vpxenc_configure(e.c, &trim); rc != C.VPX_CODEC_OK {
@@ -229,7 +227,7 @@ func (e *encoder) Encode(f *media.Frame, key bool) (*media.Packet, error) {
 	return p, nil
 }
 
-// packet collects what libvpx made of the last frame: nil when it was dropped.
+// packet collects libvpx's output for the last frame: nil when rate control dropped it.
 func (e *encoder) packet(captured time.Time) *media.Packet {
 	p := &media.Packet{Codec: e.cfg.Codec, Width: e.cfg.Width, Height: e.cfg.Height, Captured: captured}
 	for {

@@ -22,6 +22,6 @@ static void trim_heap(void) {
 */
 import "C"
 
-// trim gives the memory of a codec that was closed back to the system. A codec is some of the largest
-// things on the C library's heap, which keeps what lies below others.
+// trim returns the memory of a closed codec to the system. A codec's buffers are among the largest on the C
+// heap, and the C library returns only what is at its top by itself.
 func trim() { C.trim_heap() }

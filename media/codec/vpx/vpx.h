@@ -1,5 +1,5 @@
-// A thin skin over libvpx: it keeps libvpx's structs, and the pointers in them, on the C
-// side, so that Go passes plain pointers to its planes and no pointers to pointers.
+// A thin wrapper around libvpx. It keeps libvpx's structs on the C side, so that Go passes plain pointers to
+// its planes and no pointers to pointers.
 #ifndef PARLEY_VPX_H
 #define PARLEY_VPX_H
 
@@ -29,7 +29,7 @@ typedef struct {
 
 typedef struct vpxenc vpxenc;
 
-// vpxenc_new and vpxenc_configure return what libvpx said, VPX_CODEC_OK if it is content.
+// vpxenc_new and vpxenc_configure return libvpx's status, VPX_CODEC_OK on success.
 vpx_codec_err_t vpxenc_new(vpxenc **out, const vpxenc_settings *s);
 vpx_codec_err_t vpxenc_configure(vpxenc *e, const vpxenc_settings *s);
 // vpxenc_encode codes a frame; temporal is its temporal layer, 0 while there is only one.

@@ -24,8 +24,8 @@ func whole(f *media.Frame) view {
 	return view{f.Y, f.U, f.V, f.YStride, f.UVStride, f.Width, f.Height}
 }
 
-// cut is the part r of f. Chroma of an odd corner is that of the pixel before, half a
-// luma pixel off: cheaper than resampling it, and invisible.
+// cut is the part r of f. At an odd corner the chroma is half a luma pixel off, which is invisible, and
+// cheaper than resampling it.
 func cut(f *media.Frame, r image.Rectangle) view {
 	c := r.Min.Y/2*f.UVStride + r.Min.X/2
 	return view{
@@ -34,8 +34,8 @@ func cut(f *media.Frame, r image.Rectangle) view {
 	}
 }
 
-// Paint converts crop of f to opaque RGBA in dst. It scales in 4:2:0, where a picture has
-// the fewest bytes, and converts only the tile's pixels.
+// Paint converts crop of f to opaque RGBA in dst. It scales in 4:2:0, which has the fewest bytes, and
+// converts only the pixels of the tile.
 func Paint(dst *image.RGBA, f *media.Frame, crop image.Rectangle, mirror bool) error {
 	if err := f.Check(); err != nil {
 		return fmt.Errorf("paint: %w", err)
@@ -79,8 +79,7 @@ func Paint(dst *image.RGBA, f *media.Frame, crop image.Rectangle, mirror bool) e
 // maxTile bounds a tile's width and height, in pixels; it is libyuv's own bound on scaling.
 const maxTile = 32768
 
-// Scale resizes src into dst: what is more than twice as large is halved first, as often as need
-// be, and what is left is bilinear.
+// Scale resizes src into dst. A picture more than twice as large is halved first, repeatedly if needed.
 func Scale(dst, src *media.Frame) error {
 	if err := dst.Check(); err != nil {
 		return fmt.Errorf("scale: %w", err)
@@ -92,8 +91,8 @@ func Scale(dst, src *media.Frame) error {
 	return scale(whole(dst), whole(src))
 }
 
-// scale has libyuv average boxes of 2x2 and 4x4 pixels, for which it has SIMD. For boxes of any
-// other size it has none, and 1280x720 to 426x240 would take five times as long.
+// scale uses libyuv's box filters of 2x2 and 4x4 pixels, which have SIMD. Other box sizes have none, and
+// 1280x720 to 426x240 would take five times as long.
 func scale(dst, src view) error {
 	for src.w > 2*dst.w && src.h > 2*dst.h && (src.w != 4*dst.w || src.h != 4*dst.h) {
 		half := media.NewFrame(src.w/2, src.h/2)

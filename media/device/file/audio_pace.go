@@ -10,8 +10,7 @@ import (
 // blockRate is the number of blocks a second.
 const blockRate = int64(time.Second / media.BlockDuration)
 
-// audioPause is the longest gap that file-like sound devices catch up on. A longer one
-// means that the machine slept.
+// audioPause is the longest delay that is caught up on. A longer one means that the machine slept.
 const audioPause = 500 * time.Millisecond
 
 // paceAudio emits a mono block every 10 ms, filled by next, until ctx ends.
@@ -19,7 +18,7 @@ func paceAudio(ctx context.Context, emit func(media.Audio), next func(pcm []int1
 	pcm := make([]int16, media.BlockSamples)
 	p := newPacer(blockRate, 1)
 	defer p.stop()
-	p.n = 1 // the first block has been heard when 10 ms are over
+	p.n = 1 // the first block is complete after 10 ms
 	for {
 		if err := next(pcm); err != nil {
 			return err

@@ -37,8 +37,8 @@ func (p *pacer) wait(ctx context.Context) (ok bool) {
 	}
 }
 
-// late drops the ticks that are over already and returns how many, for pictures: after a
-// pause the newest counts, and a burst of old ones helps nobody.
+// late skips the ticks that have passed and returns how many. It is for pictures: after a pause only the
+// newest one matters.
 func (p *pacer) late() (dropped int64) {
 	now := time.Now()
 	for !p.at(p.n).After(now) && !p.at(p.n+1).After(now) {
@@ -50,8 +50,8 @@ func (p *pacer) late() (dropped int64) {
 	return dropped
 }
 
-// rebase forgets a pause longer than limit (the machine slept), for sound: a short delay is
-// caught up without a gap, a long one would only be a burst.
+// rebase moves the schedule on after a pause longer than limit (the machine slept). Sound catches up on a
+// short delay without a gap; after a long one that would be a burst.
 func (p *pacer) rebase(limit time.Duration) {
 	if behind := time.Since(p.at(p.n)); behind > limit {
 		p.start = p.start.Add(behind)

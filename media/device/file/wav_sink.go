@@ -12,8 +12,8 @@ import (
 	"parley/media"
 )
 
-// wavSink is a speaker that writes what would be heard to a .wav file: 48 kHz, stereo,
-// 16 bit. Its header is true once a second, and so also after a kill.
+// wavSink is a speaker that writes to a .wav file: 48 kHz, stereo, 16 bit. The header is updated every
+// second, so that the file is valid even if the process is killed.
 type wavSink struct {
 	path string
 	file *os.File

@@ -52,7 +52,7 @@ func dialPulse(callback func(message any)) (*pulseConn, error) {
 func (p *pulseConn) greet() error {
 	cookie, err := os.ReadFile(pulseCookie())
 	if errors.Is(err, fs.ErrNotExist) {
-		cookie, err = make([]byte, 256), nil // good for servers that want none
+		cookie, err = make([]byte, 256), nil // servers without authentication take any
 	}
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (p *pulseConn) hasEnded() bool {
 	}
 }
 
-// endingConn tells when reading has ended: the library does not.
+// endingConn closes a channel when reading has ended, which the library does not report.
 type endingConn struct {
 	net.Conn
 	ended chan struct{}

@@ -9,21 +9,19 @@ import (
 const (
 	// soundChannels is how many channels system sound has.
 	soundChannels = 2
-	// soundCushion is how many blocks of a program are held back, against the jitter with
-	// which the server hands them over.
+	// soundCushion is how many blocks of a program are buffered against the server's jitter.
 	soundCushion = 3
-	// soundMost is how many blocks of a program are held at the most; older ones are dropped
-	// and counted.
+	// soundMost is how many blocks of a program are queued at most; older ones are dropped and counted.
 	soundMost = 20
-	// soundSilence is how long nothing may come before silence is made up, as far behind.
+	// soundSilence is how long nothing may arrive before silence is inserted, with that delay.
 	soundSilence = 50 * time.Millisecond
 )
 
 const soundBlock = media.BlockSamples * soundChannels
 
-// soundMix adds up what several programs play. Their sound comes at the pace of the device
-// that they play on: as soon as one of them has a cushion and a block more, a block of all is
-// made. It is pure: time is told.
+// soundMix adds up what several programs play. Their sound arrives at the pace of the device that they
+// play on: as soon as one of them has a block beyond its cushion, a block of all is mixed. It is pure: the
+// caller passes the time.
 type soundMix struct {
 	programs map[uint32]*soundQueue
 	last     time.Time // of the last block

@@ -15,16 +15,16 @@ import (
 	"parley/media"
 )
 
-// How an open device is looked after. PulseAudio tells miniaudio nothing when a stream's
-// device goes, so the stream is watched from outside.
+// How an open device is supervised. miniaudio does not report that a PulseAudio stream has lost its
+// device, so the stream is watched from outside.
 const (
 	audioCheck = 300 * time.Millisecond // how often
 	audioStall = 5 * time.Second        // without a block, the device is dead; a Bluetooth one may take 3 s to start
 	audioGrace = 3 * time.Second        // how long a default device may be missing (the server restarts)
 )
 
-// audioStream is an open microphone or speaker. With the spec default it moves to the new
-// default device when that changes, and only then.
+// audioStream is an open microphone or speaker. With the spec default it follows the system's default
+// device.
 type audioStream struct {
 	sys  *Driver
 	kind media.Kind
@@ -58,7 +58,7 @@ func (s *audioStream) callback(out, in []byte, _ uint32) {
 	s.data(samples(out), samples(in))
 }
 
-// samples is b as 16 bit samples in the machine's own order, which is what miniaudio uses.
+// samples views b as 16-bit samples in native byte order, as miniaudio delivers them.
 func samples(b []byte) []int16 {
 	if len(b) < 2 {
 		return nil
@@ -225,14 +225,14 @@ func (m microphone) Run(ctx context.Context, emit func(media.Audio)) error {
 	})
 }
 
-// audioClock takes the jitter of the callbacks out of the times of blocks. A callback comes
-// late or on time, never early: so blocks follow each other at 10 ms, an earlier time is
-// believed at once, and a later one little by little, as far as two clocks drift.
+// audioClock removes the callbacks' jitter from the times of blocks. A callback is never early. So blocks
+// are 10 ms apart; an earlier measurement is taken at once, and a later one is followed slowly, which is
+// enough for the drift between two clocks.
 type audioClock struct{ next time.Time }
 
 const (
-	clockPull = 200                    // one part of being late is believed with each block
-	clockJump = 300 * time.Millisecond // later than that is a gap, not jitter
+	clockPull = 200                    // 1/clockPull of a lateness is followed with each block
+	clockJump = 300 * time.Millisecond // a larger lateness is a gap, not jitter
 )
 
 func (c *audioClock) block(measured time.Time) time.Time {

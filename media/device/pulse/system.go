@@ -19,26 +19,25 @@ import (
 	"parley/media"
 )
 
-// Sound systems in the order of preference. miniaudio's null backend, which pretends to be
-// a device, is not among them; and JACK is not, because it would start a server.
+// Sound systems in order of preference. miniaudio's null backend is left out because it pretends to be a
+// device, and JACK because it would start a server.
 var audioBackends = []malgo.Backend{
 	malgo.BackendPulseaudio, malgo.BackendAlsa, malgo.BackendCoreaudio, malgo.BackendWasapi,
 }
 
 const (
-	// audioListAge is how long a device list counts as fresh. Open devices and Watch all
-	// ask; the sound server is asked once.
+	// audioListAge is how long a device list is cached. Open devices and Watch all poll it.
 	audioListAge = 250 * time.Millisecond
-	// audioRetry is the pause after finding no sound system, and audioRareRetry that where
-	// there is not even a trace of one: miniaudio loses 24 KB with every try that fails.
+	// audioRetry is the pause after a failed connection, and audioRareRetry the pause where nothing hints
+	// at a sound system: miniaudio leaks 24 KB with every failed attempt.
 	audioRetry     = 2 * time.Second
 	audioRareRetry = time.Minute
-	// monitorSuffix marks the PulseAudio sources that hear what a speaker plays.
+	// monitorSuffix marks the PulseAudio sources that record what a speaker plays.
 	monitorSuffix = ".monitor"
 )
 
-// audioContext is a connection to a sound system. It lives as long as the system or a
-// device holds it, so that devices of a server that has died can still be closed.
+// audioContext is a connection to a sound system. It is counted: devices of a server that has died keep
+// their context until they are closed.
 type audioContext struct {
 	*malgo.AllocatedContext
 	refs int // guarded by Driver.mu
@@ -72,7 +71,7 @@ func (a *Driver) Takes(kind media.Kind, _ string) bool {
 	return kind == media.Microphone || kind == media.Speaker
 }
 
-// Close lets go of the connection.
+// Close releases the connection.
 func (a *Driver) Close() error {
 	a.mutes.close()
 	a.mu.Lock()
@@ -81,7 +80,7 @@ func (a *Driver) Close() error {
 	return nil
 }
 
-// retire lets go of the current connection.
+// retire releases the current connection.
 func (a *Driver) retire() {
 	if a.current != nil {
 		a.release(a.current)
@@ -140,7 +139,7 @@ func (a *Driver) refresh(kind media.Kind) ([]audioDevice, error) {
 		a.retire() // the server has gone; perhaps it is back already
 	}
 	none := fmt.Errorf("list %ss: no sound system: %w", kind, media.ErrNoDevice)
-	if since := time.Since(a.failed); since < audioRetry || since < audioRareRetry && !soundInSight() {
+	if since := time.Since(a.failed); since < audioRetry || since < audioRareRetry && !soundSystemPresent() {
 		return nil, none
 	}
 	for _, b := range audioBackends {
@@ -168,8 +167,8 @@ func haveALSA() bool {
 	return len(found) > 0
 }
 
-// ask lists the devices of the current connection. An empty list is an error: it is what a
-// dead server looks like, and a live one has at least a null device.
+// ask lists the devices of the current connection. An empty list is an error: a live server has at least
+// a null device, and only a dead one lists nothing.
 func (a *Driver) ask() error {
 	devices := make(map[media.Kind][]audioDevice)
 	for kind, as := range map[media.Kind]malgo.DeviceType{media.Microphone: malgo.Capture, media.Speaker: malgo.Playback} {
@@ -194,7 +193,7 @@ func (a *Driver) ask() error {
 	return nil
 }
 
-// audioID is what stays the same between runs: the sound system's own name for the device.
+// audioID is the sound system's own name for the device, which is stable between runs.
 func audioID(id malgo.DeviceID) string {
 	if runtime.GOOS == "windows" { // UTF-16
 		return id.String()
@@ -203,8 +202,8 @@ func audioID(id malgo.DeviceID) string {
 	return text
 }
 
-// choose is the device that spec means now. Monitors are found by ID only, so that nobody
-// is heard by their own meeting unless they ask for it.
+// choose returns the device that spec means now. Monitors are found only by ID: nobody should send what
+// their own speaker plays by accident.
 func (a *Driver) choose(kind media.Kind, spec string) (audioDevice, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -255,7 +254,7 @@ const audioPeriods = 20
 func (a *Driver) open(kind media.Kind, spec string, data malgo.DataProc) (*audioOpen, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.listed = time.Time{} // whoever opens wants to know what is there now
+	a.listed = time.Time{} // opening needs a fresh list
 	d, err := a.chooseLocked(kind, spec)
 	if err != nil {
 		return nil, err
@@ -294,8 +293,8 @@ func (a *Driver) stale(o *audioOpen) bool {
 
 // closeDevice stops o; its callback does not run any more when it returns.
 func (a *Driver) closeDevice(o *audioOpen) {
-	// Uninit alone waits for the next block, and from a device that has gone there is none;
-	// Stop wakes its thread. Its error says that the stream is not there any more.
+	// Uninit alone waits for the next block, which never comes from a device that has gone. Stop wakes
+	// its thread; it fails if the stream has gone too.
 	if err := o.device.Stop(); err != nil {
 		a.log.Debug("stop sound device", "kind", o.about.Kind.String(), "err", err)
 	}
@@ -305,7 +304,7 @@ func (a *Driver) closeDevice(o *audioOpen) {
 	a.release(o.held)
 }
 
-// audioError says in the words of package media what miniaudio reports.
+// audioError maps miniaudio's errors to those of package media.
 func audioError(err error) error {
 	for from, to := range map[error]error{
 		malgo.ErrNoDevice: media.ErrNoDevice, malgo.ErrUnavailable: media.ErrNoDevice, malgo.ErrDoesNotExist: media.ErrNoDevice,

@@ -26,10 +26,10 @@ import (
 	"parley/media"
 )
 
-// v4l2Patience is how long a camera may deliver nothing; some take 2 s to start.
+// v4l2Patience is how long to wait for a picture; some cameras take 2 s to start.
 const v4l2Patience = 5 * time.Second
 
-// v4l2Limit bounds the entries that a driver may list, for one that never says "no more".
+// v4l2Limit bounds the entries of a list, against drivers that never end one.
 const v4l2Limit = 256
 
 // v4l2Camera is a driver of mediadevices' framework for a Video4Linux2 camera. Its pictures
@@ -55,8 +55,8 @@ func newV4L2Camera(path string, convert media.PixelConverter) *v4l2Camera {
 	return &v4l2Camera{path: path, convert: convert, fd: -1}
 }
 
-// v4l2Error says in the words of package media what the kernel reports. The errno of a
-// camera that has gone depends on when: ENODEV and ENXIO, or EIO within a stream.
+// v4l2Error maps the kernel's errors to those of package media. For a camera that has gone the errno
+// depends on the moment: ENODEV and ENXIO, or EIO within a stream.
 func v4l2Error(r C.int) error {
 	errno := syscall.Errno(-r)
 	switch errno {
@@ -80,8 +80,8 @@ func openV4L2(path string) (C.int, error) {
 	return fd, nil
 }
 
-// queryV4L2 asks a node for its name, and whether it is a camera and not, say, the node for
-// a camera's metadata.
+// queryV4L2 reads a node's name, and whether it is a camera: other nodes carry, for example, a camera's
+// metadata.
 func queryV4L2(path string) (name string, camera bool, err error) {
 	fd, err := openV4L2(path)
 	if err != nil {
@@ -171,7 +171,7 @@ func (c *v4l2Camera) Properties() []prop.Media {
 	return out
 }
 
-// rates lists the frame rates at a size; 0 stands for one that is not told.
+// rates lists the frame rates at a size; 0 stands for unknown.
 func (c *v4l2Camera) rates(code C.uint32_t, w, h int) []float64 {
 	var out []float64
 	for i := range C.uint32_t(v4l2Limit) {
@@ -256,7 +256,7 @@ func (c *v4l2Camera) read(format media.PixelFormat, w, h, stride int) (*media.Fr
 	return nil, fmt.Errorf("only damaged pictures: %w", media.ErrCorrupt)
 }
 
-// picture converts what is in a buffer.
+// picture converts the picture in a buffer.
 func (c *v4l2Camera) picture(f *C.parley_frame, format media.PixelFormat, w, h, stride int) (*media.Frame, error) {
 	if f.index >= c.mapped || f.flags&C.V4L2_BUF_FLAG_ERROR != 0 {
 		return nil, media.ErrCorrupt

@@ -33,7 +33,7 @@ type sizeRange struct {
 	minH, maxH, stepH int
 }
 
-// sizes lists the sizes worth choosing from.
+// sizes lists the sizes to choose from.
 func (r sizeRange) sizes() []image.Point {
 	if r.minW == r.maxW && r.minH == r.maxH {
 		return []image.Point{{X: r.maxW, Y: r.maxH}}
@@ -68,14 +68,14 @@ func chooseMode(modes []prop.Media) (best prop.Media, ok bool) {
 	return best, ok
 }
 
-// modeCost is about the number of times that something is halved which matters.
+// modeCost sums how far a mode is from what is wanted in area, shape and rate, each in octaves.
 func modeCost(m prop.Video) float64 {
 	area := math.Log2(float64(m.Width*m.Height) / (wantWidth * wantHeight))
 	if area > 0 {
-		area *= 0.5 // too much is only work
+		area *= 0.5 // too large only costs time
 	}
 	shape := math.Log2(float64(m.Width) / float64(m.Height) * wantHeight / wantWidth)
-	rate := 0.1 // not told: most likely 30
+	rate := 0.1 // unknown: most likely 30
 	if m.FrameRate > 0 {
 		if rate = math.Log2(wantRate / float64(m.FrameRate)); rate > 0 {
 			rate *= 1.5
@@ -90,7 +90,7 @@ func modeCost(m prop.Video) float64 {
 	return cost
 }
 
-// rateFraction is a frame rate as V4L2 wants it; 0 is not told.
+// rateFraction is a frame rate as V4L2 wants it; 0 is unknown.
 func rateFraction(rate float64) (num, den int) {
 	if rate <= 0 || rate > maxRate {
 		return 0, 0

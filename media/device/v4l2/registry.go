@@ -13,7 +13,7 @@ import (
 	"parley/media"
 )
 
-// found is a camera that the machine has now.
+// found is a camera that is plugged in.
 type found struct {
 	media.Device
 	key     string // equal for as long as it is the same piece of hardware

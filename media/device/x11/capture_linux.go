@@ -15,35 +15,35 @@ import (
 
 // How often pictures are made, a second.
 const (
-	screenRate = 15 // enough to follow a scrolling page, at half the work of a film
+	screenRate = 15 // enough to follow a scrolling page, at half the cost of a film
 	motionRate = 30
 )
 
 const (
-	// settleTime is how long a window must keep its size before it is located again: every
-	// size costs a keyframe.
+	// settleTime is how long a window must keep its size before its picture changes size, since each
+	// new size costs a keyframe.
 	settleTime = 200 * time.Millisecond
-	// The server does not tell that the pointer moves. Once nothing has for drowsyAfter, it is
-	// looked for every drowsyInterval only.
-	drowsyAfter    = 2 * time.Second
-	drowsyInterval = 200 * time.Millisecond
-	// maxFailures is how many reads may fail in a row: a window that changes its size is
-	// gone from where it was before the server has said so.
+	// The server sends no event when the pointer moves, so its position is polled: with every picture,
+	// and after pointerIdleAfter without a change only every pointerIdleInterval.
+	pointerIdleAfter    = 2 * time.Second
+	pointerIdleInterval = 200 * time.Millisecond
+	// maxFailures is how many reads may fail in a row: while a window is resized, reads of its old area
+	// fail before the event about it arrives.
 	maxFailures = 10
 )
 
-// x11Capture makes pictures of a target. It belongs to one goroutine, and time is told.
-type x11Capture struct {
-	d       *x11Display
+// capture makes pictures of a target. One goroutine uses it, and passes the time in.
+type capture struct {
+	d       *display
 	convert media.PixelConverter
-	target  x11Target
-	grab    x11Grab
-	damage  *x11Damage // nil where the server tells of none
-	compare x11Compare
-	cursor  *x11Cursor // nil for a picture without it
-	popups  *popups    // nil unless it is a window
+	target  target
+	grab    grab
+	damage  *damageTracker // nil where the server tells of none
+	compare bandHashes
+	cursor  *cursor // nil for a picture without it
+	popups  *popups // nil unless it is a window
 
-	scene    x11Scene
+	scene    scene
 	last     *media.Frame // the newest picture; nil before the first
 	whole    bool         // all of the picture has to be read
 	moved    bool         // the target has to be located again
@@ -51,13 +51,13 @@ type x11Capture struct {
 	failures int          // reads that failed in a row
 }
 
-// newX11Capture connects and locates the target.
-func newX11Capture(s screenSpec, o media.ScreenOptions, convert media.PixelConverter) (*x11Capture, error) {
-	d, err := dialX11()
+// newCapture connects and locates the target.
+func newCapture(s screenSpec, o media.ScreenOptions, convert media.PixelConverter) (*capture, error) {
+	d, err := dial()
 	if err != nil {
 		return nil, err
 	}
-	c := &x11Capture{d: d, convert: convert, target: newX11Target(s), grab: x11Grab{d: d}, whole: true}
+	c := &capture{d: d, convert: convert, target: newTarget(s), grab: grab{d: d}, whole: true}
 	if err := c.begin(o); err != nil {
 		c.close()
 		return nil, err
@@ -65,14 +65,14 @@ func newX11Capture(s screenSpec, o media.ScreenOptions, convert media.PixelConve
 	return c, nil
 }
 
-func (c *x11Capture) begin(o media.ScreenOptions) error {
+func (c *capture) begin(o media.ScreenOptions) error {
 	if !c.d.canRead(c.d.screen.RootDepth) {
 		return fmt.Errorf("screen with %d bits of colour: %w", c.d.screen.RootDepth, media.ErrFormat)
 	}
 	if err := c.target.begin(c.d); err != nil {
 		return err
 	}
-	if w, ok := c.target.(*x11Window); ok {
+	if w, ok := c.target.(*sharedWindow); ok {
 		c.popups = newPopups(c.d, w.id)
 		if err := c.popups.begin(); err != nil {
 			return err
@@ -82,20 +82,20 @@ func (c *x11Capture) begin(o media.ScreenOptions) error {
 		return err
 	}
 	if c.d.damage {
-		c.damage = &x11Damage{d: c.d}
+		c.damage = &damageTracker{d: c.d}
 		if err := c.damage.begin(c.scene.window); err != nil {
 			c.damage = nil
 		}
 	}
 	if o.Pointer && c.d.xfixes {
-		c.cursor = &x11Cursor{d: c.d}
+		c.cursor = &cursor{d: c.d}
 		c.cursor.begin()
 	}
 	return nil
 }
 
-// close lets go of everything. Nobody may be waiting for events of the display.
-func (c *x11Capture) close() {
+// close frees everything. No goroutine may be waiting for events of the display.
+func (c *capture) close() {
 	c.release()
 	if c.popups != nil {
 		c.popups.free()
@@ -104,15 +104,15 @@ func (c *x11Capture) close() {
 	c.d.hangUp()
 }
 
-func (c *x11Capture) release() {
+func (c *capture) release() {
 	if c.last != nil {
 		c.last.Release()
 		c.last = nil
 	}
 }
 
-// locate takes over where the target is now.
-func (c *x11Capture) locate() error {
+// locate updates the scene to where the target is now.
+func (c *capture) locate() error {
 	s, err := c.target.locate(c.d)
 	if err != nil {
 		return err
@@ -125,9 +125,8 @@ func (c *x11Capture) locate() error {
 	return nil
 }
 
-// handle takes in an event of the server. The error says that there is nothing to be seen
-// any more.
-func (c *x11Capture) handle(ev xgb.Event, now time.Time) error {
+// handle processes an event of the server. An error means that the target has gone.
+func (c *capture) handle(ev xgb.Event, now time.Time) error {
 	switch ev := ev.(type) {
 	case damage.NotifyEvent:
 		if c.popups != nil && c.popups.damaged(ev.Drawable) {
@@ -157,9 +156,9 @@ func (c *x11Capture) handle(ev xgb.Event, now time.Time) error {
 	}
 }
 
-// due says when the next picture has to be looked for, given the time of the last look; ok
-// is false when nothing is to be done before the server tells of something.
-func (c *x11Capture) due(last time.Time, interval time.Duration) (at time.Time, ok bool) {
+// due returns when to look for the next picture, given the time of the last look. ok is false when
+// nothing can change before the server sends an event.
+func (c *capture) due(last time.Time, interval time.Duration) (at time.Time, ok bool) {
 	next := last.Add(interval)
 	switch {
 	case c.moved:
@@ -172,15 +171,15 @@ func (c *x11Capture) due(last time.Time, interval time.Duration) (at time.Time, 
 		return next, true
 	case c.cursor == nil && c.damage != nil:
 		return next, false
-	case c.last != nil && last.Sub(c.last.Captured) > drowsyAfter:
-		return last.Add(max(interval, drowsyInterval)), true
+	case c.last != nil && last.Sub(c.last.Captured) > pointerIdleAfter:
+		return last.Add(max(interval, pointerIdleInterval)), true
 	}
 	return next, true
 }
 
 // look returns the next picture, which is the caller's to release, or nil when nothing has
 // changed.
-func (c *x11Capture) look(now time.Time) (*media.Frame, error) {
+func (c *capture) look(now time.Time) (*media.Frame, error) {
 	if c.moved {
 		if err := c.locate(); err != nil {
 			return nil, fmt.Errorf("%w: %w", media.ErrLost, err)
@@ -212,7 +211,7 @@ func (c *x11Capture) look(now time.Time) (*media.Frame, error) {
 }
 
 // picture makes a picture if anything has changed; popups are the parts in which what lies over it has.
-func (c *x11Capture) picture(popups []image.Rectangle) (*media.Frame, error) {
+func (c *capture) picture(popups []image.Rectangle) (*media.Frame, error) {
 	dirty := popups
 	switch {
 	case c.damage != nil:
@@ -243,8 +242,8 @@ func (c *x11Capture) picture(popups []image.Rectangle) (*media.Frame, error) {
 	return c.compose(parts)
 }
 
-// compose is the last picture with the given parts read anew.
-func (c *x11Capture) compose(parts []image.Rectangle) (*media.Frame, error) {
+// compose copies the last picture and reads the given parts anew.
+func (c *capture) compose(parts []image.Rectangle) (*media.Frame, error) {
 	size := c.scene.size
 	f := media.NewFrame(size.X, size.Y)
 	if !c.whole && c.last != nil {
@@ -265,12 +264,12 @@ func (c *x11Capture) compose(parts []image.Rectangle) (*media.Frame, error) {
 		}
 		if err != nil {
 			f.Release()
-			c.whole = true // what was damaged is not known any more
+			c.whole = true // the damage was collected, and is lost with this picture
 			return nil, err
 		}
 	}
 	return f, nil
 }
 
-// errDisplayGone is the end of the connection to the display.
+// errDisplayGone: the connection to the display has ended.
 var errDisplayGone = errors.New("the display has gone")

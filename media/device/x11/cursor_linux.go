@@ -7,24 +7,24 @@ import (
 	"github.com/jezek/xgb/xproto"
 )
 
-// x11Cursor is the mouse pointer, which is not part of what the screen shows.
-type x11Cursor struct {
-	d     *x11Display
+// cursor is the mouse pointer, which the server leaves out of the pixels it returns.
+type cursor struct {
+	d     *display
 	shape *xfixes.GetCursorImageReply
 	stale bool        // the server has another shape now
 	at    image.Point // of its hot spot within the picture
 	shown image.Rectangle
 }
 
-// begin asks to be told when the shape changes.
-func (c *x11Cursor) begin() {
+// begin subscribes to changes of the shape.
+func (c *cursor) begin() {
 	c.stale = true
 	xfixes.SelectCursorInput(c.d.Conn, c.d.root, xfixes.CursorNotifyMaskDisplayCursor)
 }
 
-// update finds out where the pointer is and returns the parts of the picture that change by
-// its being another one or elsewhere: none, or where it was and where it is.
-func (c *x11Cursor) update(s x11Scene) []image.Rectangle {
+// update polls the pointer. If it has moved or changed its shape, update returns where it was and where
+// it is, as parts of the picture.
+func (c *cursor) update(s scene) []image.Rectangle {
 	p, err := xproto.QueryPointer(c.d.Conn, s.window).Reply()
 	if err != nil {
 		return nil
@@ -39,7 +39,7 @@ func (c *x11Cursor) update(s x11Scene) []image.Rectangle {
 		return nil
 	}
 	c.at = image.Pt(int(p.WinX), int(p.WinY)).Sub(s.offset)
-	// A pointer beside the picture may reach into it with its edge; it is not meant.
+	// A pointer whose hot spot is outside the picture is not drawn, even if its edge reaches in.
 	now := image.Rectangle{}
 	if p.SameScreen && c.at.In(image.Rectangle{Max: s.size}) {
 		now = image.Rect(0, 0, int(c.shape.Width), int(c.shape.Height)).Add(c.corner())
@@ -52,20 +52,20 @@ func (c *x11Cursor) update(s x11Scene) []image.Rectangle {
 }
 
 // corner is where the top left of the shape is within the picture.
-func (c *x11Cursor) corner() image.Point {
+func (c *cursor) corner() image.Point {
 	return c.at.Sub(image.Pt(int(c.shape.Xhot), int(c.shape.Yhot)))
 }
 
 // draw blends the pointer into the pixels of the part r of the picture.
-func (c *x11Cursor) draw(pixels []byte, r image.Rectangle) {
+func (c *cursor) draw(pixels []byte, r image.Rectangle) {
 	if c.shown.Intersect(r).Empty() {
 		return
 	}
 	blend(pixels, r.Dx(), r.Dy(), c.shape.CursorImage, int(c.shape.Width), c.corner().Sub(r.Min))
 }
 
-// blend lays an ARGB picture, its colours multiplied by alpha already as XFIXES has them,
-// over one of w by h pixels of B, G, R and one unused byte.
+// blend draws an ARGB picture with premultiplied alpha, as XFIXES has it, over w by h pixels of B, G, R
+// and one unused byte.
 func blend(pixels []byte, w, h int, over []uint32, overW int, at image.Point) {
 	for i, v := range over {
 		x, y := at.X+i%overW, at.Y+i/overW

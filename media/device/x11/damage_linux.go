@@ -9,16 +9,17 @@ import (
 	"github.com/jezek/xgb/xproto"
 )
 
-// x11Damage collects which parts of a window were drawn to.
-type x11Damage struct {
-	d      *x11Display
+// damageTracker collects the parts of a window that were drawn to.
+type damageTracker struct {
+	d      *display
 	id     damage.Damage
 	region xfixes.Region
 	told   bool // the server has told of damage since collect
 }
 
-// begin watches w. The server tells once that there is damage, and then collects by itself.
-func (m *x11Damage) begin(w xproto.Window) error {
+// begin watches w. The server sends one event for the first damage, and accumulates the rest until
+// collect.
+func (m *damageTracker) begin(w xproto.Window) error {
 	id, err := damage.NewDamageId(m.d.Conn)
 	if err != nil {
 		return err
@@ -32,9 +33,9 @@ func (m *x11Damage) begin(w xproto.Window) error {
 	return damage.CreateChecked(m.d.Conn, id, xproto.Drawable(w), damage.ReportLevelNonEmpty).Check()
 }
 
-// collect returns what was damaged since it was called last, in the window's pixels. What is
-// drawn from now on is told again, so pixels are read after this.
-func (m *x11Damage) collect() ([]image.Rectangle, error) {
+// collect returns the damage since the last call, in the window's pixels. Pixels must be read after it:
+// whatever is drawn from now on is reported again.
+func (m *damageTracker) collect() ([]image.Rectangle, error) {
 	if !m.told {
 		return nil, nil
 	}
@@ -54,16 +55,15 @@ func (m *x11Damage) collect() ([]image.Rectangle, error) {
 // bandHeight is the height in pixels of the strips that are compared.
 const bandHeight = 32
 
-// x11Compare stands in where the server tells of no damage: it looks at all pixels and
-// remembers a hash of each strip.
-type x11Compare struct {
+// bandHashes replaces damage events on servers without the extension: it hashes each strip of the
+// picture.
+type bandHashes struct {
 	seed  maphash.Seed
 	bands []uint64
 }
 
-// changed returns the strips of pixels, of a picture of the given size, that are others than
-// at the last call.
-func (c *x11Compare) changed(pixels []byte, size image.Point) []image.Rectangle {
+// changed returns the strips whose pixels differ from those of the last call.
+func (c *bandHashes) changed(pixels []byte, size image.Point) []image.Rectangle {
 	n := (size.Y + bandHeight - 1) / bandHeight
 	if len(c.bands) != n {
 		c.seed, c.bands = maphash.MakeSeed(), make([]uint64, n)

@@ -13,12 +13,12 @@ import (
 	"parley/media"
 )
 
-// quietX11 keeps the X11 library from writing to standard error; its errors are returned.
-var quietX11 = sync.OnceFunc(func() { xgb.Logger = log.New(io.Discard, "", 0) })
+// silenceLibrary keeps the X11 library from writing to standard error; its errors are returned.
+var silenceLibrary = sync.OnceFunc(func() { xgb.Logger = log.New(io.Discard, "", 0) })
 
-// x11Display is a connection to the display of the environment. It speaks the X11 protocol
+// display is a connection to the display of the environment. It speaks the X11 protocol
 // itself: Xlib ends the whole program when its server goes.
-type x11Display struct {
+type display struct {
 	*xgb.Conn
 	screen *xproto.ScreenInfo
 	root   xproto.Window
@@ -27,9 +27,9 @@ type x11Display struct {
 	randr, shm, xfixes, damage, composite bool
 }
 
-// dialX11 connects to the display, without which it is ErrNoDevice.
-func dialX11() (*x11Display, error) {
-	quietX11()
+// dial connects to the display, without which it is ErrNoDevice.
+func dial() (*display, error) {
+	silenceLibrary()
 	if os.Getenv("DISPLAY") == "" {
 		return nil, fmt.Errorf("no X display: %w", media.ErrNoDevice)
 	}
@@ -37,7 +37,7 @@ func dialX11() (*x11Display, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no X display (%w): %w", err, media.ErrNoDevice)
 	}
-	d := &x11Display{Conn: c}
+	d := &display{Conn: c}
 	setup := xproto.Setup(c)
 	d.screen = setup.DefaultScreen(c)
 	d.root = d.screen.Root
@@ -49,9 +49,9 @@ func dialX11() (*x11Display, error) {
 	return d, nil
 }
 
-// hangUp closes the connection and waits for its goroutines. Nobody else may be waiting for
+// hangUp closes the connection and waits for its goroutines. No other goroutine may be waiting for
 // events.
-func (d *x11Display) hangUp() {
+func (d *display) hangUp() {
 	d.Close()
 	for {
 		if ev, err := d.WaitForEvent(); ev == nil && err == nil {
@@ -61,7 +61,7 @@ func (d *x11Display) hangUp() {
 }
 
 // canRead says whether drawables of this depth have pixels of 32 bits: B, G, R and one more.
-func (d *x11Display) canRead(depth byte) bool {
+func (d *display) canRead(depth byte) bool {
 	for _, f := range xproto.Setup(d.Conn).PixmapFormats {
 		if f.Depth == depth {
 			return f.BitsPerPixel == 32 && (depth == 24 || depth == 32)
@@ -70,8 +70,8 @@ func (d *x11Display) canRead(depth byte) bool {
 	return false
 }
 
-// x11Events guards the library's tables of event and error numbers.
-var x11Events struct {
+// eventTable guards the library's tables of event and error numbers.
+var eventTable struct {
 	sync.Mutex
 	owner map[int]string // extension that an event number belongs to
 }
@@ -80,7 +80,7 @@ var x11Events struct {
 // each connection. But those write into tables that all connections read from without a
 // lock; here that happens once, when the first connection of the process has not selected
 // any event yet.
-func (d *x11Display) use(name string) bool {
+func (d *display) use(name string) bool {
 	r, err := xproto.QueryExtension(d.Conn, uint16(len(name)), name).Reply()
 	if err != nil || r == nil || !r.Present {
 		return false
@@ -88,20 +88,20 @@ func (d *x11Display) use(name string) bool {
 	d.ExtLock.Lock()
 	d.Extensions[name] = r.MajorOpcode
 	d.ExtLock.Unlock()
-	x11Events.Lock()
-	defer x11Events.Unlock()
-	if x11Events.owner == nil {
-		x11Events.owner = make(map[int]string)
+	eventTable.Lock()
+	defer eventTable.Unlock()
+	if eventTable.owner == nil {
+		eventTable.owner = make(map[int]string)
 	}
 	const errors = 256 // error numbers have a table of their own
 	for n, f := range xgb.NewExtEventFuncs[name] {
-		if n += int(r.FirstEvent); x11Events.owner[n] != name {
-			x11Events.owner[n], xgb.NewEventFuncs[n] = name, f
+		if n += int(r.FirstEvent); eventTable.owner[n] != name {
+			eventTable.owner[n], xgb.NewEventFuncs[n] = name, f
 		}
 	}
 	for n, f := range xgb.NewExtErrorFuncs[name] {
-		if n += int(r.FirstError); x11Events.owner[errors+n] != name {
-			x11Events.owner[errors+n], xgb.NewErrorFuncs[n] = name, f
+		if n += int(r.FirstError); eventTable.owner[errors+n] != name {
+			eventTable.owner[errors+n], xgb.NewErrorFuncs[n] = name, f
 		}
 	}
 	return true

@@ -7,7 +7,7 @@ import (
 )
 
 // ScreenLook is a source without its loop: what it does when is the test's to say.
-type ScreenLook struct{ c *x11Capture }
+type ScreenLook struct{ c *capture }
 
 // LookAt opens a screen for single looks.
 func LookAt(id string, o media.ScreenOptions, convert media.PixelConverter) (ScreenLook, error) {
@@ -15,7 +15,7 @@ func LookAt(id string, o media.ScreenOptions, convert media.PixelConverter) (Scr
 	if err != nil {
 		return ScreenLook{}, err
 	}
-	c, err := newX11Capture(spec, o, convert)
+	c, err := newCapture(spec, o, convert)
 	return ScreenLook{c}, err
 }
 

@@ -9,7 +9,7 @@ import (
 
 // useExtensions finds out what the server can do. Each extension has to be told the version
 // that is spoken before anything else is asked of it.
-func (d *x11Display) useExtensions() {
+func (d *display) useExtensions() {
 	d.shm = d.use("MIT-SHM")
 	if d.use("RANDR") {
 		// Monitors came with RandR 1.5; an older server is one big screen.

@@ -11,16 +11,16 @@ import (
 	"parley/media"
 )
 
-// x11Grab reads pixels of drawables, through shared memory (MIT-SHM) where the server is on
+// grab reads pixels of drawables, through shared memory (MIT-SHM) where the server is on
 // the same machine.
-type x11Grab struct {
-	d      *x11Display
+type grab struct {
+	d      *display
 	seg    shm.Seg // 0 without shared memory
 	memory []byte
 }
 
 // free gives the shared memory back.
-func (g *x11Grab) free() {
+func (g *grab) free() {
 	if g.seg != 0 {
 		shm.Detach(g.d.Conn, g.seg)
 		_ = unix.SysvShmDetach(g.memory)
@@ -30,7 +30,7 @@ func (g *x11Grab) free() {
 
 // reserve makes room for pictures of up to the given number of pixels. Without it, or when
 // there is no shared memory, pixels come through the socket.
-func (g *x11Grab) reserve(pixels int) {
+func (g *grab) reserve(pixels int) {
 	if !g.d.shm || len(g.memory) >= 4*pixels {
 		return
 	}
@@ -59,7 +59,7 @@ func (g *x11Grab) reserve(pixels int) {
 
 // read returns the pixels of r within a drawable as bytes B, G, R and one unused, without
 // gaps between the rows. They are valid until the next call.
-func (g *x11Grab) read(from xproto.Drawable, r image.Rectangle) ([]byte, error) {
+func (g *grab) read(from xproto.Drawable, r image.Rectangle) ([]byte, error) {
 	const allPlanes = 0xFFFFFFFF
 	x, y, w, h := int16(r.Min.X), int16(r.Min.Y), uint16(r.Dx()), uint16(r.Dy())
 	size := 4 * r.Dx() * r.Dy()

@@ -12,20 +12,20 @@ import (
 	"parley/media"
 )
 
-// x11Monitor is a part of the root window that can be shared as a screen.
-type x11Monitor struct {
+// monitorInfo is a part of the root window that can be shared as a screen.
+type monitorInfo struct {
 	media.Device
 	name string // of the monitor; "" is all of them
 	area image.Rectangle
 }
 
 // monitors lists the whole screen and, if there are several, the monitors.
-func (d *x11Display) monitors() ([]x11Monitor, error) {
+func (d *display) monitors() ([]monitorInfo, error) {
 	g, err := xproto.GetGeometry(d.Conn, xproto.Drawable(d.root)).Reply()
 	if err != nil {
 		return nil, fmt.Errorf("ask for the screen's size: %w", err)
 	}
-	out := []x11Monitor{{
+	out := []monitorInfo{{
 		Device: media.Device{Kind: media.Screen, ID: wholeScreen, Name: "Entire screen", Default: true},
 		area:   image.Rect(0, 0, int(g.Width), int(g.Height)),
 	}}
@@ -43,7 +43,7 @@ func (d *x11Display) monitors() ([]x11Monitor, error) {
 			continue
 		}
 		at := image.Pt(int(monitor.X), int(monitor.Y))
-		out = append(out, x11Monitor{
+		out = append(out, monitorInfo{
 			Device: media.Device{Kind: media.Screen, ID: screenPrefix + name.Name, Name: "Screen " + name.Name},
 			name:   name.Name,
 			area:   image.Rectangle{Min: at, Max: at.Add(image.Pt(int(monitor.Width), int(monitor.Height)))},
@@ -52,8 +52,8 @@ func (d *x11Display) monitors() ([]x11Monitor, error) {
 	return out, nil
 }
 
-// describe is what an opened screen, window or region is called.
-func (d *x11Display) describe(s screenSpec) media.Device {
+// describe names an opened screen, window or region.
+func (d *display) describe(s screenSpec) media.Device {
 	out := media.Device{Kind: media.Screen, ID: s.id, Name: "Entire screen", Default: s.id == wholeScreen}
 	switch {
 	case s.window != 0:
@@ -66,9 +66,9 @@ func (d *x11Display) describe(s screenSpec) media.Device {
 	return out
 }
 
-// title is what a window calls itself. It may be the name of a document: it goes to the
-// user's eyes only.
-func (d *x11Display) title(w xproto.Window) string {
+// title returns a window's title. It may be the name of a document, so it must only be shown to the
+// user.
+func (d *display) title(w xproto.Window) string {
 	for _, name := range []string{"_NET_WM_NAME", "WM_NAME"} {
 		if t := d.text(w, name); t != "" {
 			return t
@@ -84,7 +84,7 @@ func (d *x11Display) title(w xproto.Window) string {
 // maxProperty is how much of a property is read, in units of four bytes.
 const maxProperty = 1024
 
-func (d *x11Display) property(w xproto.Window, name string) []byte {
+func (d *display) property(w xproto.Window, name string) []byte {
 	a, err := xproto.InternAtom(d.Conn, true, uint16(len(name)), name).Reply()
 	if err != nil || a.Atom == 0 {
 		return nil
@@ -96,12 +96,12 @@ func (d *x11Display) property(w xproto.Window, name string) []byte {
 	return p.Value
 }
 
-func (d *x11Display) text(w xproto.Window, name string) string {
+func (d *display) text(w xproto.Window, name string) string {
 	t := strings.ToValidUTF8(string(d.property(w, name)), "�")
 	return strings.TrimSpace(t)
 }
 
-func (d *x11Display) numbers(w xproto.Window, name string) []uint32 {
+func (d *display) numbers(w xproto.Window, name string) []uint32 {
 	b := d.property(w, name)
 	var out []uint32
 	for ; len(b) >= 4; b = b[4:] {
@@ -112,7 +112,7 @@ func (d *x11Display) numbers(w xproto.Window, name string) []uint32 {
 
 // windows lists the windows that somebody may want to share, lowest first: the window
 // manager's list or, where none runs, the children of the root window.
-func (d *x11Display) windows() []x11Seen {
+func (d *display) windows() []topWindow {
 	var ids []xproto.Window
 	for _, n := range d.numbers(d.root, "_NET_CLIENT_LIST_STACKING") {
 		ids = append(ids, xproto.Window(n))
@@ -127,7 +127,7 @@ func (d *x11Display) windows() []x11Seen {
 			ids = t.Children
 		}
 	}
-	var out []x11Seen
+	var out []topWindow
 	for _, id := range ids {
 		if s, ok := d.see(id); ok {
 			out = append(out, s)
@@ -136,19 +136,19 @@ func (d *x11Display) windows() []x11Seen {
 	return out
 }
 
-// x11Seen is a window on the screen.
-type x11Seen struct {
+// topWindow is a window on the screen.
+type topWindow struct {
 	id    xproto.Window
 	depth byte
 	area  image.Rectangle // within the root window
 }
 
-// leastWindow is the width and height below which a window is no document.
+// leastWindow is the smallest width and height of a window that is offered for sharing.
 const leastWindow = 48
 
-// see says where a window is, and whether it is one to share: on the screen, large enough,
+// see returns where a window is, and whether to offer it for sharing: it is on the screen, large enough,
 // no panel or menu, and not of this program.
-func (d *x11Display) see(id xproto.Window) (s x11Seen, ok bool) {
+func (d *display) see(id xproto.Window) (s topWindow, ok bool) {
 	a, err := xproto.GetWindowAttributes(d.Conn, id).Reply()
 	if err != nil || a.MapState != xproto.MapStateViewable || a.OverrideRedirect || a.Class != xproto.WindowClassInputOutput {
 		return s, false
@@ -158,7 +158,7 @@ func (d *x11Display) see(id xproto.Window) (s x11Seen, ok bool) {
 		return s, false
 	}
 	if pid := d.numbers(id, "_NET_WM_PID"); len(pid) > 0 && int(pid[0]) == os.Getpid() {
-		return s, false // a window that shows itself shows itself showing itself
+		return s, false // sharing our own window would nest its picture in itself
 	}
 	if !d.normal(id) {
 		return s, false
@@ -168,12 +168,12 @@ func (d *x11Display) see(id xproto.Window) (s x11Seen, ok bool) {
 		return s, false
 	}
 	at := image.Pt(int(t.DstX), int(t.DstY))
-	return x11Seen{id, g.Depth, image.Rectangle{Min: at, Max: at.Add(image.Pt(int(g.Width), int(g.Height)))}}, true
+	return topWindow{id, g.Depth, image.Rectangle{Min: at, Max: at.Add(image.Pt(int(g.Width), int(g.Height)))}}, true
 }
 
-// normal says whether a window is one that people work in, by the type that it gives itself
-// (Extended Window Manager Hints 1.5); without one, it is.
-func (d *x11Display) normal(id xproto.Window) bool {
+// normal reports whether a window's type is one that people work in (Extended Window Manager Hints 1.5).
+// A window without a type is.
+func (d *display) normal(id xproto.Window) bool {
 	types := d.numbers(id, "_NET_WM_WINDOW_TYPE")
 	for _, t := range types {
 		name, err := xproto.GetAtomName(d.Conn, xproto.Atom(t)).Reply()

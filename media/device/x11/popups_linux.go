@@ -12,9 +12,9 @@ import (
 // popups are the menus, tooltips and dialogs of a shared window that lie over it: to the server they are
 // windows of their own. It also knows whether the window itself is hidden.
 type popups struct {
-	d      *x11Display
+	d      *display
 	owner  xproto.Window
-	grab   x11Grab
+	grab   grab
 	layers []*layer // lowest first
 	hidden bool     // the owner is minimised, or on no screen for another reason
 	stale  bool     // windows may have come, gone or moved
@@ -32,9 +32,9 @@ type layer struct {
 	told   bool            // it was drawn to
 }
 
-func newPopups(d *x11Display, owner xproto.Window) *popups {
+func newPopups(d *display, owner xproto.Window) *popups {
 	return &popups{
-		d: d, owner: owner, grab: x11Grab{d: d}, stale: true,
+		d: d, owner: owner, grab: grab{d: d}, stale: true,
 		owned: make(map[xproto.Window]xproto.Window),
 	}
 }

@@ -17,7 +17,7 @@ func (Driver) Shareables(preview image.Point) ([]media.Shareable, error) {
 	if wayland() {
 		return nil, fmt.Errorf("list screens and windows: %w", errWayland)
 	}
-	d, err := dialX11()
+	d, err := dial()
 	if err != nil {
 		return nil, fmt.Errorf("list screens and windows: %w", err)
 	}
@@ -26,7 +26,7 @@ func (Driver) Shareables(preview image.Point) ([]media.Shareable, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list screens and windows: %w", err)
 	}
-	p := previewer{d: d, grab: x11Grab{d: d}, size: preview}
+	p := previewer{d: d, grab: grab{d: d}, size: preview}
 	defer p.grab.free()
 	p.grab.reserve(monitors[0].area.Dx() * monitors[0].area.Dy())
 	var out []media.Shareable
@@ -49,15 +49,15 @@ func (Driver) Shareables(preview image.Point) ([]media.Shareable, error) {
 
 // previewer makes small pictures.
 type previewer struct {
-	d    *x11Display
-	grab x11Grab
+	d    *display
+	grab grab
 	size image.Point // the most
 }
 
 // window takes the picture of a window: from its pixmap where a compositor keeps one, else
 // from the screen, if nothing lies on it. To have the server keep a pixmap just for this
 // would make the window flicker.
-func (p *previewer) window(w x11Seen, above []x11Seen, screen image.Rectangle) *image.RGBA {
+func (p *previewer) window(w topWindow, above []topWindow, screen image.Rectangle) *image.RGBA {
 	if p.d.composite {
 		id, err := xproto.NewPixmapId(p.d.Conn)
 		if err == nil && composite.NameWindowPixmapChecked(p.d.Conn, w.id, id).Check() == nil {

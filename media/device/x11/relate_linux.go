@@ -11,7 +11,7 @@ import (
 const maxDepth = 8
 
 // topLevel is the child of the root that w is in.
-func (d *x11Display) topLevel(w xproto.Window) xproto.Window {
+func (d *display) topLevel(w xproto.Window) xproto.Window {
 	for range maxDepth {
 		t, err := xproto.QueryTree(d.Conn, w).Reply()
 		if err != nil || t.Parent == d.root || t.Parent == 0 {
@@ -24,7 +24,7 @@ func (d *x11Display) topLevel(w xproto.Window) xproto.Window {
 
 // client is the window of a program within a frame of the window manager, or the window itself where it
 // has none.
-func (d *x11Display) client(w xproto.Window, depth int) xproto.Window {
+func (d *display) client(w xproto.Window, depth int) xproto.Window {
 	if len(d.numbers(w, "WM_STATE")) > 0 {
 		return w
 	}
@@ -43,7 +43,7 @@ func (d *x11Display) client(w xproto.Window, depth int) xproto.Window {
 // ownedBy returns what of a child of the root belongs to owner: the window itself, the window that a frame
 // is around, or 0. What says for whom it is (WM_TRANSIENT_FOR) belongs to that window only. Menus seldom
 // say it: they belong to all windows of their program.
-func (d *x11Display) ownedBy(w, owner xproto.Window, overrideRedirect bool) xproto.Window {
+func (d *display) ownedBy(w, owner xproto.Window, overrideRedirect bool) xproto.Window {
 	if !overrideRedirect {
 		if c := d.client(w, 3); c != 0 {
 			w = c
@@ -65,7 +65,7 @@ func (d *x11Display) ownedBy(w, owner xproto.Window, overrideRedirect bool) xpro
 }
 
 // transientFor follows WM_TRANSIENT_FOR from w to owner.
-func (d *x11Display) transientFor(w, owner xproto.Window) bool {
+func (d *display) transientFor(w, owner xproto.Window) bool {
 	for range maxDepth {
 		if w == owner {
 			return true
@@ -80,7 +80,7 @@ func (d *x11Display) transientFor(w, owner xproto.Window) bool {
 }
 
 // isPopup goes by the type that a window gives itself (Extended Window Manager Hints 1.5).
-func (d *x11Display) isPopup(w xproto.Window) bool {
+func (d *display) isPopup(w xproto.Window) bool {
 	for _, t := range d.numbers(w, "_NET_WM_WINDOW_TYPE") {
 		name, err := xproto.GetAtomName(d.Conn, xproto.Atom(t)).Reply()
 		if err != nil {
@@ -97,7 +97,7 @@ func (d *x11Display) isPopup(w xproto.Window) bool {
 
 // sameProgram compares the connections that made two windows, which are the upper bits of their numbers;
 // and, for programs with several, the process and the session's leader that they name.
-func (d *x11Display) sameProgram(a, b xproto.Window) bool {
+func (d *display) sameProgram(a, b xproto.Window) bool {
 	mask := xproto.Setup(d.Conn).ResourceIdMask
 	if uint32(a)&^mask == uint32(b)&^mask {
 		return true
@@ -112,7 +112,7 @@ func (d *x11Display) sameProgram(a, b xproto.Window) bool {
 }
 
 // minimised says whether the window manager has put a window away: it need not unmap it for that.
-func (d *x11Display) minimised(w xproto.Window) bool {
+func (d *display) minimised(w xproto.Window) bool {
 	const iconic = 3 // ICCCM 4.1.3.1
 	if s := d.numbers(w, "WM_STATE"); len(s) > 0 && s[0] == iconic {
 		return true

@@ -25,14 +25,13 @@ func (Driver) Takes(kind media.Kind, _ string) bool { return kind == media.Scree
 // Close has nothing to do.
 func (Driver) Close() error { return nil }
 
-// errWayland is why there is nothing to share under Wayland: its X server shows a black
-// screen.
+// errWayland: under Wayland the X server shows only a black screen.
 var errWayland = fmt.Errorf("sharing needs an X11 session, this one is Wayland: %w", media.ErrUnsupported)
 
 func wayland() bool { return os.Getenv("XDG_SESSION_TYPE") == "wayland" }
 
-// List names the screens, and not the windows, which come and go. Without a display there
-// are none; under Wayland it is ErrUnsupported.
+// List names the screens. Windows are left to Shareables, because they come and go. Without a display
+// the list is empty; under Wayland it is ErrUnsupported.
 func (Driver) List(kind media.Kind) ([]media.Device, error) {
 	if kind != media.Screen {
 		return nil, nil
@@ -40,7 +39,7 @@ func (Driver) List(kind media.Kind) ([]media.Device, error) {
 	if wayland() {
 		return nil, fmt.Errorf("list screens: %w", errWayland)
 	}
-	d, err := dialX11()
+	d, err := dial()
 	if err != nil {
 		return nil, nil
 	}
@@ -56,7 +55,7 @@ func (Driver) List(kind media.Kind) ([]media.Device, error) {
 	return out, nil
 }
 
-// OpenScreen starts to look at a screen, a window or a region. Errors do not tell a window's title.
+// OpenScreen starts to capture a screen, a window or a region. Errors never contain a window's title.
 func (s Driver) OpenScreen(id string, o media.ScreenOptions) (media.VideoSource, error) {
 	if wayland() {
 		return nil, fmt.Errorf("open screen: %w", errWayland)
@@ -65,7 +64,7 @@ func (s Driver) OpenScreen(id string, o media.ScreenOptions) (media.VideoSource,
 	if err != nil {
 		return nil, err
 	}
-	c, err := newX11Capture(spec, o, s.convert)
+	c, err := newCapture(spec, o, s.convert)
 	if err != nil {
 		return nil, fmt.Errorf("open screen %q: %w", spec.id, err)
 	}
@@ -81,12 +80,11 @@ func (s Driver) OpenScreen(id string, o media.ScreenOptions) (media.VideoSource,
 	}, nil
 }
 
-// source is an opened screen, window or region. It makes a picture when something has
-// changed, and none otherwise.
+// source is an opened screen, window or region. It makes a picture only when something has changed.
 type source struct {
 	info     media.VideoInfo
 	interval time.Duration
-	capture  *x11Capture
+	capture  *capture
 	once     sync.Once
 	onHidden func(bool) // nil unless somebody wants to know
 	hidden   bool       // as it was told last
@@ -133,7 +131,7 @@ func (s *source) Run(ctx context.Context, emit func(*media.Frame)) error {
 // listen passes the server's events on until stop, which waits for its goroutine; the
 // channel is closed when the connection ends.
 func (s *source) listen() (events <-chan xgb.Event, stop func()) {
-	c := make(chan xgb.Event) // holds none: what does not fit waits in the library's queue of 5000
+	c := make(chan xgb.Event) // unbuffered: events wait in the library's queue of 5000
 	done, ended := make(chan struct{}), make(chan struct{})
 	d := s.capture.d
 	go func() {
@@ -145,7 +143,7 @@ func (s *source) listen() (events <-chan xgb.Event, stop func()) {
 				return
 			}
 			if ev == nil {
-				continue // the error of a request that nobody waits for
+				continue // an error of an unchecked request
 			}
 			select {
 			case c <- ev:

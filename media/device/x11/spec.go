@@ -18,11 +18,10 @@ const (
 	wholeScreen  = screenPrefix + "0"
 )
 
-// leastScreen is the width and height in pixels below which a picture is of no use to
-// anybody, and the codec has no block to code.
+// leastScreen is the smallest width and height that is captured, in pixels: a macroblock.
 const leastScreen = 16
 
-// screenSpec is an ID taken apart.
+// screenSpec is a parsed ID.
 type screenSpec struct {
 	id      string
 	monitor string // "" is all of them
@@ -30,8 +29,7 @@ type screenSpec struct {
 	region  image.Rectangle
 }
 
-// parseScreen reads an ID. What is no ID is ErrNoDevice, and a region without any use
-// ErrFormat.
+// parseScreen reads an ID. Anything else is ErrNoDevice, and a region that is too small ErrFormat.
 func parseScreen(id string) (screenSpec, error) {
 	s := screenSpec{id: id}
 	unknown := fmt.Errorf("open screen %q: %w", id, media.ErrNoDevice)
@@ -83,17 +81,17 @@ func parseRegion(text string) (image.Rectangle, bool) {
 	return image.Rect(n[0], n[1], n[0]+n[2], n[1]+n[3]), true
 }
 
-// evenSize is what of a picture is sent: chroma samples are two pixels wide and high, and to
-// scale a screen by one pixel would blur all of it. MaxDimension bounds it.
+// evenSize cuts a size to even numbers, at most MaxDimension: chroma samples are two pixels wide and
+// high, and scaling a screen by one pixel instead would blur all of it.
 func evenSize(w, h int) image.Point {
 	return image.Pt(min(w, media.MaxDimension)&^1, min(h, media.MaxDimension)&^1)
 }
 
-// maxDirty is how many rectangles are read one by one; each is a round trip to the server.
+// maxDirty is how many rectangles are read one by one: each costs a round trip to the server.
 const maxDirty = 16
 
-// dirtyParts makes what has changed fit to be read: within the picture of the given even
-// size, on whole chroma samples, and rather one large part than many or overlapping ones.
+// dirtyParts prepares damage rectangles for reading. It clips them to the picture, aligns them to chroma
+// samples, and merges many or overlapping ones into their union.
 func dirtyParts(rects []image.Rectangle, size image.Point) []image.Rectangle {
 	all := image.Rectangle{Max: size}
 	var out []image.Rectangle
@@ -113,8 +111,7 @@ func dirtyParts(rects []image.Rectangle, size image.Point) []image.Rectangle {
 	return out
 }
 
-// framePart is the part r of f, which begins on a whole chroma sample, as a frame that
-// shares its memory.
+// framePart returns the part r of f, aligned to chroma samples, as a frame that shares its memory.
 func framePart(f *media.Frame, r image.Rectangle) *media.Frame {
 	y, c := r.Min.Y*f.YStride+r.Min.X, r.Min.Y/2*f.UVStride+r.Min.X/2
 	return &media.Frame{

@@ -12,8 +12,8 @@ import (
 	"parley/media"
 )
 
-// x11Scene is where the picture is at the moment.
-type x11Scene struct {
+// scene is where the picture is at the moment.
+type scene struct {
 	from   xproto.Drawable // pixels are read from it; 0 while there is nothing to see
 	origin image.Point     // of the picture within from
 	size   image.Point     // of the picture, even
@@ -21,32 +21,32 @@ type x11Scene struct {
 	offset image.Point     // of the picture within window
 }
 
-// x11Target is what is shared: an area of the root window, or a window.
-type x11Target interface {
+// target is what is shared: an area of the root window, or a window.
+type target interface {
 	// begin asks for the events that changed needs.
-	begin(d *x11Display) error
+	begin(d *display) error
 	// locate says where it is now. When it has gone the error is ErrNoDevice.
-	locate(d *x11Display) (x11Scene, error)
+	locate(d *display) (scene, error)
 	// changed says whether ev makes it necessary to locate it again; gone, that there is
 	// nothing any more to locate.
 	changed(ev xgb.Event) (moved, gone bool)
 }
 
-func newX11Target(s screenSpec) x11Target {
+func newTarget(s screenSpec) target {
 	if s.window != 0 {
-		return &x11Window{id: xproto.Window(s.window)}
+		return &sharedWindow{id: xproto.Window(s.window)}
 	}
-	return &x11Area{monitor: s.monitor, region: s.region}
+	return &screenArea{monitor: s.monitor, region: s.region}
 }
 
-// x11Area is the whole root window, a monitor or a region.
-type x11Area struct {
+// screenArea is the whole root window, a monitor or a region.
+type screenArea struct {
 	monitor string
 	region  image.Rectangle
 	root    xproto.Window
 }
 
-func (a *x11Area) begin(d *x11Display) error {
+func (a *screenArea) begin(d *display) error {
 	a.root = d.root
 	if d.randr {
 		randr.SelectInput(d.Conn, d.root, randr.NotifyMaskScreenChange|randr.NotifyMaskCrtcChange)
@@ -54,14 +54,14 @@ func (a *x11Area) begin(d *x11Display) error {
 	return selectStructure(d, d.root)
 }
 
-func selectStructure(d *x11Display, w xproto.Window) error {
+func selectStructure(d *display, w xproto.Window) error {
 	return xproto.ChangeWindowAttributesChecked(d.Conn, w, xproto.CwEventMask, []uint32{xproto.EventMaskStructureNotify}).Check()
 }
 
-func (a *x11Area) locate(d *x11Display) (x11Scene, error) {
+func (a *screenArea) locate(d *display) (scene, error) {
 	monitors, err := d.monitors()
 	if err != nil {
-		return x11Scene{}, err
+		return scene{}, err
 	}
 	r := monitors[0].area
 	switch {
@@ -73,19 +73,19 @@ func (a *x11Area) locate(d *x11Display) (x11Scene, error) {
 			}
 		}
 		if r.Empty() {
-			return x11Scene{}, fmt.Errorf("monitor %q: %w", a.monitor, media.ErrNoDevice)
+			return scene{}, fmt.Errorf("monitor %q: %w", a.monitor, media.ErrNoDevice)
 		}
 	case !a.region.Empty():
 		r = a.region.Intersect(r)
 	}
 	size := evenSize(r.Dx(), r.Dy())
 	if size.X < leastScreen || size.Y < leastScreen {
-		return x11Scene{}, fmt.Errorf("region outside of the screen: %w", media.ErrNoDevice)
+		return scene{}, fmt.Errorf("region outside of the screen: %w", media.ErrNoDevice)
 	}
-	return x11Scene{from: xproto.Drawable(d.root), origin: r.Min, size: size, window: d.root, offset: r.Min}, nil
+	return scene{from: xproto.Drawable(d.root), origin: r.Min, size: size, window: d.root, offset: r.Min}, nil
 }
 
-func (a *x11Area) changed(ev xgb.Event) (moved, gone bool) {
+func (a *screenArea) changed(ev xgb.Event) (moved, gone bool) {
 	switch ev := ev.(type) {
 	case xproto.ConfigureNotifyEvent:
 		return ev.Window == a.root, false
@@ -95,10 +95,10 @@ func (a *x11Area) changed(ev xgb.Event) (moved, gone bool) {
 	return false, false
 }
 
-// x11Window is one window. With the Composite extension the server keeps all of it in a
+// sharedWindow is one window. With the Composite extension the server keeps all of it in a
 // pixmap, also what others cover; without, the part that is on the screen is shared, and
 // whatever lies on it.
-type x11Window struct {
+type sharedWindow struct {
 	id     xproto.Window
 	pixmap xproto.Pixmap // of the window's newest size; 0 before it is seen
 	border int
@@ -106,7 +106,7 @@ type x11Window struct {
 	named  bool        // the server gives pixmaps
 }
 
-func (w *x11Window) begin(d *x11Display) error {
+func (w *sharedWindow) begin(d *display) error {
 	events := []uint32{xproto.EventMaskStructureNotify | xproto.EventMaskPropertyChange}
 	if err := xproto.ChangeWindowAttributesChecked(d.Conn, w.id, xproto.CwEventMask, events).Check(); err != nil {
 		return fmt.Errorf("window: %w (%w)", media.ErrNoDevice, err)
@@ -115,21 +115,21 @@ func (w *x11Window) begin(d *x11Display) error {
 	return nil
 }
 
-func (w *x11Window) locate(d *x11Display) (x11Scene, error) {
+func (w *sharedWindow) locate(d *display) (scene, error) {
 	g, err := xproto.GetGeometry(d.Conn, xproto.Drawable(w.id)).Reply()
 	if err != nil {
-		return x11Scene{}, fmt.Errorf("window: %w (%w)", media.ErrNoDevice, err)
+		return scene{}, fmt.Errorf("window: %w (%w)", media.ErrNoDevice, err)
 	}
 	a, err := xproto.GetWindowAttributes(d.Conn, w.id).Reply()
 	if err != nil {
-		return x11Scene{}, fmt.Errorf("window: %w (%w)", media.ErrNoDevice, err)
+		return scene{}, fmt.Errorf("window: %w (%w)", media.ErrNoDevice, err)
 	}
 	if !d.canRead(g.Depth) {
-		return x11Scene{}, fmt.Errorf("window with %d bits of colour: %w", g.Depth, media.ErrFormat)
+		return scene{}, fmt.Errorf("window with %d bits of colour: %w", g.Depth, media.ErrFormat)
 	}
 	w.border, w.last = int(g.BorderWidth), image.Pt(int(g.Width), int(g.Height))
 	viewable := a.MapState == xproto.MapStateViewable
-	s := x11Scene{window: w.id, size: evenSize(int(g.Width), int(g.Height))}
+	s := scene{window: w.id, size: evenSize(int(g.Width), int(g.Height))}
 	switch {
 	case w.named:
 		if viewable {
@@ -161,7 +161,7 @@ func (w *x11Window) locate(d *x11Display) (x11Scene, error) {
 }
 
 // name takes the pixmap that the window has now in place of the one before.
-func (w *x11Window) name(d *x11Display) {
+func (w *sharedWindow) name(d *display) {
 	id, err := xproto.NewPixmapId(d.Conn)
 	if err != nil {
 		return
@@ -176,7 +176,7 @@ func (w *x11Window) name(d *x11Display) {
 }
 
 // visible finds the part of the window that lies on the screen.
-func (w *x11Window) visible(d *x11Display, s *x11Scene) error {
+func (w *sharedWindow) visible(d *display, s *scene) error {
 	t, err := xproto.TranslateCoordinates(d.Conn, w.id, d.root, 0, 0).Reply()
 	if err != nil {
 		return fmt.Errorf("window: %w (%w)", media.ErrNoDevice, err)
@@ -188,7 +188,7 @@ func (w *x11Window) visible(d *x11Display, s *x11Scene) error {
 	return nil
 }
 
-func (w *x11Window) changed(ev xgb.Event) (moved, gone bool) {
+func (w *sharedWindow) changed(ev xgb.Event) (moved, gone bool) {
 	switch ev := ev.(type) {
 	case xproto.ConfigureNotifyEvent:
 		return ev.Window == w.id && (!w.named || w.last != image.Pt(int(ev.Width), int(ev.Height))), false

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestSoundInSight(t *testing.T) {
+func TestSoundSystemPresent(t *testing.T) {
 	if haveALSA() {
 		t.Skip("this machine has a sound card")
 	}
@@ -15,7 +15,7 @@ func TestSoundInSight(t *testing.T) {
 		t.Setenv(env, filepath.Join(dir, env))
 	}
 	t.Setenv("PULSE_SERVER", "")
-	if _, err := os.Stat("/var/run/pulse/native"); err != nil && soundInSight() {
+	if _, err := os.Stat("/var/run/pulse/native"); err != nil && soundSystemPresent() {
 		t.Error("sound in sight of an empty machine")
 	}
 	touch := func(parts ...string) string {
@@ -34,21 +34,21 @@ func TestSoundInSight(t *testing.T) {
 		{"XDG_CONFIG_HOME", "pulse", "0123-runtime", "native"},
 	} {
 		path := touch(place...)
-		if !soundInSight() {
+		if !soundSystemPresent() {
 			t.Errorf("%v is not seen", place)
 		}
 		os.Remove(path)
 	}
 	t.Setenv("PULSE_SERVER", "unix:"+filepath.Join(dir, "gone"))
-	if soundInSight() {
+	if soundSystemPresent() {
 		t.Error("a socket that is not there is seen")
 	}
 	t.Setenv("PULSE_SERVER", "unix:"+touch("there"))
-	if !soundInSight() {
+	if !soundSystemPresent() {
 		t.Error("the socket that PULSE_SERVER names is not seen")
 	}
 	t.Setenv("PULSE_SERVER", "tcp:192.0.2.1")
-	if !soundInSight() {
+	if !soundSystemPresent() {
 		t.Error("another machine's server cannot be ruled out")
 	}
 }

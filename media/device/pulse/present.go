@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// soundInSight says whether there is any trace of a sound system: a socket of PulseAudio, or
-// of PipeWire in its place, where its clients look for one, or a sound card.
-func soundInSight() bool {
+// soundSystemPresent reports whether there is a sound card, or a socket of PulseAudio (or PipeWire) in one
+// of the places where clients look for it.
+func soundSystemPresent() bool {
 	if haveALSA() {
 		return true
 	}
