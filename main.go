@@ -22,6 +22,7 @@ import (
 	"parley/media/call"
 	"parley/media/codec"
 	"parley/media/device"
+	"parley/signal"
 	"parley/signal/host"
 	"parley/ui"
 	"parley/ui/desktop"
@@ -73,12 +74,12 @@ func run(args []string) error {
 	}
 	defer stats.Close()
 
-	ctx, stop := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := ossignal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	p := program{options: o, log: log, devices: devices, stats: stats, group: group, ctx: ctx}
-	p.host = host.New(ctx, group, log)
+	p.host = host.New(ctx, group, desktop.SettingsFile(appID, "hosted.json"), log)
 	switch o.command {
 	case "bot":
 		err = p.bot()
@@ -113,6 +114,9 @@ func (p *program) window() error {
 	}
 	if err := desktop.CheckDisplay(); err != nil {
 		return err
+	}
+	if err := desktop.SecureSettings(appID); err != nil {
+		p.log.Warn("others may read the settings", "err", err)
 	}
 	a := app.NewWithID(appID)
 	prefs := ui.NewPreferences(a.Preferences())
@@ -197,10 +201,32 @@ func (p *program) openLink(c *call.Call, w *ui.Window, link string) bool {
 	return true
 }
 
+// hosting gives the app's own rendezvous to a call.
+type hosting struct{ *host.Host }
+
+// Open hosts a meeting.
+func (h hosting) Open(link signal.Link, room string) (*call.Hosted, error) {
+	hosted, err := h.Host.Open(link, room)
+	if taken := (host.PortError{}); errors.As(err, &taken) {
+		return nil, call.PortTaken{Port: taken.Port}
+	}
+	if err != nil || hosted == nil {
+		return nil, err
+	}
+	out := &call.Hosted{Link: hosted.Link, Own: hosted.Own, Hosting: call.HostedHere}
+	switch {
+	case hosted.OnlyHere:
+		out.Hosting = call.HostedAlone
+	case hosted.Moved:
+		out.Hosting = call.HostedAnew
+	}
+	return out, nil
+}
+
 // callConfig is what window and bots have in common.
 func (p *program) callConfig() call.Config {
 	return call.Config{
-		Name: p.name, Server: p.server, Host: p.host.URL, Devices: p.devices, Codecs: codec.New(),
+		Name: p.name, Server: p.server, Host: hosting{p.host}, Devices: p.devices, Codecs: codec.New(),
 		Camera: p.camera, Microphone: p.mic, Speaker: p.speaker, CameraOn: true, MicrophoneOn: true,
 		Sound:    call.Sound{Noise: true},
 		Settings: iceSettings(), Log: p.log,

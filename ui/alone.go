@@ -7,6 +7,9 @@ import (
 	"parley/ui/widget"
 )
 
+// shareTheLink is what to do when all is well.
+const shareTheLink = "Share the link: whoever opens it is in the meeting."
+
 // alone fills the stage while nobody else is there.
 type alone struct {
 	root  *fyne.Container
@@ -19,7 +22,7 @@ type alone struct {
 func newAlone(w *Window) *alone {
 	a := &alone{
 		title: widget.NewLabel("You're the only one here", widget.Heading, widget.Text1).Align(fyne.TextAlignCenter),
-		line:  widget.NewParagraph("Share the link: whoever opens it is in the meeting.", widget.Body, widget.Text2, 2).Align(fyne.TextAlignCenter),
+		line:  widget.NewParagraph(shareTheLink, widget.Body, widget.Text2, 2).Align(fyne.TextAlignCenter),
 		link:  widget.NewParagraph("", widget.CodeLarge, widget.Text1, 3).Align(fyne.TextAlignCenter),
 		copy:  newCopyButton(w, "Copy link", widget.Primary, 48),
 	}
@@ -30,6 +33,11 @@ func newAlone(w *Window) *alone {
 
 func (a *alone) update(st call.State) {
 	a.link.Set(st.Link, widget.Text1)
+	if note := hostingText(st.Hosting); note != "" {
+		a.line.Set(note, widget.Error)
+	} else {
+		a.line.Set(shareTheLink, widget.Text2)
+	}
 	widget.Relayout(a.root)
 }
 
@@ -50,4 +58,16 @@ func (a *alone) place(s fyne.Size) {
 	y += link + widget.Space4
 	m := a.copy.MinSize()
 	widget.Place(a.copy, (s.Width-m.Width)/2, y, m.Width, 48)
+}
+
+// hostingText says what is the matter with the link of a meeting that is hosted here; it is empty
+// when all is well.
+func hostingText(h call.Hosting) string {
+	switch h {
+	case call.HostedAlone:
+		return "Only this computer can open this link: it has no network now."
+	case call.HostedAnew:
+		return "The link you opened names an address that this computer no longer has. Copy the new link."
+	}
+	return ""
 }

@@ -19,6 +19,7 @@ type people struct {
 	title *widget.Label
 	close *widget.RoundButton
 	copy  *copyButton
+	note  *widget.Paragraph // about the link
 	flow  *flow
 	rows  []*widget.Person
 }
@@ -29,6 +30,7 @@ func newPeople(s *stage) *people {
 		title: widget.NewLabel("People", widget.Title, widget.Text1),
 		close: widget.NewSmallButton("Close people", "close", s.closePanel),
 		copy:  newCopyButton(s.w, "Copy link", widget.Plain, 40),
+		note:  widget.NewParagraph("", widget.Body, widget.Error, 3),
 	}
 	p.flow = newFlow(func(width float32) float32 {
 		for i, r := range p.rows {
@@ -36,7 +38,7 @@ func newPeople(s *stage) *people {
 		}
 		return float32(len(p.rows)) * personHeight
 	})
-	p.root = widget.Area(fyne.Size{}, p.place, p.box, p.title, p.close, p.flow.scroll, p.copy)
+	p.root = widget.Area(fyne.Size{}, p.place, p.box, p.title, p.close, p.flow.scroll, p.copy, p.note)
 	p.root.Hide()
 	return p
 }
@@ -58,6 +60,7 @@ func (p *people) update(st call.State) {
 		}
 		p.flow.box.Refresh()
 	}
+	p.note.Set(hostingText(st.Hosting), widget.Error)
 	widget.Relayout(p.root)
 }
 
@@ -69,5 +72,8 @@ func (p *people) place(s fyne.Size) {
 	widget.Place(p.title, widget.Space4, 16, s.Width-2*widget.Space4-36, 24)
 	widget.Place(p.close, s.Width-42, 10, 36, 36)
 	widget.Place(p.copy, widget.Space4, s.Height-56, s.Width-2*widget.Space4, 40)
-	p.flow.fit(widget.Space4, 56, s.Width-2*widget.Space4, max(s.Height-56-64, 0))
+	inner := s.Width - 2*widget.Space4
+	note := p.note.HeightFor(inner)
+	widget.Place(p.note, widget.Space4, s.Height-64-note, inner, note)
+	p.flow.fit(widget.Space4, 56, inner, max(s.Height-56-64-note, 0))
 }

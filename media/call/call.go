@@ -23,11 +23,9 @@ import (
 
 // Config is what a Call works with.
 type Config struct {
-	Name   string
-	Server *url.URL // of new meetings and bare codes; nil: Host is asked
-	// Host starts a rendezvous in this process and says how others reach it; it is called
-	// only when Server is nil, and at most once at a time.
-	Host    func(ctx context.Context) (*url.URL, error)
+	Name    string
+	Server  *url.URL // of new meetings and bare codes; nil: Host is asked
+	Host    Host     // of meetings without a server, and of those that it hosted before
 	Devices media.Devices
 	Codecs  media.Codecs
 	// Camera, Microphone and Speaker are specs as on the command line; On says whether the

@@ -25,6 +25,7 @@ type executor struct {
 	ctx      context.Context
 	group    *errgroup.Group
 	room     *room.Room
+	hosting  string // the room that is hosted here; empty: none
 	devices  [4]opened
 	loss     float64
 	refusals loop.RateLimitedLog
@@ -88,6 +89,12 @@ func (x *executor) do(m *model, e effect) {
 			x.room.Leave()
 			x.room = nil
 		}
+		if x.hosting != "" {
+			x.cfg.Host.Close(x.hosting)
+			x.hosting = ""
+		}
+	case unhost:
+		x.cfg.Host.Close(e.room)
 	case tell:
 		if x.room != nil {
 			x.room.Do(e.command)
@@ -158,23 +165,26 @@ func (x *executor) prepare(e prepare) {
 	} else {
 		link = signal.Link{Server: x.cfg.Server, Code: signal.NewCode()}
 	}
-	if link.Server == nil || link.Server.Host == "" {
-		u, err := x.cfg.Host(x.ctx)
-		if err != nil {
-			x.put(prepared{meeting: e.meeting, err: err})
-			return
-		}
-		link.Server = u
-	}
 	if x.keyed != link.Code {
 		x.keys, x.keyed = signal.Derive(link.Code), link.Code
 	}
-	x.put(prepared{meeting: e.meeting, link: link, keys: x.keys})
+	done := prepared{meeting: e.meeting, link: link, keys: x.keys}
+	if x.cfg.Host != nil {
+		if done.hosted, done.err = x.cfg.Host.Open(link, x.keys.Room); done.hosted != nil {
+			done.link = done.hosted.Link
+		}
+	}
+	x.put(done)
 }
 
 func (x *executor) openRoom(link signal.Link, e openRoom) {
+	urls := link.WebSocketURLs()
+	if e.own != nil {
+		x.hosting = e.keys.Room
+		urls = signal.Link{Server: e.own, Code: link.Code}.WebSocketURLs()
+	}
 	r := room.New(room.Config{
-		URLs: link.WebSocketURLs(), Keys: e.keys, Me: e.me, Dial: x.cfg.Dial, Log: x.cfg.Log,
+		URLs: urls, Keys: e.keys, Me: e.me, Dial: x.cfg.Dial, Log: x.cfg.Log,
 		Changed: func(s room.State) { x.rooms.put(roomChanged{e.meeting, s}) },
 		Call: func(from signal.ID, payload []byte) {
 			x.put(signalled{e.meeting, from, payload, peer.Offer(payload)})

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"net/url"
 	"slices"
 	"time"
 
@@ -26,6 +27,7 @@ type (
 		meeting int
 		link    signal.Link
 		keys    signal.Keys
+		hosted  *Hosted // nil: elsewhere
 		err     error
 	}
 	roomChanged struct {
@@ -111,8 +113,10 @@ type (
 		meeting int
 		keys    signal.Keys
 		me      room.Member
+		own     *url.URL // the rendezvous as this process reaches it; nil: as the link says
 	}
 	closeRoom struct{}
+	unhost    struct{ room string } // a meeting that was prepared in vain
 	tell      struct{ command room.Command }
 	offerPeer struct {
 		id      signal.ID
@@ -310,7 +314,7 @@ func (m model) open(link *signal.Link, join bool, now time.Time) (model, []effec
 	}
 	m.meeting++
 	m.join, m.Problem, m.Candidates, m.loss, m.Reason = join, "", nil, "", Left
-	m.Link, m.Code, m.link, m.Room = "", "", signal.Link{}, room.State{}
+	m.Link, m.Code, m.link, m.Room, m.Hosting = "", "", signal.Link{}, room.State{}, NotHosted
 	m.Phase = Lobby
 	if join {
 		m.Phase, m.Started = Joining, now
@@ -324,6 +328,9 @@ func (m model) open(link *signal.Link, join bool, now time.Time) (model, []effec
 
 func (m model) prepared(ev prepared) (model, []effect) {
 	if ev.meeting != m.meeting || m.Phase != Lobby && m.Phase != Joining {
+		if ev.hosted != nil {
+			return m, []effect{unhost{ev.keys.Room}}
+		}
 		return m, nil
 	}
 	if ev.err != nil {
@@ -337,7 +344,11 @@ func (m model) prepared(ev prepared) (model, []effect) {
 	marks := m.marks()
 	me := room.Member{ID: m.me, Name: m.Name, Present: m.join, Mic: marks.Mic, Camera: marks.Camera}
 	m.Room = room.State{Me: me}
-	return m, []effect{openRoom{m.meeting, ev.keys, me}}
+	open := openRoom{meeting: m.meeting, keys: ev.keys, me: me}
+	if ev.hosted != nil {
+		m.Hosting, open.own = ev.hosted.Hosting, ev.hosted.Own
+	}
+	return m, []effect{open}
 }
 
 // enter goes from the lobby, or back from the end, into the meeting.

@@ -59,6 +59,9 @@ func candidates(err error) []signal.Link {
 
 // hostProblem says that no rendezvous could be started here.
 func hostProblem(err error) string {
+	if taken := (PortTaken{}); errors.As(err, &taken) {
+		return fmt.Sprintf("Another program uses port %d, which this meeting's link names. Quit that program and try again, or start a new meeting.", taken.Port)
+	}
 	return sentence(fmt.Errorf("this machine cannot host the meeting (%w). Try again, or name a server with --server URL", err))
 }
 

@@ -52,11 +52,12 @@ type State struct {
 	// Candidates are the meetings that the text of the last Open names when there are
 	// several; Open one of them.
 	Candidates []signal.Link
-	Shed       Shed   // what is given up because this computer cannot keep up
-	Busy       string // one line about that for a person; empty when nothing is
-	Link       string // to copy and pass on
-	Code       string // as shown: 7k3m-q9xt-2w8p
-	Name       string // the user's own
+	Shed       Shed    // what is given up because this computer cannot keep up
+	Busy       string  // one line about that for a person; empty when nothing is
+	Link       string  // to copy and pass on
+	Hosting    Hosting // of the meeting, and who can open the link
+	Code       string  // as shown: 7k3m-q9xt-2w8p
+	Name       string  // the user's own
 	Started    time.Time
 	Room       room.State
 

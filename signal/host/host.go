@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"sync"
@@ -15,55 +16,197 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"parley/signal/server"
+	"parley/signal"
 )
 
-// hostPort is where this machine hosts meetings if it can; any free port otherwise.
-const hostPort = 8443
+// firstPort is where this machine hosts new meetings if it can; any free port otherwise.
+const firstPort = 8443
 
-// Host starts with the first meeting and runs as long as the app.
+// probeTimeout bounds the question whether another program of this machine hosts a room.
+const probeTimeout = time.Second
+
+// PortError says that a meeting cannot be hosted again where its link says.
+type PortError struct{ Port int }
+
+func (e PortError) Error() string {
+	return fmt.Sprintf("host the meeting again: another program uses port %d", e.Port)
+}
+
+// Hosting is how a meeting is hosted here.
+type Hosting struct {
+	Link     signal.Link // for others
+	Own      *url.URL    // how this program reaches the rendezvous, whatever becomes of the network
+	OnlyHere bool        // no other machine can reach it
+	Moved    bool        // the link that was opened names an address that this machine has no more
+}
+
+// Host runs a rendezvous for as long as there is a meeting of it.
 type Host struct {
-	log   *slog.Logger
-	ctx   context.Context // of the app
-	group *errgroup.Group
+	log        *slog.Logger
+	ctx        context.Context // of the app
+	group      *errgroup.Group
+	interfaces func() ([]Interface, error)
 
-	mu  sync.Mutex
-	url *url.URL
+	mu       sync.Mutex
+	memory   memory
+	services map[int]*service // by port
+	byRoom   map[string]*service
 }
 
 // New makes a host that starts nothing yet; what it starts later ends with ctx and belongs to group.
-func New(ctx context.Context, group *errgroup.Group, log *slog.Logger) *Host {
-	return &Host{log: log, ctx: ctx, group: group}
+// Which meetings were hosted, and where, is remembered in file; empty: nowhere.
+func New(ctx context.Context, group *errgroup.Group, file string, log *slog.Logger) *Host {
+	return &Host{
+		log: log, ctx: ctx, group: group, interfaces: interfaces, memory: memory{path: file},
+		services: map[int]*service{}, byRoom: map[string]*service{},
+	}
 }
 
-// URL starts the rendezvous if it does not run yet and says where others reach it.
-func (h *Host) URL(context.Context) (*url.URL, error) {
+// Open hosts the meeting of a link under its room's name: a new one if the link has no server, else
+// one that was hosted here before, at the same port. It returns nil for a meeting that is hosted
+// elsewhere, and a PortError if another program has the port. Every Open wants a Close.
+func (h *Host) Open(link signal.Link, room string) (*Hosting, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.url != nil {
-		return h.url, nil
+	fresh := link.Server == nil || link.Server.Host == ""
+	port := 0
+	if !fresh {
+		if port = h.memory.port(room); port == 0 || link.Server.Scheme != "http" || link.Server.Port() != strconv.Itoa(port) {
+			return nil, nil
+		}
 	}
-	l, err := net.Listen("tcp", ":"+strconv.Itoa(hostPort))
+	s, err := h.serve(port)
+	if err != nil {
+		if port != 0 && hostsRoom(port, room) { // another Parley of ours: join there
+			return h.hosting(link, port)
+		}
+		return nil, err
+	}
+	hosting, err := h.hosting(link, s.port)
+	if err != nil {
+		s.close("")
+		return nil, err
+	}
+	s.open(room)
+	h.byRoom[room] = s
+	if err := h.memory.remember(room, s.port); err != nil {
+		h.log.Warn("the meeting cannot be hosted again later", "err", err)
+	}
+	return hosting, nil
+}
+
+// Close ends what one Open began. The rendezvous stays until everybody else has gone too.
+func (h *Host) Close(room string) {
+	h.mu.Lock()
+	s := h.byRoom[room]
+	h.mu.Unlock()
+	if s != nil {
+		s.close(room)
+	}
+}
+
+// serve finds or starts the service at a port; 0 stands for that of new meetings. h.mu is held.
+func (h *Host) serve(port int) (*service, error) {
+	for p, s := range h.services {
+		if (port == 0 || port == p) && s.hold() {
+			return s, nil
+		}
+	}
+	if s := h.services[port]; s != nil {
+		<-s.done // it is about to leave the port
+	}
+	first := port
+	if port == 0 {
+		first = firstPort
+	}
+	l, err := net.Listen("tcp", ":"+strconv.Itoa(first))
+	if err != nil && port != 0 {
+		return nil, PortError{port}
+	}
 	if err != nil {
 		if l, err = net.Listen("tcp", ":0"); err != nil {
 			return nil, fmt.Errorf("listen for others: %w", err)
 		}
 	}
-	srv, err := server.New(server.Config{Log: h.log})
+	s, err := newService(h.ctx, l, h.interfaces, h.log)
 	if err != nil {
 		l.Close()
 		return nil, err
 	}
-	h.group.Go(func() error { return srv.Run(h.ctx) })
-	h.group.Go(func() error { return Serve(h.ctx, l, srv) })
-	port := l.Addr().(*net.TCPAddr).Port
-	h.url = &url.URL{Scheme: "http", Host: net.JoinHostPort(lanAddress(), strconv.Itoa(port))}
-	return h.url, nil
+	h.services[s.port] = s
+	h.group.Go(func() error {
+		err := s.run()
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.services[s.port] == s {
+			delete(h.services, s.port)
+		}
+		for room, other := range h.byRoom {
+			if other == s {
+				delete(h.byRoom, room)
+			}
+		}
+		return err
+	})
+	return s, nil
+}
+
+// hosting says how others and we reach a port of this machine.
+func (h *Host) hosting(link signal.Link, port int) (*Hosting, error) {
+	list, err := h.interfaces()
+	if err != nil {
+		return nil, err
+	}
+	addrs := candidates(list)
+	out := &Hosting{OnlyHere: len(addrs) == 0, Own: address(netip.MustParseAddr("127.0.0.1"), port)}
+	was := link.Server
+	if out.OnlyHere {
+		addrs = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
+	}
+	// A link that still holds stays as people have it.
+	if was != nil && was.Host != "" {
+		old, err := netip.ParseAddr(was.Hostname())
+		out.Moved = err == nil && !old.IsLoopback()
+		for i, a := range addrs {
+			if a == old {
+				out.Moved = false
+				addrs[0], addrs[i] = addrs[i], addrs[0]
+			}
+		}
+	}
+	out.Link = signal.Link{Code: link.Code, Server: address(addrs[0], port)}
+	for _, a := range addrs[1:] {
+		out.Link.At = append(out.Link.At, address(a, port).Host)
+	}
+	return out, nil
+}
+
+func address(a netip.Addr, port int) *url.URL {
+	return &url.URL{Scheme: "http", Host: netip.AddrPortFrom(a, uint16(port)).String()}
+}
+
+// hostsRoom asks whoever has a port of this machine whether it is a Parley that hosts a room.
+func hostsRoom(port int, room string) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+	defer cancel()
+	where := address(netip.MustParseAddr("127.0.0.1"), port)
+	where.Path = roomPath + room
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), nil)
+	if err != nil {
+		return false
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // and no proxy
+	resp, err := client.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusNoContent
 }
 
 // Serve answers on l until ctx ends.
 func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
-	s := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	s := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 5 * time.Second, MaxHeaderBytes: 8 << 10}
 	stop := context.AfterFunc(ctx, func() {
 		// WebSockets are the handler's to close; a second is for the rest.
 		sctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -77,26 +220,4 @@ func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 		return fmt.Errorf("serve the rendezvous: %w", err)
 	}
 	return nil
-}
-
-// lanAddress is this machine's address on its network: that of the default route, else of
-// any interface, else loopback.
-func lanAddress() string {
-	// Connecting a UDP socket sends nothing; it only asks which way a packet would go
-	// (192.0.2.1 is reserved for documentation, RFC 5737).
-	if c, err := net.Dial("udp4", "192.0.2.1:9"); err == nil {
-		defer c.Close()
-		if a, ok := c.LocalAddr().(*net.UDPAddr); ok && !a.IP.IsLoopback() && !a.IP.IsUnspecified() {
-			return a.IP.String()
-		}
-	}
-	addrs, err := net.InterfaceAddrs()
-	if err == nil {
-		for _, a := range addrs {
-			if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
-				return n.IP.String()
-			}
-		}
-	}
-	return "127.0.0.1"
 }

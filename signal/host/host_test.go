@@ -2,41 +2,214 @@ package host
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
 	"testing"
+	"time"
 
+	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
 	"golang.org/x/sync/errgroup"
+
+	"parley/signal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// The rendezvous listens from the first meeting on, at one address, and ends with the app.
-func TestHostListens(t *testing.T) {
+// app is what a program that hosts is made of.
+type app struct {
+	*Host
+	t     *testing.T
+	end   func() // and wait
+	group *errgroup.Group
+}
+
+func startApp(t *testing.T, file string, list ...Interface) *app {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
-	h := New(ctx, group, slog.New(slog.DiscardHandler))
-	u, err := h.URL(ctx)
+	a := &app{Host: New(ctx, group, file, slog.New(slog.DiscardHandler)), t: t, group: group}
+	if list != nil {
+		a.interfaces = func() ([]Interface, error) { return list, nil }
+	}
+	ended := false
+	a.end = func() {
+		cancel()
+		if err := group.Wait(); err != nil && !ended {
+			t.Error(err)
+		}
+		ended = true
+	}
+	t.Cleanup(a.end)
+	return a
+}
+
+func (a *app) open(link signal.Link, room string) *Hosting {
+	a.t.Helper()
+	h, err := a.Open(link, room)
+	if err != nil || h == nil {
+		a.t.Fatalf("open: %v, %v", h, err)
+	}
+	return h
+}
+
+func newLink() signal.Link { return signal.Link{Code: signal.NewCode()} }
+
+const (
+	roomA = "AAAAAAAAAAAAAAAAAAAAAA"
+	roomB = "BBBBBBBBBBBBBBBBBBBBBA"
+)
+
+// join says hello to a room and returns the connection and the answer.
+func join(t *testing.T, where *url.URL, room string) (*websocket.Conn, signal.Frame) {
+	t.Helper()
+	d := websocket.Dialer{Subprotocols: []string{signal.Subprotocol}}
+	ws, _, err := d.Dial("ws://"+where.Host+signal.SocketPath, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := h.URL(ctx)
-	if err != nil || again.String() != u.String() {
-		t.Errorf("a second meeting is at %v (%v), the first at %v", again, err, u)
+	t.Cleanup(func() { ws.Close() })
+	hello := signal.Encode(signal.Join{Try: 1, Version: signal.Version, Room: room, ID: signal.NewID(), Token: signal.NewToken()})
+	if err := ws.WriteMessage(websocket.TextMessage, hello); err != nil {
+		t.Fatal(err)
 	}
-	c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", u.Port()))
+	_, text, err := ws.ReadMessage()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Close()
-	cancel()
-	if err := group.Wait(); err != nil {
-		t.Error(err)
+	f, err := signal.Decode(text)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", u.Port())); err == nil {
+	return ws, f
+}
+
+// awaitClosed waits until nobody listens any more.
+func awaitClosed(t *testing.T, where *url.URL) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		c, err := net.Dial("tcp", where.Host)
+		if err != nil {
+			return
+		}
 		c.Close()
-		t.Error("the port is open after the app has ended")
+		if time.Now().After(deadline) {
+			t.Fatal("the port is open though no meeting is")
+		}
+	}
+}
+
+func TestServesOnlyOpenedRooms(t *testing.T) {
+	a := startApp(t, "")
+	own := a.open(newLink(), roomA).Own
+	if _, f := join(t, own, roomA); !is[signal.Welcome](f) {
+		t.Errorf("the meeting's own room: %T %v", f, f)
+	}
+	if _, f := join(t, own, roomB); !is[signal.Error](f) || f.(signal.Error).Code != signal.CodeUnavailable {
+		t.Errorf("a room that nobody opened: %T %v", f, f)
+	}
+}
+
+func is[T any](v any) bool { _, ok := v.(T); return ok }
+
+// The port closes with the last meeting, and not while somebody is still in one.
+func TestPortClosesWithTheMeeting(t *testing.T) {
+	a := startApp(t, "")
+	own := a.open(newLink(), roomA).Own
+	ws, _ := join(t, own, roomA)
+	second := a.open(newLink(), roomB)
+	if second.Own.Host != own.Host {
+		t.Errorf("two meetings at once are at %s and %s", own.Host, second.Own.Host)
+	}
+	a.Close(roomA)
+	a.Close(roomA) // no harm
+	if _, f := join(t, own, roomB); !is[signal.Welcome](f) {
+		t.Errorf("the other meeting: %T", f)
+	}
+	a.Close(roomB)
+	if _, f := join(t, own, roomA); !is[signal.Welcome](f) {
+		t.Errorf("who is left in a meeting has lost it: %T", f)
+	}
+	ws.Close()
+	// Every connection of this test closes at its end; these two are closed here.
+	a2 := startApp(t, "")
+	alone := a2.open(newLink(), roomA).Own
+	a2.Close(roomA)
+	awaitClosed(t, alone)
+}
+
+func TestHostsAgain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "settings", "hosted.json")
+	first := startApp(t, file)
+	h := first.open(newLink(), roomA)
+	first.end()
+
+	second := startApp(t, file)
+	again := second.open(h.Link, roomA)
+	if again.Own.Port() != h.Own.Port() || again.Link.String() != h.Link.String() || again.Moved {
+		t.Errorf("the meeting was at %s, and is at %s", h.Own, again.Own)
+	}
+	if _, f := join(t, again.Own, roomA); !is[signal.Welcome](f) {
+		t.Errorf("whoever kept the link: %T", f)
+	}
+	// Another Parley of this user finds it hosted, and goes there.
+	third := startApp(t, file)
+	if shared := third.open(h.Link, roomA); shared.Own.Port() != h.Own.Port() {
+		t.Errorf("another app goes to %s", shared.Own)
+	}
+	second.Close(roomA)
+	// A link of somebody else's is none of ours.
+	if h, err := third.Open(signal.Link{Server: &url.URL{Scheme: "http", Host: "192.168.77.1:8443"}, Code: signal.NewCode()}, roomB); h != nil || err != nil {
+		t.Errorf("a foreign link: %v, %v", h, err)
+	}
+	for path, want := range map[string]os.FileMode{file: 0o600, filepath.Dir(file): 0o700} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v, want %o", filepath.Base(path), info.Mode(), err, want)
+		}
+	}
+}
+
+func TestPortTaken(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "hosted.json")
+	first := startApp(t, file)
+	h := first.open(newLink(), roomA)
+	first.end()
+	l, err := net.Listen("tcp", ":"+h.Own.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = startApp(t, file).Open(h.Link, roomA)
+	var taken PortError
+	if !errors.As(err, &taken) || strconv.Itoa(taken.Port) != h.Own.Port() {
+		t.Errorf("the port is taken, and the error is %v", err)
+	}
+}
+
+// Every meeting looks anew where this machine is.
+func TestNetworkChanges(t *testing.T) {
+	list := []Interface{face("eth0", "10.0.0.5/24", "fd00::5/64")}
+	a := startApp(t, "")
+	a.interfaces = func() ([]Interface, error) { return list, nil }
+	h := a.open(newLink(), roomA)
+	if h.Link.Server.Hostname() != "10.0.0.5" || len(h.Link.At) != 1 || h.Link.At[0] != "[fd00::5]:"+h.Own.Port() || h.OnlyHere {
+		t.Errorf("the link is at %s and %q", h.Link.Server.Host, h.Link.At)
+	}
+	list = []Interface{face("wlan0", "192.168.1.5/24")}
+	if other := a.open(newLink(), roomB); other.Link.Server.Hostname() != "192.168.1.5" {
+		t.Errorf("a new meeting is at %s", other.Link.Server.Host)
+	}
+	again := a.open(h.Link, roomA)
+	if !again.Moved || again.Link.Server.Hostname() != "192.168.1.5" || again.Link.Code != h.Link.Code {
+		t.Errorf("the link moved: %v, to %s", again.Moved, again.Link.Server.Host)
+	}
+	list = []Interface{loopback}
+	if gone := a.open(h.Link, roomA); !gone.OnlyHere {
+		t.Error("without a network, others were promised a way")
 	}
 }

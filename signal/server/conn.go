@@ -127,6 +127,9 @@ func (s *Server) admit(c *conn) (*session, error) {
 	if join.Version != signal.Version {
 		return nil, refusal(signal.CodeVersion)
 	}
+	if s.cfg.Admit != nil && !s.cfg.Admit(join.Room) {
+		return nil, refusal(signal.CodeUnavailable)
+	}
 	began := time.Now()
 	sess, welcome, err := s.node.join(c, join, rate.Limit(s.cfg.Rate), s.cfg.Burst)
 	if err != nil {

@@ -43,6 +43,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	Rate           float64 // sends a second, of 4 KiB, that one member may make on average; 0: 200
 	Burst          int     // sends, of 4 KiB, at once; 0: 1024
+	// Admit says whether a room may be joined, by any goroutine; nil: every room.
+	Admit func(room string) bool
 }
 
 // Server is one node of the rendezvous. It is an http.Handler; it serves members while Run runs.

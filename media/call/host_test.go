@@ -1,0 +1,42 @@
+package call
+
+import (
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A meeting that is hosted here is reached by a way of our own, and others are given a link.
+func TestHostedMeeting(t *testing.T) {
+	own := &url.URL{Scheme: "http", Host: "127.0.0.1:8443"}
+	hosted := func(m model) event {
+		return prepared{meeting: m.meeting, link: meeting, hosted: &Hosted{Link: meeting, Own: own, Hosting: HostedAlone}}
+	}
+	m, effects := play(t, fresh(), NewMeeting{}, hosted)
+	if m.Hosting != HostedAlone || m.Link != meeting.String() {
+		t.Errorf("hosting %d, link %t", m.Hosting, m.Link == meeting.String())
+	}
+	if open, ok := effects[0].(openRoom); !ok || open.own != own {
+		t.Errorf("the room is opened by %+v", effects)
+	}
+	if m, _ = play(t, m, Open{Text: "good"}); m.Hosting != NotHosted {
+		t.Error("another meeting is said to be hosted here")
+	}
+	// Whoever gave up meanwhile hosts nothing.
+	m, _ = play(t, fresh(), NewMeeting{})
+	late := hosted(m)
+	if _, effects = play(t, m, Leave{}, late); !slices.Contains(effects, effect(unhost{""})) {
+		t.Errorf("a meeting that was given up stays hosted: %v", effects)
+	}
+}
+
+func TestHostProblem(t *testing.T) {
+	if p := hostProblem(PortTaken{8443}); !strings.Contains(p, "port 8443") {
+		t.Errorf("%v", p)
+	}
+	if p := hostProblem(errors.New("no")); !strings.Contains(p, "cannot host") {
+		t.Errorf("%v", p)
+	}
+}
