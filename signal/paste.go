@@ -44,10 +44,8 @@ func ParseLink(text string, fallback *url.URL) (Link, error) {
 	s := scanner{damage: ErrCode}
 	if strings.ContainsAny(text, ":/#") {
 		s.damage = ErrLink
-		if u, err := url.Parse(strings.TrimSpace(text)); err == nil {
-			if _, err := serverOf(u); err == nil { // a link without a code
-				s.damage = ErrCode
-			}
+		if _, err := ParseServer(text); err == nil { // a link without a code
+			s.damage = ErrCode
 		}
 	}
 	for s.round = range maxRounds {
