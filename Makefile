@@ -22,16 +22,13 @@ build: setup build/parley build/parley-rendezvous ## build build/parley and buil
 
 # Go knows best what is out of date, so these are always handed to it.
 .PHONY: build/parley build/parley-rendezvous
-# Without the toolkit's own emoji, a font that is parsed again for each style of text and takes 25 MB:
-# emoji come from the system's fonts, as they do in what the toolkit does not draw itself.
-tags := no_emoji
 # WebRTC's audio processing has another name from version 1 on (Debian 13): docs/decisions/echo.md.
 ifneq ($(shell ! pkg-config --exists webrtc-audio-processing && pkg-config --exists webrtc-audio-processing-1 && echo 1),)
-tags := $(tags),webrtc1
+tags := webrtc1
 export GOFLAGS := $(GOFLAGS) -tags=webrtc1
 endif
 build/parley:
-	go build -trimpath -tags $(tags) -o $@ .
+	go build -trimpath -tags '$(tags)' -o $@ .
 
 build/parley-rendezvous:
 	CGO_ENABLED=0 go build -trimpath -o $@ ./signal/rendezvous
@@ -56,7 +53,7 @@ test: ## everything: tests with the race detector, end to end, fuzzing; below 30
 	@scripts/setup --test
 	@$(MAKE) --no-print-directory build
 	@scripts/material
-	@TAGS=$(tags) scripts/test
+	@TAGS='$(tags)' scripts/test
 
 check: ## what to run before a commit: lint and the fast tests; below 2 minutes
 	@scripts/setup --test

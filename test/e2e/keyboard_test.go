@@ -3,6 +3,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"parley/media"
@@ -20,7 +21,8 @@ func TestE2EKeyboard(t *testing.T) {
 	harness.AwaitTrue(t, "live", func() bool { return ada.State().Phase == call.Live }, func() string { return ada.State().Problem })
 
 	d := harness.StartDisplay(t)
-	ben := harness.StartParley(t, "Ben", d.Env(), "--camera", "off", "--mic", "tone", "--speaker", "off")
+	// The toolkit forgets what it has drawn after a minute; here after two seconds.
+	ben := harness.StartParley(t, "Ben", append(d.Env(), "FYNE_CACHE=2s"), "--camera", "off", "--mic", "tone", "--speaker", "off")
 	t.Cleanup(func() {
 		if t.Failed() {
 			path := filepath.Join("build", "test", "keyboard.png")
@@ -58,4 +60,17 @@ func TestE2EKeyboard(t *testing.T) {
 	d.Keys("type", "--delay", "20", "hello Ada")
 	d.Keys("key", "Return")
 	harness.AwaitTrue(t, "Ada reads it", func() bool { return reads(ada, "hello Ada") == 1 }, func() string { return ben.Errors() })
+
+	d.Keys("key", "ctrl+alt+c") // hides the chat until it is forgotten
+	hidden := len(ben.Lines())
+	harness.AwaitTrue(t, "seconds pass", func() bool { return len(ben.Lines()) > hidden+6 }, func() string { return ben.Errors() })
+	d.Keys("key", "ctrl+alt+c")
+	d.Keys("type", "--delay", "20", "and again")
+	d.Keys("key", "shift+Return")
+	d.Keys("type", "--delay", "20", "in two lines")
+	d.Keys("key", "Return")
+	harness.AwaitTrue(t, "Ada reads that too", func() bool { return reads(ada, "and again\nin two lines") == 1 }, func() string { return ben.Errors() })
+	if strings.Contains(ben.Errors(), "Failed to focus") {
+		t.Error(ben.Errors())
+	}
 }

@@ -78,3 +78,18 @@ func TestPlainTextIsOneRun(t *testing.T) {
 		}
 	}
 }
+
+// With the fonts that scripts/setup installs, every script in use has one.
+func TestScriptsHaveFonts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the fonts of this system come with scripts/setup --test")
+	}
+	look(t)
+	for _, s := range []string{
+		"王小明 你好", "日本語のテキスト", "한국어", "علی\u200cرضا سلام", "שָׁלוֹם", "नमस्ते क्षत्रिय", "สวัสดีครับ", "Ελένη", "Привет", "გამარჯობა", "Հայերեն", "ኣማርኛ",
+	} {
+		if rs := runs(s, Body.Font); len(rs) != 1 || rs[0].font != Body.Font {
+			t.Errorf("%q: %+v", s, rs)
+		}
+	}
+}
