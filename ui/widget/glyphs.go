@@ -3,11 +3,14 @@ package widget
 import (
 	"fmt"
 	"image/color"
+	"slices"
 	"strings"
+	"unicode"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"github.com/rivo/uniseg"
+	"golang.org/x/text/unicode/bidi"
 )
 
 // run is a stretch of text that one font draws, or that no font here can draw.
@@ -25,15 +28,78 @@ func runs(text string, font fyne.Resource) []run {
 		return []run{{text, font}}
 	}
 	var out []run
-	for g := uniseg.NewGraphemes(text); g.Next(); {
-		f := fontFor(g.Runes(), font)
-		if n := len(out); n > 0 && out[n-1].font == f {
-			out[n-1].text += g.Str()
-		} else {
-			out = append(out, run{g.Str(), f})
+	for _, piece := range visual(text) {
+		begin := len(out)
+		for g := uniseg.NewGraphemes(piece); g.Next(); {
+			f := fontFor(g.Runes(), font)
+			if n := len(out); n > begin && out[n-1].font == f {
+				out[n-1].text += g.Str()
+			} else {
+				out = append(out, run{g.Str(), f})
+			}
 		}
 	}
 	return out
+}
+
+// visual splits a line where its direction changes, and orders the pieces from left to right
+// (UAX 9, rule L2). The toolkit turns letters around within a piece, but draws one after the
+// other. The first letter that has a direction gives the line its own.
+func visual(text string) []string {
+	if !bidirectional(text) {
+		return []string{text}
+	}
+	var p bidi.Paragraph
+	if _, err := p.SetString(text, bidi.DefaultDirection(bidi.LeftToRight)); err != nil {
+		return []string{text}
+	}
+	order, err := p.Order()
+	if err != nil {
+		return []string{text}
+	}
+	var out []string
+	group := 0 // where the pieces that are read from the right begin
+	reading := false
+	for i := range order.NumRuns() {
+		r := order.Run(i)
+		piece := r.String()
+		right := r.Direction() == bidi.RightToLeft || !p.IsLeftToRight() || reading && number(piece) && i+1 < order.NumRuns()
+		if right && !reading {
+			group = len(out)
+		}
+		if reading && !right {
+			slices.Reverse(out[group:])
+		}
+		if right { // alone, a piece would have the spaces at its end on its right
+			core := strings.TrimSpace(piece)
+			at := strings.Index(piece, core)
+			out = append(out, piece[:at], core, piece[at+len(core):])
+		} else {
+			out = append(out, piece)
+		}
+		reading = right
+	}
+	if reading {
+		slices.Reverse(out[group:])
+	}
+	return slices.DeleteFunc(out, func(piece string) bool { return piece == "" })
+}
+
+// bidirectional says whether text has letters that are read from the right.
+func bidirectional(text string) bool {
+	for _, r := range text {
+		if r >= 0x590 {
+			if p, _ := bidi.LookupRune(r); p.Class() == bidi.R || p.Class() == bidi.AL {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// number says whether a piece is one, and so belongs to the words around it.
+func number(piece string) bool {
+	return strings.IndexFunc(piece, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsSpace(r) }) < 0
 }
 
 // plain says whether Inter has everything in text.

@@ -1,8 +1,10 @@
 package widget
 
 import (
+	"maps"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -92,4 +94,41 @@ func TestScriptsHaveFonts(t *testing.T) {
 			t.Errorf("%q: %+v", s, rs)
 		}
 	}
+}
+
+// Lines in two directions read as people write them, and nothing of them is lost.
+func TestDirections(t *testing.T) {
+	for text, want := range map[string]string{
+		"hello":                      "hello",
+		"\u05d0\u05d1":               "\u05d0\u05d1",
+		"\u05d0\u05d1 hello":         "hello| |\u05d0\u05d1",
+		"hello \u05d0\u05d1":         "hello |\u05d0\u05d1",
+		"hello \u05d0\u05d1 (world)": "hello |\u05d0\u05d1| (world)",
+		"hello \u05d0 12 \u05d1 x":   "hello |\u05d1| |12| |\u05d0| x",
+		"\u0627\u0644 3":             "3| |\u0627\u0644",
+	} {
+		if got := strings.Join(visual(text), "|"); got != want {
+			t.Errorf("%+q is drawn as %+q, want %+q", text, got, want)
+		}
+	}
+}
+
+func FuzzVisual(f *testing.F) {
+	f.Add("hello \u05d0\u05d1 (world) 12 \u0627")
+	f.Add("\u05d0\u2067a\u2069\u0301")
+	f.Fuzz(func(t *testing.T, s string) {
+		if !utf8.ValidString(s) || strings.ContainsAny(s, "\n\r\u2029\u0085\x1c\x1d\x1e") {
+			return // a line is valid text, and one paragraph
+		}
+		count := func(s string) map[rune]int {
+			m := map[rune]int{}
+			for _, r := range s {
+				m[r]++
+			}
+			return m
+		}
+		if got := strings.Join(visual(s), ""); !maps.Equal(count(got), count(s)) {
+			t.Errorf("%+q becomes %+q", s, got)
+		}
+	})
 }
