@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/lang"
 
 	"parley/media/call"
 	"parley/signal/room"
@@ -35,12 +36,12 @@ type chat struct {
 func newChat(s *stage) *chat {
 	c := &chat{
 		s: s, box: widget.NewBox(widget.Surface1, widget.None, widget.RadiusPanel),
-		title: widget.NewLabel("Chat", widget.Title, widget.Text1),
-		close: widget.NewSmallButton("Close chat", "close", s.closePanel),
-		empty: widget.NewParagraph("No messages yet. What is written here is sealed for the people in this meeting.", widget.Body, widget.Text2, 0),
+		title: widget.NewLabel(lang.L("Chat"), widget.Title, widget.Text1),
+		close: widget.NewSmallButton(lang.L("Close chat"), "close", s.closePanel),
+		empty: widget.NewParagraph(lang.L("No messages yet. What is written here is sealed for the people in this meeting."), widget.Body, widget.Text2, 0),
 	}
-	c.send = widget.NewSmallButton("Send", "send", c.say)
-	c.field = widget.NewField("Message everyone", "Message everyone", fieldHeight, c.send).Lines(5)
+	c.send = widget.NewSmallButton(lang.L("Send"), "send", c.say)
+	c.field = widget.NewField(lang.L("Message everyone"), lang.L("Message everyone"), fieldHeight, c.send).Lines(5)
 	c.field.Entry.MaxRunes = room.MaxText
 	c.field.Entry.OnChanged = func(string) { widget.Relayout(c.root) }
 	c.field.Entry.OnSubmitted = func(string) { c.say() }
@@ -116,7 +117,7 @@ func (c *chat) rebuild(messages []room.Message) bool {
 		m := messages[i]
 		author := m.Name
 		if m.Mine {
-			author = "You"
+			author = lang.L("You")
 		}
 		if i > 0 && grouped(messages[i-1], m) {
 			author = ""
@@ -154,8 +155,8 @@ func (c *chat) bind(p *widget.Passage) {
 	p.OnMenu = func() {
 		c.s.w.openMenu(p, false, func() []widget.Item {
 			return []widget.Item{
-				{Label: "Copy", Icon: "copy", OnTap: func() { p.CopyTo(c.s.w.app.Clipboard()) }},
-				{Label: "Select all", OnTap: func() { p.OnSelect(); p.SelectAll() }},
+				{Label: lang.L("Copy"), Icon: "copy", OnTap: func() { p.CopyTo(c.s.w.app.Clipboard()) }},
+				{Label: lang.L("Select all"), OnTap: func() { p.OnSelect(); p.SelectAll() }},
 			}
 		})
 	}

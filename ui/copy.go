@@ -3,6 +3,8 @@ package ui
 import (
 	"time"
 
+	"fyne.io/fyne/v2/lang"
+
 	"parley/ui/widget"
 )
 
@@ -22,7 +24,7 @@ func newCopyButton(w *Window, text string, look widget.Look, height float32) *co
 		w.copyLink()
 		c.did = w.now()
 		c.SetIcon("check")
-		c.SetText("Copied")
+		c.SetText(lang.L("Copied"))
 	})
 	return c
 }

@@ -2,6 +2,7 @@ package widget
 
 import (
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/lang"
 	fw "fyne.io/fyne/v2/widget"
 )
 
@@ -16,7 +17,7 @@ type Message struct {
 	onMore       func()
 }
 
-// longMessage is how many lines of a message show before "Show more" is pressed.
+// longMessage is how many lines of a message show before lang.L("Show more") is pressed.
 const longMessage = 12
 
 // NewMessage makes a message; author is empty within a group. onMore is told that the message
@@ -25,10 +26,10 @@ func NewMessage(author, time, text string, onRetry, onMore func()) *Message {
 	m := &Message{
 		author: NewLabel(author, Strong, Text1), time: NewLabel(time, Caption, Text2),
 		Text:   NewPassage(text, Body, Text1, longMessage),
-		status: NewLabel("", Caption, Text2), retry: NewButton("Send again", "", Quiet, Target, onRetry),
+		status: NewLabel("", Caption, Text2), retry: NewButton(lang.L("Send again"), "", Quiet, Target, onRetry),
 		onMore: onMore,
 	}
-	m.more = NewButton("Show more", "", Quiet, Target, m.expand)
+	m.more = NewButton(lang.L("Show more"), "", Quiet, Target, m.expand)
 	Show(m.author, author != "")
 	Show(m.time, author != "")
 	m.status.Hide()
@@ -50,9 +51,9 @@ func (m *Message) SetStatus(sending, failed bool) bool {
 	text, color := "", Text2
 	switch {
 	case failed:
-		text, color = "Not sent", Error
+		text, color = lang.L("Not sent"), Error
 	case sending:
-		text = "Sending…"
+		text = lang.L("Sending…")
 	}
 	m.status.Set(text, color)
 	m.Text.Set(m.Text.text, map[bool]fyne.ThemeColorName{true: Text2, false: Text1}[text != ""])

@@ -2,6 +2,7 @@ package widget
 
 import (
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/lang"
 	fw "fyne.io/fyne/v2/widget"
 )
 
@@ -27,7 +28,7 @@ func NewPerson() *Person {
 // Set changes the person, the note below the name, and the marks.
 func (p *Person) Set(name, note string, muted, dark, sharing bool) {
 	if name == "" {
-		name = "Somebody"
+		name = lang.L("Somebody")
 	}
 	p.avatar.SetName(name)
 	p.name.SetText(name)
