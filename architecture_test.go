@@ -458,6 +458,98 @@ func isCall(n ast.Node, pkg, name string) bool {
 	return ok && x.Name == pkg && (name == "" || sel.Sel.Name == name)
 }
 
+// wordless are folders whose State the window puts into words. Text for people is in the window
+// alone: there it can be in any language, and no logic hangs on how a sentence reads.
+var wordless = []string{"media/call", "signal/room"}
+
+// isProse says whether a text has two words and a space, apart from what fmt fills in.
+func isProse(text string) bool {
+	return strings.Contains(text, " ") && len(words.FindAllString(verbs.ReplaceAllString(text, ""), 2)) == 2
+}
+
+var (
+	words = regexp.MustCompile(`\pL\pL+`)
+	verbs = regexp.MustCompile(`%[^a-zA-Z%]*[a-zA-Z]`)
+)
+
+// textFaults lists string literals that read like text for people, outside errors and logs.
+func textFaults(s source) []string {
+	var faults []string
+	allowed := map[ast.Node]bool{}
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.ImportSpec:
+			return false
+		case *ast.FuncDecl:
+			return n.Recv == nil || n.Name.Name != "Error" // the text of an error
+		case *ast.Field: // a tag
+			if n.Tag != nil {
+				allowed[n.Tag] = true
+			}
+		case *ast.CallExpr:
+			if forPrograms(n) {
+				for _, arg := range n.Args {
+					ast.Inspect(arg, func(n ast.Node) bool { allowed[n] = true; return true })
+				}
+			}
+		case *ast.BasicLit:
+			if n.Kind != token.STRING || allowed[n] {
+				return true
+			}
+			if text, err := strconv.Unquote(n.Value); err == nil && isProse(text) {
+				faults = append(faults, fmt.Sprintf("%s has the text %.40q: State has values, and ui the words", s.path, text))
+			}
+		}
+		return true
+	})
+	return faults
+}
+
+// forPrograms says whether a call makes an error, writes to a log, or panics.
+func forPrograms(call *ast.CallExpr) bool {
+	if id, ok := call.Fun.(*ast.Ident); ok {
+		return id.Name == "panic"
+	}
+	sel, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	switch sel.Sel.Name {
+	case "Debug", "Info", "Warn", "Error":
+		return true
+	}
+	return isCall(call, "errors", "New") || isCall(call, "fmt", "Errorf")
+}
+
+func TestArchitectureStateWithoutWords(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || !withinAny(s.dir, wordless) {
+			continue
+		}
+		for _, f := range textFaults(s) {
+			t.Error(f)
+		}
+	}
+	for text, want := range map[string]int{
+		`State{Problem: "No camera. Plug one in."}`:              1,
+		`fmt.Sprintf("No %s found.", k)`:                         1,
+		`f("x", "No connection")`:                                1,
+		`fmt.Errorf("open camera: %w", err)`:                     0,
+		`log.Warn("call message refused", "err", err)`:           0,
+		`errors.Join(errors.New("no such device"), f("device"))`: 0,
+		`strings.Join(parts, ": ")`:                              0,
+		`fmt.Sprintf("%s (%d)", name, n)`:                        0,
+	} {
+		s, err := parse("media/call/x.go", "package call\n\nvar x = "+text+"\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := textFaults(s); len(got) != want {
+			t.Errorf("%s: %d faults, want %d: %q", text, len(got), want, got)
+		}
+	}
+}
+
 // Whoever starts goroutines proves that they end.
 func TestArchitectureLeakChecks(t *testing.T) {
 	for dir, files := range byFolder(sources(t)) {

@@ -22,3 +22,8 @@ var Icon []byte
 //
 //go:embed icon.svg
 var IconSVG []byte
+
+// Words holds what the window says, one JSON file for each language, named after it (BCP 47).
+//
+//go:embed words/*.json
+var Words embed.FS

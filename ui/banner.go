@@ -65,22 +65,22 @@ func (b *banner) update(st call.State) {
 // trouble is the most pressing line: the connection, the call, our devices, then this computer.
 func trouble(st call.State) (string, bannerSource) {
 	switch {
-	case st.Phase == call.Reconnecting && st.Problem != "":
-		return st.Problem, fromLink
+	case st.Phase == call.Reconnecting && st.Problem != (call.Problem{}):
+		return problemText(st.Problem), fromLink
 	case st.Phase == call.Reconnecting || st.Room.Link == room.Reconnecting:
 		return "The connection is lost. Trying again…", fromLink
-	case st.Problem != "":
-		return st.Problem, fromProblem
+	case st.Problem != (call.Problem{}):
+		return problemText(st.Problem), fromProblem
 	}
 	for _, d := range []call.Local{st.Mic, st.Camera, st.Screen, st.Speaker} {
-		if d.Problem != "" {
-			return d.Problem, fromDevice
+		if d.Problem != (call.Problem{}) {
+			return problemText(d.Problem), fromDevice
 		}
 	}
 	if silent(st.Mic) {
 		return silencedLine, fromDevice
 	}
-	return st.Busy, fromDevice
+	return shedText(st.Shed), fromDevice
 }
 
 func (b *banner) dismiss() {

@@ -264,7 +264,7 @@ func TestChat(t *testing.T) {
 	}
 	test.Type(st.chat.field.Entry, "  hello ")
 	st.chat.field.Entry.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
-	wants(t, c, call.Say{Text: "hello"})
+	wants(t, c, call.Room{Command: room.Say{Text: "hello"}})
 	if st.chat.field.Entry.Text != "" {
 		t.Error("the text stays in the field")
 	}
@@ -277,7 +277,7 @@ func TestChat(t *testing.T) {
 		t.Error("what comes while the chat is open is unread")
 	}
 	test.Tap(retry(t, st.chat.lines[3]))
-	wants(t, c, call.Resend{ID: conversation[3].ID})
+	wants(t, c, call.Room{Command: room.Resend{ID: conversation[3].ID}})
 
 	st.chat.field.Entry.TypedKey(&fyne.KeyEvent{Name: fyne.KeyEscape})
 	if st.chat.root.Visible() {
@@ -362,15 +362,15 @@ func retry(t *testing.T, line *widget.Message) *widget.Button {
 func TestBanner(t *testing.T) {
 	w, c := open(t, start)
 	s := with(base(call.Live), 2)
-	s.Problem = "Your upload is slow."
-	s.Camera.Problem = "The camera was unplugged."
+	s.Problem = call.Problem{Kind: call.SoundFailed}
+	s.Camera.Problem = call.Problem{Kind: call.DeviceUnplugged, Device: media.Camera}
 	show(w, s)
 	b := w.stage.banner
 	test.Tap(b.close)
 	wants(t, c, call.Dismiss{})
-	s.Problem = ""
+	s.Problem = call.Problem{}
 	show(w, s)
-	if got := b.text.Text(); got != s.Camera.Problem {
+	if got := b.text.Text(); got != problemText(s.Camera.Problem) {
 		t.Errorf("the banner says %q", got)
 	}
 	test.Tap(b.close)
@@ -379,7 +379,7 @@ func TestBanner(t *testing.T) {
 	if b.box.Visible() {
 		t.Error("a dismissed line is back")
 	}
-	s.Camera.Problem = "The camera is in use by another program."
+	s.Camera.Problem = call.Problem{Kind: call.DeviceBusy, Device: media.Camera}
 	show(w, s)
 	if !b.box.Visible() {
 		t.Error("another line does not show")
@@ -585,7 +585,7 @@ func TestRejoiningRemembersWhatWasRead(t *testing.T) {
 func TestProblemGoesWithItsCause(t *testing.T) {
 	w, c := open(t, start)
 	s := base(call.Idle)
-	s.Problem = "That is no code."
+	s.Problem = call.Problem{Kind: call.BadCode}
 	show(w, s)
 	test.Type(w.home.code.Entry, "7")
 	wants(t, c, call.Dismiss{})

@@ -66,7 +66,7 @@ func (c *chat) say() {
 		return
 	}
 	c.field.Entry.SetText("")
-	c.s.w.do(call.Say{Text: text})
+	c.s.w.do(call.Room{Command: room.Say{Text: text}})
 }
 
 func (c *chat) update(st call.State) {
@@ -123,7 +123,7 @@ func (c *chat) rebuild(messages []room.Message) bool {
 			author = ""
 		}
 		line := widget.NewMessage(author, m.At.Format("15:04"), m.Text,
-			func() { c.s.w.do(call.Resend{ID: m.ID}) },
+			func() { c.s.w.do(call.Room{Command: room.Resend{ID: m.ID}}) },
 			func() { widget.Relayout(c.root) })
 		c.bind(line.Text)
 		line.SetStatus(m.Mine && m.Status == room.Sending, m.Mine && m.Status == room.Failed)

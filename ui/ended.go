@@ -63,7 +63,7 @@ func (e *ended) update(s call.State) {
 
 // ending puts the reason into words: a title, what to do, and what doing it is called.
 func ending(s call.State) (title, line, again string) {
-	line = s.Problem
+	line = problemText(s.Problem)
 	switch s.Reason {
 	case call.Unreachable:
 		title, again = "The meeting can't be reached", "Try again"

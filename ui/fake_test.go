@@ -206,7 +206,7 @@ func base(phase call.Phase) call.State {
 			Device: media.Device{Kind: media.Microphone, ID: "builtin", Name: "Built-in microphone"},
 		},
 		Camera: call.Local{
-			On: true, Live: true, Choice: "facetime", Info: "1280×720 · 30 fps",
+			On: true, Live: true, Choice: "facetime", Format: call.Format{Width: 1280, Height: 720, FrameRate: 30},
 			Device: media.Device{Kind: media.Camera, ID: "facetime", Name: "FaceTime HD"},
 		},
 		Speaker: call.Local{

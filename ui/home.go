@@ -54,7 +54,7 @@ func newHome(w *Window) *home {
 	h.code.Entry.MaxRunes = 500
 	h.code.Entry.OnChanged = func(string) {
 		h.typed()
-		if w.state.Problem != "" {
+		if w.state.Problem != (call.Problem{}) {
 			w.do(call.Dismiss{}) // it was about what stood here
 		}
 	}
@@ -107,7 +107,7 @@ func (h *home) tiles() []*videoTile        { return nil }
 func (h *home) update(s call.State) {
 	h.top.update()
 	h.setName(s.Name)
-	h.problem.Set(s.Problem, widget.Error)
+	h.problem.Set(problemText(s.Problem), widget.Error)
 	h.showRecent(h.w.prefs.Recents())
 	widget.Relayout(h.root)
 }

@@ -33,7 +33,7 @@ func (w *Window) bindKeys() {
 // toggle switches the microphone or camera, where there is one to switch.
 func (w *Window) toggle(kind media.Kind) {
 	switch w.state.Phase {
-	case call.Lobby, call.Joining, call.Waiting, call.Live, call.Reconnecting:
+	case call.Lobby, call.Joining, call.Live, call.Reconnecting:
 	default:
 		return
 	}

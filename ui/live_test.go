@@ -174,7 +174,7 @@ func TestNothingCoversTheTiles(t *testing.T) {
 			for _, sharing := range []bool{false, true} {
 				for _, panel := range []panelKind{noPanel, chatPanel} {
 					s := with(base(call.Live), n)
-					s.Problem = "The camera you chose cannot be used. FaceTime HD stands in until it can."
+					s.Problem = call.Problem{Kind: call.DeviceReplaced, Device: media.Camera, Name: "FaceTime HD"}
 					s.Screen = call.Local{On: sharing, Live: sharing, Device: media.Device{Name: "Entire screen"}}
 					if n > 2 {
 						s.Peers[2].Screen = true
@@ -207,7 +207,7 @@ func TestDismissedBannerGivesItsPlaceBack(t *testing.T) {
 	s := with(base(call.Live), 3)
 	show(w, s)
 	before := placeOf(w.stage.self)
-	s.Camera.Problem = "The camera was unplugged."
+	s.Camera.Problem = call.Problem{Kind: call.DeviceUnplugged, Device: media.Camera}
 	show(w, s)
 	if placeOf(w.stage.self) == before {
 		t.Fatal("the banner has no place of its own")

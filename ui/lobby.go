@@ -106,7 +106,7 @@ func (l *lobby) update(s call.State) {
 	l.top.update()
 	tile := widget.TileState{
 		Name: l.shownName(s), Label: l.shownName(s),
-		Picture: s.Camera.On && s.Camera.Problem == "", Foot: widget.RoundSize + 2*widget.Space3,
+		Picture: s.Camera.On && s.Camera.Problem == (call.Problem{}), Foot: widget.RoundSize + 2*widget.Space3,
 	}
 	if !s.Mic.On {
 		tile.Icon = "mic-off"
@@ -149,18 +149,18 @@ func (l *lobby) setCard(i int, kind media.Kind, d call.Local) {
 	title := d.Device.Name
 	switch {
 	case title != "":
-	case d.Problem == "" && !d.Live: // off, or about to open
+	case d.Problem == (call.Problem{}) && !d.Live: // off, or about to open
 		title = map[media.Kind]string{
 			media.Microphone: "Microphone", media.Speaker: "Speaker", media.Camera: "Camera",
 		}[kind]
 	default:
 		title = "No " + kind.String()
 	}
-	note := d.Info
-	problem := d.Problem != ""
+	note := formatText(d.Format)
+	problem := d.Problem != (call.Problem{})
 	switch {
 	case problem:
-		note = d.Problem
+		note = problemText(d.Problem)
 	case silent(d):
 		note, problem = silencedLine, true
 	case off:
@@ -175,8 +175,8 @@ func (l *lobby) setWho(s call.State) {
 	there := s.Room.Present()
 	line, color := "", widget.Text2
 	switch {
-	case s.Problem != "":
-		line, color = s.Problem, widget.Warning
+	case s.Problem != (call.Problem{}):
+		line, color = problemText(s.Problem), widget.Warning
 	case s.Room.Link == room.Connecting:
 		line = "Looking who is there…"
 	case s.Room.Link == room.Reconnecting:

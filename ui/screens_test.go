@@ -41,7 +41,7 @@ var states = []struct {
 	{"home-empty", func() call.State { s := base(call.Idle); s.Name = ""; return s }, nil, nil},
 	{"home-error", func() call.State {
 		s := base(call.Idle)
-		s.Problem = "“hello” is neither a meeting's link nor its code. A code looks like 7k3m-q9xt-2w8p."
+		s.Problem = call.Problem{Kind: call.BadCode}
 		return s
 	}, func(w *Window) { w.home.code.Entry.SetText("hello") }, someRecents},
 	{"home-edit", func() call.State { return base(call.Idle) }, func(w *Window) { w.home.startEdit() }, someRecents},
@@ -55,8 +55,8 @@ var states = []struct {
 	{"lobby-problems", func() call.State {
 		s := base(call.Lobby)
 		s.Room.Link = room.Reconnecting
-		s.Mic = call.Local{On: true, Problem: "No microphone found. Plug one in: it is used at once."}
-		s.Camera = call.Local{On: true, Problem: "FaceTime HD is in use by another program. Close that, or choose another camera.", Device: media.Device{Name: "FaceTime HD"}}
+		s.Mic = call.Local{On: true, Problem: call.Problem{Kind: call.DeviceMissing, Device: media.Microphone}}
+		s.Camera = call.Local{On: true, Problem: call.Problem{Kind: call.DeviceBusy, Device: media.Camera}, Device: media.Device{Name: "FaceTime HD"}}
 		return s
 	}, nil, nil},
 	{"lobby-speaker", func() call.State {
@@ -66,12 +66,11 @@ var states = []struct {
 	}, nil, nil},
 	{"lobby-speaker-menu", func() call.State {
 		s := base(call.Lobby)
-		s.Speaker.Problem = "Another program uses the speaker. Close it there, or choose another one."
+		s.Speaker.Problem = call.Problem{Kind: call.DeviceBusy, Device: media.Speaker}
 		return s
 	}, func(w *Window) { w.lobby.cards[1].OnTap() }, nil},
 	{"lobby-menu", func() call.State { return with(base(call.Lobby), 1) }, func(w *Window) { w.lobby.cards[2].OnTap() }, nil},
 	{"joining", func() call.State { return base(call.Joining) }, nil, nil},
-	{"waiting", func() call.State { return base(call.Waiting) }, nil, nil},
 	{"stage-alone", func() call.State { return with(base(call.Live), 0) }, nil, nil},
 	{"stage-two", func() call.State { return with(base(call.Live), 1) }, nil, nil},
 	{"stage-connecting", func() call.State {
@@ -145,7 +144,7 @@ var states = []struct {
 	}, func(w *Window) { w.stage.togglePanel(peoplePanel) }, nil},
 	{"stage-busy", func() call.State {
 		s := with(base(call.Live), 3)
-		s.Busy = "This computer is busy. Others see you less sharply until it has time again."
+		s.Shed = call.ShedLayer
 		return s
 	}, nil, nil},
 	{"stage-crowd", func() call.State {
@@ -157,7 +156,7 @@ var states = []struct {
 	{"stage-present", func() call.State {
 		s := with(base(call.Live), 3)
 		s.Peers[2].Screen = true
-		s.Problem = "Your upload is slow. Others see you at 320×180; your sound is fine."
+		s.Problem = call.Problem{Kind: call.DeviceReplaced, Device: media.Camera, Name: "FaceTime HD"}
 		return s
 	}, nil, nil},
 	{"stage-share", func() call.State { return choosing(some()) }, func(w *Window) { w.openShare() }, nil},
@@ -174,7 +173,7 @@ var states = []struct {
 	}, nil},
 	{"stage-share-looking", func() call.State { return choosing(call.Shareables{}) }, func(w *Window) { w.openShare() }, nil},
 	{"stage-share-wayland", func() call.State {
-		return choosing(call.Shareables{Known: true, Problem: "Sharing needs an X11 session. Log in with “Xorg” to share your screen."})
+		return choosing(call.Shareables{Known: true, Problem: call.Problem{Kind: call.ScreenUnsupported}})
 	}, func(w *Window) { w.openShare() }, nil},
 	{"stage-sharing", func() call.State {
 		s := with(base(call.Live), 3)
@@ -184,7 +183,7 @@ var states = []struct {
 	{"stage-sharing-problem", func() call.State {
 		s := with(base(call.Live), 1)
 		s.Screen = call.Local{On: true, Live: true, Device: media.Device{Name: "Entire screen"}}
-		s.Problem = "The sound of this machine cannot be shared any more. The screen is shared without it."
+		s.Problem = call.Problem{Kind: call.SoundFailed}
 		return s
 	}, nil, nil},
 	{"stage-more", func() call.State { return with(base(call.Live), 1) }, func(w *Window) { w.stage.bar.more.OnTap() }, nil},
@@ -202,7 +201,7 @@ var states = []struct {
 	{"ended-unreachable", func() call.State {
 		s := base(call.Ended)
 		s.Reason = call.Unreachable
-		s.Problem = "meet.example.org does not answer. Check your network, or ask for a new link."
+		s.Problem = call.Problem{Kind: call.NotRendezvous, Host: "meet.example.org"}
 		return s
 	}, nil, nil},
 }
@@ -227,7 +226,7 @@ func shapeMark(size image.Point) string { return fmt.Sprintf("%dx%d", size.X, si
 func troubled(state func() call.State) func() call.State {
 	return func() call.State {
 		s := state()
-		s.Camera.Problem = "Another program uses the camera. Close it there, or choose another one."
+		s.Camera.Problem = call.Problem{Kind: call.DeviceBusy, Device: media.Camera}
 		for i := range s.Peers {
 			s.Peers[i].Quality = 1 + i%4
 		}

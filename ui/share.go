@@ -126,8 +126,8 @@ func (s *share) update(st call.State) {
 		}
 	}
 	switch {
-	case st.Shareables.Problem != "":
-		s.note.Set(st.Shareables.Problem, widget.Text1)
+	case st.Shareables.Problem != (call.Problem{}):
+		s.note.Set(problemText(st.Shareables.Problem), widget.Text1)
 	case !st.Shareables.Known:
 		s.note.Set("Looking for screens and windows…", widget.Text2)
 	case len(list) == 0:

@@ -61,9 +61,9 @@ func TestShareFollowsState(t *testing.T) {
 	if p.chosen != "screen:DP-1" {
 		t.Errorf("its window is gone, and chosen is %q", p.chosen)
 	}
-	show(w, choosing(call.Shareables{Known: true, Problem: "No."}))
+	show(w, choosing(call.Shareables{Known: true, Problem: call.Problem{Kind: call.ScreenMissing}}))
 	test.Tap(p.start)
-	if p.ready() || p.note.Text() != "No." {
+	if p.ready() || p.note.Text() != "There is no screen to share on this system." {
 		t.Error("nothing can be shared, and can")
 	}
 	wants(t, c)

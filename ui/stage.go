@@ -224,7 +224,7 @@ func peerStatus(p call.PeerPhase) string {
 
 func (s *stage) selfState(st call.State) widget.TileState {
 	t := widget.TileState{
-		Name: st.Name, Label: "You", Picture: st.Camera.On && st.Camera.Problem == "",
+		Name: st.Name, Label: "You", Picture: st.Camera.On && st.Camera.Problem == (call.Problem{}),
 		Rim: s.overlaid(st), Speaking: s.speaking(call.Self, st.Mic.On, false),
 	}
 	if !st.Mic.On {

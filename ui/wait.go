@@ -22,7 +22,7 @@ type wait struct {
 func newWait(w *Window) *wait {
 	j := &wait{
 		w:      w,
-		title:  widget.NewLabel("", widget.Heading, widget.Text1).Align(fyne.TextAlignCenter),
+		title:  widget.NewLabel("Joining…", widget.Heading, widget.Text1).Align(fyne.TextAlignCenter),
 		code:   widget.NewLabel("", widget.Code, widget.Text2).Align(fyne.TextAlignCenter),
 		line:   widget.NewParagraph("", widget.Body, widget.Warning, 3).Align(fyne.TextAlignCenter),
 		cancel: widget.NewButton("Cancel", "", widget.Plain, 40, func() { w.do(call.Leave{}) }),
@@ -36,13 +36,8 @@ func (j *wait) tiles() []*videoTile        { return nil }
 func (j *wait) pulse(time.Time)            {}
 
 func (j *wait) update(s call.State) {
-	title := "Joining…"
-	if s.Phase == call.Waiting {
-		title = "Waiting to be let in"
-	}
-	j.title.SetText(title)
 	j.code.SetText(s.Code)
-	j.line.Set(s.Problem, widget.Warning)
+	j.line.Set(problemText(s.Problem), widget.Warning)
 	widget.Relayout(j.root)
 }
 

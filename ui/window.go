@@ -142,7 +142,7 @@ func (w *Window) screenFor(s call.State) screen {
 	switch s.Phase {
 	case call.Lobby:
 		return w.lobby
-	case call.Joining, call.Waiting:
+	case call.Joining:
 		return w.wait
 	case call.Live, call.Reconnecting:
 		return w.stage

@@ -75,12 +75,12 @@ func (cfg Config) make(i int) (*call.Call, <-chan struct{}, error) {
 	}
 	ended := make(chan struct{})
 	var once sync.Once
-	var problem string
+	var problem call.Problem
 	one.Changed = func(s call.State) {
 		if cfg.Call.Changed != nil {
 			cfg.Call.Changed(s)
 		}
-		if s.Problem != problem && s.Problem != "" {
+		if s.Problem != problem && s.Problem != (call.Problem{}) {
 			fmt.Fprintln(cfg.Problems, "parley:", s.Problem)
 		}
 		problem = s.Problem

@@ -96,19 +96,6 @@ func (m model) strained(s strain) (model, []effect) {
 	if m.budget.shed == was {
 		return m, nil
 	}
-	m.Shed, m.Busy = m.budget.shed, busyLine(m.budget.shed)
+	m.Shed = m.budget.shed
 	return m, []effect{spare{m.budget.shed}}
-}
-
-// busyLine tells a person what is shed; it is empty when nothing is.
-func busyLine(s Shed) string {
-	switch s {
-	case ShedTiles:
-		return "This computer is busy. Small pictures move less smoothly until it has time again."
-	case ShedLayer:
-		return "This computer is busy. Others see you less sharply until it has time again."
-	case ShedRate:
-		return "This computer is busy. Others see you less sharply and less smoothly until it has time again."
-	}
-	return ""
 }

@@ -71,20 +71,20 @@ func TestBudgetDoesNotPump(t *testing.T) {
 	}
 }
 
-// TestBusy: what is shed is said, done, and forgotten with the meeting.
-func TestBusy(t *testing.T) {
+// TestShed: what is shed is said, done, and forgotten with the meeting.
+func TestShed(t *testing.T) {
 	hard := strain{encode: 0.9}
 	m, effects := play(t, live(t, member(ada, "Ada")), hard, hard)
-	if len(effects) != 1 || effects[0] != (spare{ShedTiles}) || m.Busy == "" {
-		t.Errorf("a strained machine leads to %v and %q", effects, m.Busy)
+	if len(effects) != 1 || effects[0] != (spare{ShedTiles}) || m.Shed != ShedTiles {
+		t.Errorf("a strained machine leads to %v and %v", effects, m.Shed)
 	}
 	m, effects = play(t, m, hard)
 	if len(effects) != 0 || m.budget.shed != ShedTiles {
 		t.Errorf("one more second leads to %v", effects)
 	}
 	m, effects = play(t, m, Leave{}, hard)
-	if len(effects) != 1 || effects[0] != (spare{ShedNothing}) || m.Busy != "" {
-		t.Errorf("after the meeting, %v and %q", effects, m.Busy)
+	if len(effects) != 1 || effects[0] != (spare{ShedNothing}) || m.Shed != ShedNothing {
+		t.Errorf("after the meeting, %v and %v", effects, m.Shed)
 	}
 }
 
@@ -93,15 +93,15 @@ func TestBusy(t *testing.T) {
 func TestBusyForNobody(t *testing.T) {
 	hard := strain{encode: 0.9}
 	m, effects := play(t, live(t), hard, hard, hard)
-	if len(effects) != 0 || m.Shed != ShedNothing || m.Busy != "" {
-		t.Errorf("alone: %v, %v, %q", effects, m.Shed, m.Busy)
+	if len(effects) != 0 || m.Shed != ShedNothing {
+		t.Errorf("alone: %v, %v", effects, m.Shed)
 	}
 	m, _ = play(t, live(t, member(ada, "Ada")), hard, hard)
 	if m.Shed == ShedNothing {
 		t.Fatal("with Ada there, nothing is shed")
 	}
 	m, effects = play(t, m, roomIs(room.Connected), hard)
-	if len(effects) != 1 || effects[0] != (spare{ShedNothing}) || m.Busy != "" {
-		t.Errorf("after Ada left: %v, %q", effects, m.Busy)
+	if len(effects) != 1 || effects[0] != (spare{ShedNothing}) || m.Shed != ShedNothing {
+		t.Errorf("after Ada left: %v, %v", effects, m.Shed)
 	}
 }

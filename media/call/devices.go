@@ -64,7 +64,7 @@ func (m model) settle() (model, []effect) {
 			slot.open, slot.fallback, slot.failed = false, false, false
 			slot.generation++
 			effects = append(effects, closeDevice{k})
-			l.Live, l.Hidden, l.Silenced, l.Info, l.Problem = false, false, false, "", ""
+			l.Live, l.Hidden, l.Silenced, l.Format, l.Problem = false, false, false, Format{}, Problem{}
 		}
 	}
 	m.foresee()
@@ -109,7 +109,7 @@ func (m model) choose(c Choose) (model, []effect) {
 	case c.ID == media.SpecOff && c.Kind != media.Speaker:
 		l.On = false
 	}
-	l.Choice, l.Problem, slot.fallback = c.ID, "", false
+	l.Choice, l.Problem, slot.fallback = c.ID, Problem{}, false
 	if c.Kind == media.Speaker {
 		m.untested = nil
 	}
@@ -126,7 +126,7 @@ func (m model) reopen(k media.Kind) (model, []effect) {
 		slot.open, slot.failed = false, false
 		slot.generation++
 		l := m.local(k)
-		l.Live, l.Hidden, l.Silenced, l.Info = false, false, false, ""
+		l.Live, l.Hidden, l.Silenced, l.Format = false, false, false, Format{}
 		effects = append(effects, closeDevice{k})
 	}
 	m, more := m.settle()
@@ -138,9 +138,9 @@ func (m model) deviceOpened(ev deviceOpened) (model, []effect) {
 		return m, nil
 	}
 	l := m.local(ev.kind)
-	l.Live, l.Device, l.Info, l.Problem = true, ev.device, ev.info, ""
+	l.Live, l.Device, l.Format, l.Problem = true, ev.device, ev.format, Problem{}
 	m.followMute(ev.kind)
-	if m.devices[ev.kind].fallback && m.Problem == "" && (m.inside() || ev.kind != media.Speaker) {
+	if m.devices[ev.kind].fallback && m.Problem == (Problem{}) && (m.inside() || ev.kind != media.Speaker) {
 		m.Problem = standIn(ev.kind, ev.device)
 	}
 	return m.settle()
@@ -162,12 +162,12 @@ func (m model) deviceFailed(ev deviceFailed) (model, []effect) {
 		return m, nil
 	}
 	l := m.local(ev.kind)
-	l.Live, l.Hidden, l.Silenced, l.Info = false, false, false, ""
+	l.Live, l.Hidden, l.Silenced, l.Format = false, false, false, Format{}
 	l.Problem = deviceProblem(ev.kind, ev.err)
 	slot.open = false
 	if ev.kind == media.Screen {
 		m.Problem = screenProblem(l.Choice, ev.err)
-		l.On, l.Problem = false, ""
+		l.On, l.Problem = false, Problem{}
 		return m.settle()
 	}
 	if l.Choice != media.SpecDefault && !slot.fallback {
@@ -228,7 +228,7 @@ func (m model) devicesListed(ev devicesListed) (model, []effect) {
 	case slot.fallback && slices.ContainsFunc(ev.list, chosen):
 		slot.fallback = false // the chosen one is back
 		if m.Problem == standIn(ev.kind, l.Device) {
-			m.Problem = ""
+			m.Problem = Problem{}
 		}
 		return m.reopen(ev.kind)
 	case slot.failed:

@@ -32,6 +32,7 @@ type executor struct {
 	gauge    gauge
 	shed     Shed
 	chime    chime
+	here     map[signal.ID]time.Time // when each member with a view was last there
 
 	prepareMu sync.Mutex // one meeting is prepared at a time
 	keyed     signal.Code
@@ -51,7 +52,7 @@ type running struct {
 }
 
 func newExecutor(ctx context.Context, c *Call, g *errgroup.Group) *executor {
-	x := &executor{Call: c, ctx: ctx, group: g, loss: voice.Loss}
+	x := &executor{Call: c, ctx: ctx, group: g, loss: voice.Loss, here: make(map[signal.ID]time.Time)}
 	x.chime.stop()
 	return x
 }
@@ -76,6 +77,33 @@ func (x *executor) apply(m *model, ev event, now time.Time) {
 		}
 	}
 	x.publish(m.State)
+	x.forget(m.Peers, now)
+}
+
+// viewStays is how long a view outlives its member: whoever comes back at once is shown in the
+// view that the window still holds.
+const viewStays = 10 * time.Second
+
+// forget lets go of the views of members that have left.
+func (x *executor) forget(peers []Peer, now time.Time) {
+	for _, p := range peers {
+		x.here[p.ID] = now
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for k := range x.views {
+		if _, known := x.here[k.id]; !known && k.id != Self {
+			x.here[k.id] = now // asked for after its member had left
+		}
+	}
+	for id, at := range x.here {
+		if now.Sub(at) < viewStays {
+			continue
+		}
+		delete(x.here, id)
+		delete(x.views, viewKey{id, media.Camera})
+		delete(x.views, viewKey{id, media.Screen})
+	}
 }
 
 func (x *executor) do(m *model, e effect) {
@@ -106,6 +134,8 @@ func (x *executor) do(m *model, e effect) {
 		x.signal(e.id, e.payload)
 	case passOn:
 		x.signal(e.id, e.payload)
+	case refuse:
+		x.refusals.Warn(x.cfg.Log, "connection refused: too many attempts", "peer", short(e.id))
 	case restartPeer:
 		if p := x.running(e.id); p != nil {
 			p.peer.Restart()
@@ -172,6 +202,8 @@ func (x *executor) prepare(e prepare) {
 	if x.cfg.Host != nil {
 		if done.hosted, done.err = x.cfg.Host.Open(link, x.keys.Room); done.hosted != nil {
 			done.link = done.hosted.Link
+		} else if done.err != nil {
+			x.cfg.Log.Warn("host a meeting", "err", done.err)
 		}
 	}
 	x.put(done)

@@ -62,7 +62,7 @@ type (
 		kind       media.Kind
 		generation int
 		device     media.Device
-		info       string
+		format     Format
 	}
 	deviceFailed struct {
 		kind       media.Kind
@@ -133,6 +133,7 @@ type (
 		id      signal.ID
 		payload []byte
 	}
+	refuse      struct{ id signal.ID } // an attempt at a connection, too soon after others
 	restartPeer struct{ id signal.ID }
 	closePeer   struct{ id signal.ID }
 	openDevice  struct {
@@ -161,6 +162,13 @@ const (
 	retryCap        = 30 * time.Second // the same, after many failures of a connection
 )
 
+// maxAttempts is how many connections to one member may begin within attemptSpan, whoever begins
+// them: each costs a few megabytes and a gathering of candidates.
+const (
+	maxAttempts = 3
+	attemptSpan = 10 * time.Second
+)
+
 // model is State and what nobody else needs to know.
 type model struct {
 	State
@@ -170,7 +178,7 @@ type model struct {
 	me       signal.ID
 	join     bool // go in as soon as the room is there
 	link     signal.Link
-	loss     string             // the Problem of a rendezvous out of reach
+	loss     Problem            // the Problem of a rendezvous out of reach
 	conns    map[signal.ID]conn // of everyone met in this meeting
 	devices  [4]slot            // by media.Kind
 	browsing bool               // the user looks at what can be shared
@@ -188,7 +196,8 @@ type conn struct {
 	offered  bool   // by us
 	name     string // of the last offer that we answered
 	phase    PeerPhase
-	failures int // since it worked last
+	failures int                    // since it worked last
+	begun    [maxAttempts]time.Time // the last attempts, oldest first
 }
 
 // slot is the place of one device.
@@ -209,7 +218,7 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 	case roomChanged:
 		return m.roomChanged(ev, now)
 	case signalled:
-		return m.signalled(ev)
+		return m.signalled(ev, now)
 	case peerChanged:
 		return m.peerChanged(ev)
 	case observed:
@@ -244,7 +253,7 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		}
 	case nudge:
 		if ev.meeting == m.meeting {
-			return m.nudge(ev.id)
+			return m.nudge(ev.id, now)
 		}
 	case overdue:
 		return m.overdue(ev)
@@ -259,7 +268,7 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 	case Open:
 		link, err := m.server(c.Text)
 		if err != nil {
-			m.Problem, m.Candidates = sentence(err), candidates(err)
+			m.Problem, m.Candidates = linkProblem(err), candidates(err)
 			return m, nil
 		}
 		return m.open(&link, c.Join, now)
@@ -274,7 +283,7 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 		}
 	case Close:
 		if m.Phase == Ended {
-			m.Phase, m.Problem = Idle, ""
+			m.Phase, m.Problem = Idle, Problem{}
 		}
 	case SetName:
 		m.Name = room.CleanName(c.Name)
@@ -291,14 +300,12 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 		m.Sound = c.Sound
 		return m, []effect{setSound{c.Sound}}
 	case StopScreen:
-		m.Screen.On, m.Screen.Problem = false, ""
+		m.Screen.On, m.Screen.Problem = false, Problem{}
 		return m.settle()
-	case Say:
-		return m, []effect{tell{room.Say{Text: c.Text}}}
-	case Resend:
-		return m, []effect{tell{room.Resend{ID: c.ID}}}
+	case Room:
+		return m, []effect{tell{c.Command}}
 	case Dismiss:
-		m.Problem, m.Candidates = "", nil
+		m.Problem, m.Candidates = Problem{}, nil
 	}
 	return m, nil
 }
@@ -313,7 +320,7 @@ func (m model) open(link *signal.Link, join bool, now time.Time) (model, []effec
 		m, effects = m.close(Idle, Left)
 	}
 	m.meeting++
-	m.join, m.Problem, m.Candidates, m.loss, m.Reason = join, "", nil, "", Left
+	m.join, m.Problem, m.Candidates, m.loss, m.Reason = join, Problem{}, nil, Problem{}, Left
 	m.Link, m.Code, m.link, m.Room, m.Hosting = "", "", signal.Link{}, room.State{}, NotHosted
 	m.Phase = Lobby
 	if join {
@@ -374,7 +381,7 @@ func (m model) close(to Phase, why Reason) (model, []effect) {
 	for _, p := range m.Peers {
 		effects = append(effects, closePeer{p.ID})
 	}
-	m.Phase, m.Reason, m.Problem, m.join = to, why, "", false
+	m.Phase, m.Reason, m.Problem, m.join = to, why, Problem{}, false
 	m.Peers, m.conns, m.Screen.On = nil, nil, false
 	m.meeting++
 	m, more := m.settle()
@@ -389,9 +396,9 @@ func (m model) roomChanged(ev roomChanged, now time.Time) (model, []effect) {
 	switch ev.state.Link {
 	case room.Connected:
 		if m.Problem == m.loss {
-			m.Problem = ""
+			m.Problem = Problem{}
 		}
-		m.loss = ""
+		m.loss = Problem{}
 		if m.Phase == Joining || m.Phase == Reconnecting {
 			m.Phase = Live
 		}
@@ -410,5 +417,5 @@ func (m model) roomChanged(ev roomChanged, now time.Time) (model, []effect) {
 			return m, effects
 		}
 	}
-	return m.follow()
+	return m.follow(now)
 }

@@ -13,7 +13,7 @@ import (
 // follow makes the peers match the members that are in the meeting. Whoever came to the
 // rendezvous later makes the offer, as soon as both are in. To a member that we have lost
 // and that is back we offer in any case: it may not know that our connection is gone.
-func (m model) follow() (model, []effect) {
+func (m model) follow(now time.Time) (model, []effect) {
 	if !m.inside() {
 		return m, nil
 	}
@@ -22,7 +22,7 @@ func (m model) follow() (model, []effect) {
 	for _, p := range m.Peers {
 		if index(present, p.ID) < 0 {
 			effects = append(effects, closePeer{p.ID})
-			m.setConn(p.ID, conn{})
+			m.setConn(p.ID, conn{begun: m.conns[p.ID].begun})
 		}
 	}
 	old := m.Peers
@@ -40,7 +40,7 @@ func (m model) follow() (model, []effect) {
 		switch {
 		case known >= 0:
 		case x.Earlier, lost:
-			more := m.offer(x.ID)
+			more := m.offer(x.ID, now)
 			effects = append(effects, more...)
 		default:
 			effects = append(effects, later{offerPatience, nudge{m.meeting, x.ID}})
@@ -76,11 +76,27 @@ func (m *model) updatePeer(id signal.ID, change func(*Peer)) bool {
 }
 
 // offer begins a connection in place of whatever there is.
-func (m *model) offer(id signal.ID) []effect {
-	m.attempt++
-	failures := m.conns[id].failures
-	m.setConn(id, conn{attempt: m.attempt, offered: true, failures: failures})
+func (m *model) offer(id signal.ID, now time.Time) []effect {
+	if !m.begin(id, now) {
+		return []effect{refuse{id}, later{attemptSpan, nudge{m.meeting, id}}}
+	}
+	c := m.conns[id]
+	failures := c.failures
+	m.setConn(id, conn{attempt: m.attempt, offered: true, failures: failures, begun: c.begun})
 	return []effect{offerPeer{id, m.attempt}, later{patience(failures), overdue{id, m.attempt}}}
+}
+
+// begin counts one more attempt at a connection to a member, unless there were too many.
+func (m *model) begin(id signal.ID, now time.Time) bool {
+	c := m.conns[id]
+	if oldest := c.begun[0]; !oldest.IsZero() && now.Sub(oldest) < attemptSpan {
+		return false
+	}
+	copy(c.begun[:], c.begun[1:])
+	c.begun[maxAttempts-1] = now
+	m.setConn(id, c)
+	m.attempt++
+	return true
 }
 
 // patience is how long an attempt may take after so many failures: a path that is merely
@@ -89,7 +105,7 @@ func patience(failures int) time.Duration { return connectPatience * time.Durati
 
 // signalled passes a call message on. An offer of a new connection replaces the one there
 // is; when both sides offer at once, the offer of the greater id stands.
-func (m model) signalled(ev signalled) (model, []effect) {
+func (m model) signalled(ev signalled, now time.Time) (model, []effect) {
 	if ev.meeting != m.meeting || !slices.ContainsFunc(m.Peers, func(p Peer) bool { return p.ID == ev.from }) {
 		return m, nil
 	}
@@ -103,13 +119,16 @@ func (m model) signalled(ev signalled) (model, []effect) {
 	case ev.offer == c.name:
 		// The other side looks for a new path for a connection that we have given up, and
 		// whose secrets are gone: only a new one helps.
-		effects := m.offer(ev.from)
+		effects := m.offer(ev.from, now)
 		return m, effects
 	case exists && c.offered && c.phase == PeerConnecting && m.me > ev.from:
 		return m, nil // ours stands; theirs gives way
 	}
-	m.attempt++
-	m.setConn(ev.from, conn{attempt: m.attempt, name: ev.offer, failures: c.failures})
+	if !m.begin(ev.from, now) {
+		return m, []effect{refuse{ev.from}}
+	}
+	c = m.conns[ev.from]
+	m.setConn(ev.from, conn{attempt: m.attempt, name: ev.offer, failures: c.failures, begun: c.begun})
 	m.updatePeer(ev.from, func(p *Peer) {
 		if p.Phase != PeerConnecting {
 			p.Phase = PeerReconnecting
@@ -168,7 +187,7 @@ func (m model) overdue(ev overdue) (model, []effect) {
 
 // nudge offers a connection to a member that has none: the offer that was due did not come,
 // or the last connection failed.
-func (m model) nudge(id signal.ID) (model, []effect) {
+func (m model) nudge(id signal.ID, now time.Time) (model, []effect) {
 	if m.conns[id].attempt != 0 || !slices.ContainsFunc(m.Peers, func(p Peer) bool { return p.ID == id }) {
 		return m, nil
 	}
@@ -180,6 +199,6 @@ func (m model) nudge(id signal.ID) (model, []effect) {
 			p.Phase = PeerReconnecting
 		}
 	})
-	effects := m.offer(id)
+	effects := m.offer(id, now)
 	return m, effects
 }

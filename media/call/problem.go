@@ -2,50 +2,173 @@ package call
 
 import (
 	"errors"
-	"fmt"
-	"unicode"
-	"unicode/utf8"
+	"strings"
+	"time"
 
 	"parley/media"
 	"parley/signal"
 	"parley/signal/room"
 )
 
-// sentence makes an error fit to show: a capital letter and a full stop.
-func sentence(err error) string {
-	s := upper(err.Error())
-	if last, _ := utf8.DecodeLastRuneInString(s); unicode.IsLetter(last) || unicode.IsDigit(last) || last == ')' || last == '"' {
-		s += "."
+// Problem is what is wrong, in values that can be compared. The window has the words for it, in
+// the user's language; the zero value is no problem. Fields that a kind does not need are zero.
+type Problem struct {
+	Kind   ProblemKind
+	Device media.Kind // of the Device kinds
+	Name   string     // of a device
+	Host   string     // of a server, with its port if it has one: the rest of a link is secret
+	Port   int
+	By     string    // who answered in its place, or the proxy
+	Status int       // of HTTP, or of a SOCKS proxy
+	Names  string    // whom a certificate is for
+	Time   time.Time // when a certificate ended or begins
+	Now    time.Time // by this machine's clock
+}
+
+// ProblemKind says what is wrong.
+type ProblemKind uint8
+
+// The kinds of Problem.
+const (
+	NoProblem ProblemKind = iota
+
+	// What the user gave is no meeting.
+	BadLink
+	BadCode
+	BadServer
+	NoServer // a code alone, and no server to look for it
+	SeveralMeetings
+
+	// The rendezvous. Host names it.
+	ServerUnreachable // tried again, as all down to ProxySetting, in the order of room.FailureKind
+	NoSuchHost
+	NobodyListens
+	ServerSilent
+	SignIn
+	ServerMoved
+	ServerStatus
+	ServerForeign
+	NoTLS
+	CertExpired
+	CertNotYet
+	CertName
+	CertIssuer
+	CertRevoked
+	CertBad
+	ProxyUnreachable
+	ProxyRefused
+	ProxyPassword
+	ProxySilent
+	ProxyRubbish
+	ProxySetting
+	CannotHost    // this machine starts none
+	PortInUse     // nor where the meeting was before: another program has Port
+	NotRendezvous // something else answers
+	WrongVersion
+	ServerRefuses // it calls what we say a breach of the protocol
+	MeetingFull
+	JoinedElsewhere
+
+	// A device of ours. Device says which.
+	DeviceMissing
+	DeviceBusy
+	DeviceUnplugged
+	DeviceFormat
+	DeviceUnsupported
+	DeviceFailed
+	DeviceReplaced // the chosen one cannot be used; Name stands in
+
+	// What is shared.
+	ScreenUnsupported
+	ScreenMissing
+	ScreenFormat
+	ScreenGone
+	WindowClosed
+	RegionSmall
+	RegionGone
+	SoundUnsupported // the screen is shared without sound
+	SoundFailed      // the same
+
+	problemKinds // how many there are
+)
+
+// ProblemKinds lists all kinds but NoProblem.
+func ProblemKinds() []ProblemKind {
+	var all []ProblemKind
+	for k := NoProblem + 1; k < problemKinds; k++ {
+		all = append(all, k)
 	}
-	return s
+	return all
 }
 
-// upper begins a text with a capital letter.
-func upper(s string) string {
-	r, n := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(r)) + s[n:]
+// String is a name for programs: it stays the same in every language.
+func (k ProblemKind) String() string {
+	return [problemKinds]string{
+		"", "bad-link", "bad-code", "bad-server", "no-server", "several-meetings",
+		"server-unreachable", "no-such-host", "nobody-listens", "server-silent", "sign-in", "server-moved",
+		"server-status", "server-foreign", "no-tls", "cert-expired", "cert-not-yet", "cert-name",
+		"cert-issuer", "cert-revoked", "cert-bad", "proxy-unreachable", "proxy-refused",
+		"proxy-password", "proxy-silent", "proxy-rubbish", "proxy-setting", "cannot-host", "port-in-use", "not-rendezvous", "wrong-version", "server-refuses",
+		"meeting-full", "joined-elsewhere",
+		"device-missing", "device-busy", "device-unplugged", "device-format", "device-unsupported",
+		"device-failed", "device-replaced",
+		"screen-unsupported", "screen-missing", "screen-format", "screen-gone", "window-closed",
+		"region-small", "region-gone", "sound-unsupported", "sound-failed",
+	}[k]
 }
 
-// serverProblem says that the rendezvous is out of reach. Only its host is named: the rest
-// of a link is secret.
-func serverProblem(l signal.Link) string {
-	return fmt.Sprintf("No connection to %s. Trying again; check your network.", serverName(l))
-}
+// OfDevice says whether Problem.Device counts.
+func (k ProblemKind) OfDevice() bool { return k >= DeviceMissing && k <= DeviceReplaced }
 
-func serverName(l signal.Link) string {
-	if l.Server == nil || l.Server.Host == "" {
-		return "the server"
+// String is a line for logs and scripts, such as "device-busy: camera"; it is empty when nothing
+// is wrong.
+func (p Problem) String() string {
+	parts := []string{p.Kind.String()}
+	if p.Kind.OfDevice() {
+		parts = append(parts, p.Device.String())
 	}
-	return "the server at " + l.Server.Host
+	for _, s := range []string{p.Name, p.Host, p.By} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	return strings.Join(parts, ": ")
+}
+
+// linkProblem says what is wrong with the text that a user gave.
+func linkProblem(err error) Problem {
+	switch {
+	case len(candidates(err)) > 0:
+		return Problem{Kind: SeveralMeetings}
+	case errors.Is(err, signal.ErrCode):
+		return Problem{Kind: BadCode}
+	case errors.Is(err, signal.ErrNoServer):
+		return Problem{Kind: NoServer}
+	case errors.Is(err, signal.ErrServer):
+		return Problem{Kind: BadServer}
+	}
+	return Problem{Kind: BadLink}
+}
+
+// serverProblem is a problem with the rendezvous of a link.
+func serverProblem(l signal.Link, k ProblemKind) Problem {
+	p := Problem{Kind: k}
+	if l.Server != nil {
+		p.Host = l.Server.Host
+	}
+	return p
 }
 
 // lossProblem says why the rendezvous cannot be reached now, as exactly as is known.
-func lossProblem(l signal.Link, err error) string {
+func lossProblem(l signal.Link, err error) Problem {
 	var f *room.Failure
 	if !errors.As(err, &f) || f.Kind == room.Unreachable {
-		return serverProblem(l)
+		return serverProblem(l, ServerUnreachable)
 	}
-	return sentence(f)
+	return Problem{
+		Kind: ServerUnreachable + ProblemKind(f.Kind), Host: f.Host, By: f.By, Status: f.Status,
+		Names: f.Names, Time: f.Time, Now: f.Now,
+	}
 }
 
 // candidates are the meetings that a text names, when there are several.
@@ -58,31 +181,26 @@ func candidates(err error) []signal.Link {
 }
 
 // hostProblem says that no rendezvous could be started here.
-func hostProblem(err error) string {
+func hostProblem(err error) Problem {
 	if taken := (PortTaken{}); errors.As(err, &taken) {
-		return fmt.Sprintf("Another program uses port %d, which this meeting's link names. Quit that program and try again, or start a new meeting.", taken.Port)
+		return Problem{Kind: PortInUse, Port: taken.Port}
 	}
-	return sentence(fmt.Errorf("this machine cannot host the meeting (%w). Try again, or name a server with --server URL", err))
+	return Problem{Kind: CannotHost}
 }
 
 // roomProblem says why the rendezvous does not let us in, or any longer.
-func roomProblem(l signal.Link, err error) string {
-	server := serverName(l)
+func roomProblem(l signal.Link, err error) Problem {
 	switch {
 	case errors.Is(err, room.ErrFull):
-		return "The meeting is full. Try again when somebody has left."
+		return Problem{Kind: MeetingFull}
 	case errors.Is(err, room.ErrTaken), errors.Is(err, room.ErrReplaced):
-		return "This meeting goes on in another window or on another device of yours."
+		return Problem{Kind: JoinedElsewhere}
 	case errors.Is(err, room.ErrVersion):
-		return fmt.Sprintf("This Parley and %s speak different versions. Update the older of the two.", server)
+		return serverProblem(l, WrongVersion)
 	case errors.Is(err, room.ErrNotRendezvous):
-		var f *room.Failure
-		if errors.As(err, &f) && f.Status != 0 {
-			server = fmt.Sprintf("%s answers with HTTP status %d: it", server, f.Status)
-		}
-		return fmt.Sprintf("%s is not one of Parley's. Check the link, or ask for a new one.", upper(server))
+		return serverProblem(l, NotRendezvous)
 	}
-	return fmt.Sprintf("This Parley and %s do not understand each other. Update both, then try again.", server)
+	return serverProblem(l, ServerRefuses)
 }
 
 func reasonOf(err error) Reason {
@@ -96,31 +214,53 @@ func reasonOf(err error) Reason {
 }
 
 // standIn says that another device is used than the chosen one.
-func standIn(k media.Kind, d media.Device) string {
-	return fmt.Sprintf("The %s you chose cannot be used. %s stands in until it can.", k, d.Name)
+func standIn(k media.Kind, d media.Device) Problem {
+	return Problem{Kind: DeviceReplaced, Device: k, Name: d.Name}
 }
 
 // soundProblem says why the screen is shared without what the machine plays.
-func soundProblem(err error) string {
+func soundProblem(err error) Problem {
 	if errors.Is(err, media.ErrUnsupported) {
-		return "This system does not let Parley share its sound. The screen is shared without it."
+		return Problem{Kind: SoundUnsupported}
 	}
-	return "The sound of this machine cannot be shared any more. The screen is shared without it."
+	return Problem{Kind: SoundFailed}
 }
 
-// deviceProblem says in one line what is wrong with a device and what to do.
-func deviceProblem(k media.Kind, err error) string {
+// deviceProblem says what is wrong with a device.
+func deviceProblem(k media.Kind, err error) Problem {
+	p := Problem{Kind: DeviceFailed, Device: k}
 	switch {
 	case errors.Is(err, media.ErrNoDevice):
-		return fmt.Sprintf("No %s found. Plug one in and it will be used.", k)
+		p.Kind = DeviceMissing
 	case errors.Is(err, media.ErrBusy):
-		return fmt.Sprintf("Another program uses the %s. Close it there, or choose another one.", k)
+		p.Kind = DeviceBusy
 	case errors.Is(err, media.ErrLost):
-		return fmt.Sprintf("The %s was unplugged. Plug it in again, or choose another one.", k)
+		p.Kind = DeviceUnplugged
 	case errors.Is(err, media.ErrFormat):
-		return fmt.Sprintf("The %s delivers a format that Parley cannot use. Choose another one.", k)
+		p.Kind = DeviceFormat
 	case errors.Is(err, media.ErrUnsupported):
-		return fmt.Sprintf("This system gives no access to a %s.", k)
+		p.Kind = DeviceUnsupported
 	}
-	return fmt.Sprintf("The %s stopped working. Choose another one, or plug it in again.", k)
+	return p
+}
+
+// screenProblem says why what was to be shared is not, or no longer. An empty id is no screen in
+// particular.
+func screenProblem(id string, err error) Problem {
+	window, region := strings.HasPrefix(id, "window:"), strings.HasPrefix(id, "region:")
+	switch {
+	case errors.Is(err, media.ErrUnsupported):
+		return Problem{Kind: ScreenUnsupported}
+	case errors.Is(err, media.ErrNoDevice) && id == "":
+		return Problem{Kind: ScreenMissing}
+	case errors.Is(err, media.ErrFormat) && region:
+		return Problem{Kind: RegionSmall}
+	case errors.Is(err, media.ErrFormat):
+		return Problem{Kind: ScreenFormat}
+	case window:
+		return Problem{Kind: WindowClosed}
+	case region:
+		return Problem{Kind: RegionGone}
+	}
+	return Problem{Kind: ScreenGone}
 }

@@ -3,7 +3,6 @@ package call
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,22 +14,24 @@ import (
 func TestLossesAreNamed(t *testing.T) {
 	now := time.Date(2026, 11, 27, 16, 0, 30, 0, time.UTC)
 	m := model{State: State{Phase: Live}, link: meeting, meeting: 1}
-	lines := map[string]bool{}
+	kinds := map[ProblemKind]bool{}
 	for k := room.Unreachable; k <= room.ProxySetting; k++ {
 		f := &room.Failure{Kind: k, Host: "meet.example", By: "proxy.example:3128", Status: 403, Names: "a.example", Time: now, Now: now}
 		lost, _ := next(m, roomChanged{1, room.State{Link: room.Reconnecting, Err: fmt.Errorf("lost: %w", f)}}, now)
-		if lost.Phase != Reconnecting || lines[lost.Problem] || !strings.HasSuffix(lost.Problem, ".") && !strings.HasSuffix(lost.Problem, "?") {
+		if lost.Phase != Reconnecting || kinds[lost.Problem.Kind] || lost.Problem.Host != "meet.example" {
 			t.Errorf("%v: %q in phase %v", f, lost.Problem, lost.Phase)
 		}
-		t.Log(lost.Problem)
-		lines[lost.Problem] = true
+		kinds[lost.Problem.Kind] = true
+		if (k == room.ProxySetting) != (lost.Problem.Kind == ProxySetting) || (k == room.SignIn) != (lost.Problem.Kind == SignIn) {
+			t.Errorf("%v is %q", f, lost.Problem)
+		}
 		back, _ := next(lost, roomChanged{1, room.State{Link: room.Connected}}, now)
-		if back.Problem != "" || back.Phase != Live {
+		if back.Problem != (Problem{}) || back.Phase != Live {
 			t.Errorf("%q stays after the connection is back", back.Problem)
 		}
 	}
 	other, _ := next(m, roomChanged{1, room.State{Link: room.Reconnecting, Err: errors.New("gone")}}, now)
-	if other.Problem != serverProblem(meeting) {
+	if other.Problem != serverProblem(meeting, ServerUnreachable) {
 		t.Errorf("another loss: %v", other.Problem)
 	}
 }
@@ -40,7 +41,7 @@ func TestSeveralMeetingsAreAsked(t *testing.T) {
 	m := model{server: func(text string) (signal.Link, error) { return signal.ParseLink(text, nil) }}
 	two := "https://a.example/#7k3m-q9xt-2w8p or https://b.example/#aaaa-bbbb-2222"
 	m, effects := next(m, Open{Text: two}, time.Time{})
-	if m.Problem == "" || len(m.Candidates) != 2 || len(effects) != 0 || m.Phase != Idle {
+	if m.Problem.Kind != SeveralMeetings || len(m.Candidates) != 2 || len(effects) != 0 || m.Phase != Idle {
 		t.Fatalf("%v, %d candidates, %d effects", m.Problem, len(m.Candidates), len(effects))
 	}
 	m, _ = next(m, Open{Text: m.Candidates[1].String()}, time.Time{})

@@ -9,6 +9,7 @@ import (
 
 	"parley/media/peer"
 	"parley/signal"
+	"parley/signal/room"
 	"parley/signal/server"
 )
 
@@ -60,13 +61,13 @@ func TestServerRestart(t *testing.T) {
 	perceives(t, a, "Bo")
 	r.start()
 	eventually(t, "live again", func() bool { return a.State().Phase == Live && b.State().Phase == Live })
-	a.Do(Say{"still there?"})
+	a.Do(Room{room.Say{Text: "still there?"}})
 	eventually(t, "chat", func() bool { return len(b.State().Room.Chat) == 1 })
 	perceives(t, b, "Ada")
 	if before == nil || connection(a, atB) != before || connection(b, atA) == nil {
 		t.Error("the connection was torn down")
 	}
-	if s := a.State(); s.Problem != "" || len(s.Peers) != 1 {
+	if s := a.State(); s.Problem != (Problem{}) || len(s.Peers) != 1 {
 		t.Errorf("problem %q, peers %+v", s.Problem, s.Peers)
 	}
 }

@@ -3,7 +3,6 @@ package call
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"parley/media"
@@ -11,8 +10,8 @@ import (
 
 // runDevice opens a device, tells that it did, and runs it into its sender, or from the mixer.
 func (x *executor) runDevice(ctx context.Context, e openDevice) error {
-	report := func(d media.Device, info string) {
-		x.put(deviceOpened{e.kind, e.generation, d, info})
+	report := func(d media.Device, f Format) {
+		x.put(deviceOpened{e.kind, e.generation, d, f})
 	}
 	switch e.kind {
 	case media.Camera, media.Screen:
@@ -28,7 +27,7 @@ func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 		if h, ok := src.(media.Hideable); ok {
 			h.OnHidden(func(hidden bool) { x.put(screenHidden{e.generation, hidden}) })
 		}
-		report(i.Device, fmt.Sprintf("%d×%d · %.0f fps", i.Width, i.Height, i.FrameRate))
+		report(i.Device, Format{i.Width, i.Height, i.FrameRate})
 		if e.sound {
 			return x.runWithSound(ctx, e.generation, func(ctx context.Context) error { return sender.Run(ctx, src) })
 		}
@@ -38,7 +37,7 @@ func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 		if err != nil {
 			return err
 		}
-		report(src.Info().Device, "")
+		report(src.Info().Device, Format{})
 		x.generated.Store(src.Info().Device.ID == media.SpecTone)
 		x.processor.Reset()
 		defer x.audio.Stopped()
@@ -66,7 +65,7 @@ func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 	if err != nil {
 		return err
 	}
-	report(sink.Info().Device, "")
+	report(sink.Info().Device, Format{})
 	x.processor.Reset()
 	return sink.Run(ctx, func(pcm []int16) {
 		x.mixer.Fill(pcm)

@@ -1,9 +1,7 @@
 package call
 
 import (
-	"errors"
 	"image"
-	"strings"
 	"time"
 
 	"parley/media"
@@ -15,7 +13,7 @@ import (
 type Shareables struct {
 	Known   bool // it was looked up
 	List    []media.Shareable
-	Problem string // one line for a person: why there is nothing; empty when all is well
+	Problem Problem // why there is nothing
 }
 
 const (
@@ -85,23 +83,3 @@ func (x *executor) openScreen(o media.ScreenOptions) func(id string) (media.Vide
 
 // motionFrameRate is that of films, frames a second.
 const motionFrameRate = 30
-
-// screenProblem says in one line why what was to be shared is not, or no longer.
-func screenProblem(id string, err error) string {
-	window, region := strings.HasPrefix(id, "window:"), strings.HasPrefix(id, "region:")
-	switch {
-	case errors.Is(err, media.ErrUnsupported):
-		return "Sharing needs an X11 session. Log in with “Xorg” to share your screen."
-	case errors.Is(err, media.ErrNoDevice) && id == "":
-		return "There is no screen to share on this system."
-	case errors.Is(err, media.ErrFormat) && region:
-		return "This part of the screen is too small to share. Draw a larger one."
-	case errors.Is(err, media.ErrFormat):
-		return "This screen's colours are of a kind that Parley cannot share. Choose another one."
-	case window:
-		return "The window you shared was closed. Sharing has ended."
-	case region:
-		return "The part of the screen you shared is gone. Choose another one."
-	}
-	return "This screen cannot be shared any more. Choose another one."
-}

@@ -48,7 +48,7 @@ func (m *model) foresee() {
 		return
 	}
 	l := &m.Speaker
-	l.Device, l.Problem = media.Device{}, ""
+	l.Device, l.Problem = media.Device{}, Problem{}
 	i := -1
 	switch {
 	case l.Choice == media.SpecOff:

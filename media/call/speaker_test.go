@@ -3,7 +3,6 @@ package call
 import (
 	"errors"
 	"math"
-	"strings"
 	"testing"
 
 	"parley/media"
@@ -28,28 +27,28 @@ func TestLobbyForeseesTheSpeaker(t *testing.T) {
 		"the first":               {[]any{speakers(desk, usb), lobby}, "Desk", ""},
 		"the default":             {[]any{speakers(usb, def), lobby}, "Desk", ""},
 		"listed in the lobby":     {[]any{lobby, speakers(def)}, "Desk", ""},
-		"none":                    {[]any{lobby, speakers()}, "", "Plug one in"},
+		"none":                    {[]any{lobby, speakers()}, "", "device-missing: speaker"},
 		"plugged in":              {[]any{lobby, speakers(), speakers(usb)}, "Headset", ""},
-		"unplugged":               {[]any{lobby, speakers(usb), speakers()}, "", "Plug one in"},
+		"unplugged":               {[]any{lobby, speakers(usb), speakers()}, "", "device-missing: speaker"},
 		"another default":         {[]any{lobby, speakers(usb, def), speakers(usb)}, "Headset", ""},
 		"chosen":                  {[]any{lobby, speakers(def, usb), choose("usb")}, "Headset", ""},
 		"chosen by name":          {[]any{lobby, speakers(def, usb), choose("Headset")}, "Headset", ""},
-		"chosen and unplugged":    {[]any{lobby, speakers(def, usb), choose("usb"), speakers(def)}, "Desk", "Desk stands in"},
+		"chosen and unplugged":    {[]any{lobby, speakers(def, usb), choose("usb"), speakers(def)}, "Desk", "device-replaced: speaker: Desk"},
 		"and plugged in again":    {[]any{lobby, choose("usb"), speakers(def), speakers(def, usb)}, "Headset", ""},
 		"a file":                  {[]any{lobby, speakers(), choose("/tmp/heard.wav")}, "heard.wav", ""},
 		"off":                     {[]any{lobby, speakers(def), choose(media.SpecOff)}, "", ""},
 		"after a meeting":         {[]any{speakers(usb), lobby, ready, Join{}, opens(media.Speaker), Leave{}, Close{}, lobby}, "Headset", ""},
 		"while it is open":        {[]any{speakers(usb), lobby, ready, Join{}, opens(media.Speaker), speakers(desk)}, "Thing", ""},
 		"tested":                  {[]any{speakers(usb), lobby, TestSpeaker{}, opens(media.Speaker), chimed{}}, "Headset", ""},
-		"the test fails":          {[]any{speakers(usb), lobby, TestSpeaker{}, fails(media.Speaker, media.ErrBusy)}, "Headset", "Another program uses the speaker"},
-		"the choice fails":        {[]any{speakers(def, usb), lobby, choose("usb"), TestSpeaker{}, fails(media.Speaker, media.ErrBusy), fails(media.Speaker, media.ErrBusy)}, "Headset", "Another program"},
+		"the test fails":          {[]any{speakers(usb), lobby, TestSpeaker{}, fails(media.Speaker, media.ErrBusy)}, "Headset", "device-busy: speaker"},
+		"the choice fails":        {[]any{speakers(def, usb), lobby, choose("usb"), TestSpeaker{}, fails(media.Speaker, media.ErrBusy), fails(media.Speaker, media.ErrBusy)}, "Headset", "device-busy: speaker"},
 		"tried again":             {[]any{speakers(usb), lobby, TestSpeaker{}, fails(media.Speaker, media.ErrBusy), TestSpeaker{}, opens(media.Speaker)}, "Thing", ""},
 		"another after a failure": {[]any{speakers(def, usb), lobby, TestSpeaker{}, fails(media.Speaker, media.ErrBusy), choose("usb")}, "Headset", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, _ := play(t, fresh(), c.events...)
 			l := m.Speaker
-			if l.Device.Name != c.device || (l.Problem == "") != (c.problem == "") || !strings.Contains(l.Problem, c.problem) {
+			if l.Device.Name != c.device || l.Problem.String() != c.problem {
 				t.Errorf("the speaker is %q, %q; want %q, %q", l.Device.Name, l.Problem, c.device, c.problem)
 			}
 		})
@@ -131,12 +130,12 @@ func TestChimeIsHeard(t *testing.T) {
 	c.Do(TestSpeaker{})
 	eventually(t, "heard", func() bool { return ear.Level(Self) > -35 })
 	eventually(t, "over", func() bool { s := c.State().Speaker; return !s.Testing && !s.Live })
-	if s := c.State().Speaker; s.Problem != "" || s.Device.Name != "desk" {
+	if s := c.State().Speaker; s.Problem != (Problem{}) || s.Device.Name != "desk" {
 		t.Errorf("after the test: %+v", s)
 	}
 
 	pulse.Unplug("desk")
-	eventually(t, "missed", func() bool { return strings.Contains(c.State().Speaker.Problem, "Plug one in") })
+	eventually(t, "missed", func() bool { return c.State().Speaker.Problem.Kind == DeviceMissing })
 	pulse.NullSink("headset")
-	eventually(t, "found", func() bool { s := c.State().Speaker; return s.Device.Name == "headset" && s.Problem == "" })
+	eventually(t, "found", func() bool { s := c.State().Speaker; return s.Device.Name == "headset" && s.Problem == (Problem{}) })
 }

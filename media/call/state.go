@@ -18,19 +18,18 @@ const (
 	Idle         Phase = iota // no meeting
 	Lobby                     // a meeting is chosen; preview, not yet visible to others
 	Joining                   // joining; the rendezvous has not answered yet
-	Waiting                   // joined; to be let in by somebody
 	Live                      // in the meeting
 	Reconnecting              // in the meeting, the rendezvous is out of reach; media may still flow
 	Ended                     // over; State.Reason says why
 )
 
 func (p Phase) String() string {
-	return [...]string{"idle", "lobby", "joining", "waiting", "live", "reconnecting", "ended"}[p]
+	return [...]string{"idle", "lobby", "joining", "live", "reconnecting", "ended"}[p]
 }
 
 // Inside says whether the user is in a meeting, past the lobby.
 func (p Phase) Inside() bool {
-	return p == Joining || p == Waiting || p == Live || p == Reconnecting
+	return p == Joining || p == Live || p == Reconnecting
 }
 
 // Reason is why a call ended.
@@ -39,8 +38,8 @@ type Reason uint8
 // The reasons.
 const (
 	Left        Reason = iota // the user left
-	Unreachable               // the rendezvous cannot be reached; State.Problem has the line
-	Refused                   // the rendezvous does not let us in; State.Problem has the line
+	Unreachable               // the rendezvous cannot be reached; State.Problem says why
+	Refused                   // the rendezvous does not let us in; State.Problem says why
 	Replaced                  // the same identity joined from somewhere else
 )
 
@@ -48,12 +47,11 @@ const (
 type State struct {
 	Phase   Phase
 	Reason  Reason // of Ended
-	Problem string // one line for a person: what is wrong and what to do; empty when nothing is
+	Problem Problem
 	// Candidates are the meetings that the text of the last Open names when there are
 	// several; Open one of them.
 	Candidates []signal.Link
 	Shed       Shed    // what is given up because this computer cannot keep up
-	Busy       string  // one line about that for a person; empty when nothing is
 	Link       string  // to copy and pass on
 	Hosting    Hosting // of the meeting, and who can open the link
 	Code       string  // as shown: 7k3m-q9xt-2w8p
@@ -75,17 +73,23 @@ type State struct {
 
 // Local is one of our own devices.
 type Local struct {
-	On       bool                // the user wants it on
-	Live     bool                // it delivers
-	Choice   string              // a device ID or spec, as chosen
-	Device   media.Device        // what Choice came to; of a microphone, Muted follows the system
-	Hidden   bool                // of a screen: the window is minimised, and others see its last picture
-	Info     string              // "1280×720 · 30 fps"
-	Problem  string              // one line for a person; empty when all is well
+	On       bool         // the user wants it on
+	Live     bool         // it delivers
+	Choice   string       // a device ID or spec, as chosen
+	Device   media.Device // what Choice came to; of a microphone, Muted follows the system
+	Hidden   bool         // of a screen: the window is minimised, and others see its last picture
+	Format   Format       // of the picture it delivers
+	Problem  Problem
 	Sound    bool                // of a screen: what the machine plays is shared with it
 	Capture  media.ScreenOptions // of a screen
 	Silenced bool                // of the microphone: it has brought nothing at all since it was opened
 	Testing  bool                // of the speaker: the test sound plays
+}
+
+// Format is the size of a picture in pixels, and how many come a second.
+type Format struct {
+	Width, Height int
+	FrameRate     float64
 }
 
 // PeerPhase is how a connection to another member stands.
@@ -163,10 +167,8 @@ type (
 	Browse struct{ On bool }
 	// StopScreen ends screen sharing.
 	StopScreen struct{}
-	// Say sends a chat message to everyone.
-	Say struct{ Text string }
-	// Resend tries a chat message that Failed again.
-	Resend struct{ ID string }
+	// Room passes a command on to the meeting's room; outside a meeting it is lost.
+	Room struct{ room.Command }
 	// Dismiss clears State.Problem.
 	Dismiss struct{}
 )
@@ -181,8 +183,7 @@ func (Turn) command()       {}
 func (Choose) command()     {}
 func (Browse) command()     {}
 func (StopScreen) command() {}
-func (Say) command()        {}
-func (Resend) command()     {}
+func (Room) command()       {}
 func (Dismiss) command()    {}
 
 // Self is the ID under which the user's own camera and screen are viewed.

@@ -55,7 +55,7 @@ func TestStatsAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, schema, _ := strings.Cut(string(text), "\n### `--stats`\n")
+	_, schema, _ := strings.Cut(string(text), "\n## `--stats`\n")
 	schema = strings.Split(schema, "```")[1]
 	schema = regexp.MustCompile(`: "[^"]*"`).ReplaceAllString(schema, "") // what a field may say
 	documented := map[string]bool{}

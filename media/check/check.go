@@ -93,7 +93,7 @@ func (c check) call(ctx context.Context, g *errgroup.Group) error {
 		return err
 	}
 	if err := until(ctx, 10*time.Second, func() bool { return a.State().Phase == call.Live }); err != nil {
-		return fmt.Errorf("no meeting: %s", firstOf(a.State().Problem, "the server does not answer"))
+		return fmt.Errorf("no meeting: %s", firstOf(a.State().Problem.String(), "the server does not answer"))
 	}
 	begin := time.Now()
 	b, err := join("check b", call.Open{Text: a.State().Link, Join: true})
@@ -107,7 +107,7 @@ func (c check) call(ctx context.Context, g *errgroup.Group) error {
 		}
 	}
 	if err := until(ctx, 15*time.Second, looker(b)); err != nil {
-		return fmt.Errorf("no picture came: %s", firstOf(b.State().Problem, "the two sides found no path to each other"))
+		return fmt.Errorf("no picture came: %s", firstOf(b.State().Problem.String(), "the two sides found no path to each other"))
 	}
 	c.print("  first frame %.2f s after opening the link\n", time.Since(begin).Seconds())
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/interceptor/pkg/report"
@@ -57,7 +58,7 @@ const mimeTypeRED = "audio/red"
 const opusFmtp = "minptime=10;useinbandfec=1;usedtx=1"
 
 // newConnection builds the PeerConnection, all of whose packets leave through out.
-func newConnection(cfg Config, out *congestion.Sender) (*webrtc.PeerConnection, error) {
+func newConnection(cfg Config, out *congestion.Sender, loopback bool) (*webrtc.PeerConnection, error) {
 	engine := &webrtc.MediaEngine{}
 	if err := registerCodecs(engine); err != nil {
 		return nil, fmt.Errorf("register codecs: %w", err)
@@ -69,6 +70,9 @@ func newConnection(cfg Config, out *congestion.Sender) (*webrtc.PeerConnection, 
 	}
 	settings := cfg.Settings
 	settings.LoggerFactory = logs
+	settings.SetIncludeLoopbackCandidate(loopback)
+	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // no name of a member's is looked up
+	settings.SetSCTPMaxMessageSize(maxWantSize)
 	settings.SetICETimeouts(iceDisconnected, iceFailed, iceKeepalive)
 	settings.SetICEMaxBindingRequests(iceChecks)
 	settings.SetFireOnTrackBeforeFirstRTP(true)

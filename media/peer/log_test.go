@@ -78,7 +78,7 @@ func TestInterceptorsTellOurLog(t *testing.T) {
 func TestConnectionTellsOurLog(t *testing.T) {
 	var out bytes.Buffer
 	l := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	pc, err := newConnection(Config{Log: l}, congestion.NewSender(congestion.Config{}, nil))
+	pc, err := newConnection(Config{Log: l}, congestion.NewSender(congestion.Config{}, nil), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ func (p *Peer) negotiate(ctx context.Context, pc *webrtc.PeerConnection) error {
 			}
 		case m := <-p.inbox:
 			if m.Type == typeCandidate && pc.RemoteDescription() == nil {
-				if len(early) < inboxSize {
+				if len(early) < maxCandidates {
 					early = append(early, *m.Candidate)
 				}
 				continue
@@ -48,7 +48,7 @@ func (p *Peer) negotiate(ctx context.Context, pc *webrtc.PeerConnection) error {
 			}
 			if pc.RemoteDescription() != nil {
 				for _, c := range early {
-					if err := pc.AddICECandidate(c); err != nil {
+					if err := p.addCandidate(pc, c); err != nil {
 						p.cfg.Log.Debug("candidate refused")
 					}
 				}
@@ -91,9 +91,13 @@ func (p *Peer) handle(pc *webrtc.PeerConnection, m message) error {
 		if p.offers {
 			return errMessage
 		}
+		sdp, err := p.guard.description(m.SDP, time.Now())
+		if err != nil {
+			return err
+		}
 		p.describing.Lock() // a restart gathers as soon as it knows the offer
 		defer p.describing.Unlock()
-		offer := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: m.SDP}
+		offer := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: sdp}
 		if err := pc.SetRemoteDescription(offer); err != nil {
 			return err
 		}
@@ -107,9 +111,13 @@ func (p *Peer) handle(pc *webrtc.PeerConnection, m message) error {
 		p.cfg.Send(message{Conn: p.conn, Type: typeAnswer, SDP: d.SDP}.encode())
 		return nil
 	case typeAnswer:
-		return pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: m.SDP})
+		sdp, err := p.guard.description(m.SDP, time.Now())
+		if err != nil {
+			return err
+		}
+		return pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: sdp})
 	case typeCandidate:
-		return pc.AddICECandidate(*m.Candidate)
+		return p.addCandidate(pc, *m.Candidate)
 	case typeRestart:
 		if p.offers {
 			return p.offer(pc, true)

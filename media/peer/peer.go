@@ -73,11 +73,13 @@ type Peer struct {
 	offers  bool
 	inbox   chan message
 	restart chan struct{}
+	abused  chan struct{} // closed when the other side has done what no Parley does
 	// describing is held from making a description until it is sent: candidates that
 	// overtook it would not fit the description the other side has, and be dropped.
 	describing sync.Mutex
 	// restarted is when the last ICE restart began; it belongs to negotiate.
 	restarted time.Time
+	guard     guard // the same
 	tracks    [trackCount]*track
 	video     [trackCount]*pipe.VideoReceiver // nil for sound
 	audio     *pipe.AudioReceiver
@@ -104,7 +106,7 @@ type Peer struct {
 func New(cfg Config) (*Peer, error) {
 	p := &Peer{
 		cfg: cfg, conn: cfg.Conn,
-		inbox: make(chan message, inboxSize), restart: make(chan struct{}, 1),
+		inbox: make(chan message, inboxSize), restart: make(chan struct{}, 1), abused: make(chan struct{}),
 		// Until the other side says otherwise it shows the camera in full.
 		want:    Want{Camera: [2]int{1280, 720}, Screen: [2]int{1920, 1080}},
 		allowed: [trackCount]int{camera: startRate, screen: startRate},
@@ -129,8 +131,8 @@ func New(cfg Config) (*Peer, error) {
 	for i, r := range map[int]*pipe.AudioReceiver{mic: p.audio, sound: p.sound} {
 		r.RedType, r.Nack = payloadRED, feedback{p, i}.Nack
 	}
-	p.video[camera] = pipe.NewVideoReceiver(cfg.Codecs, cfg.CameraView, feedback{p, camera}, cfg.Log)
-	p.video[screen] = pipe.NewVideoReceiver(cfg.Codecs, cfg.ScreenView, feedback{p, screen}, cfg.Log)
+	p.video[camera] = pipe.NewVideoReceiver(cfg.Codecs, cfg.CameraView, pipe.MaxCamera, feedback{p, camera}, cfg.Log)
+	p.video[screen] = pipe.NewVideoReceiver(cfg.Codecs, cfg.ScreenView, pipe.MaxScreen, feedback{p, screen}, cfg.Log)
 	return p, nil
 }
 
@@ -171,7 +173,8 @@ func (p *Peer) Run(ctx context.Context) error {
 	defer p.audio.Close()
 	defer p.sound.Close()
 	out := p.newSender()
-	pc, err := newConnection(p.cfg, out)
+	p.guard.loopback = offline()
+	pc, err := newConnection(p.cfg, out, p.guard.loopback)
 	if err != nil {
 		return fmt.Errorf("set up connection: %w", err)
 	}
@@ -182,6 +185,8 @@ func (p *Peer) Run(ctx context.Context) error {
 		p.tracks[i].renewed(out.Renew)
 	}
 
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
 	p.cfg.Mixer.Add(p.cfg.MixerID, p.audio)
 	defer p.cfg.Mixer.Remove(p.cfg.MixerID)
@@ -195,7 +200,11 @@ func (p *Peer) Run(ctx context.Context) error {
 	g.Go(func() error { return p.watch(ctx, pc) })
 	g.Go(func() error { return p.video[camera].Run(ctx) })
 	g.Go(func() error { return p.video[screen].Run(ctx) })
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-p.abused:
+		cancel()
+	}
 	p.close()
 	if err := pc.GracefulClose(); err != nil {
 		p.cfg.Log.Debug("close connection", "err", err)
@@ -212,18 +221,9 @@ func (p *Peer) prepare(ctx context.Context, g *errgroup.Group, pc *webrtc.PeerCo
 		}
 		g.Go(func() error { p.readSenderRTCP(i, tr.Sender()); return nil })
 	}
-	negotiated, id := true, uint16(0)
-	ch, err := pc.CreateDataChannel("parley", &webrtc.DataChannelInit{Negotiated: &negotiated, ID: &id})
-	if err != nil {
-		return fmt.Errorf("add data channel: %w", err)
+	if err := p.openChannel(ctx, pc); err != nil {
+		return err
 	}
-	ch.OnOpen(func() {
-		p.mu.Lock()
-		p.channel = ch
-		p.mu.Unlock()
-	})
-	ch.OnMessage(func(m webrtc.DataChannelMessage) { p.onWant(m.Data) })
-
 	pc.OnTrack(func(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 		i := transceiverIndex(pc, receiver)
 		p.mu.Lock()
@@ -279,7 +279,7 @@ func (p *Peer) onState(s webrtc.PeerConnectionState) {
 // onWant takes what the other side shows.
 func (p *Peer) onWant(data []byte) {
 	var w Want
-	if len(data) > 1024 || json.Unmarshal(data, &w) != nil {
+	if json.Unmarshal(data, &w) != nil {
 		p.cfg.Log.Warn("data channel message makes no sense", "bytes", len(data))
 		return
 	}

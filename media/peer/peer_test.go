@@ -112,18 +112,21 @@ type end struct {
 	loudest atomic.Int64
 }
 
-// newEnd builds one side in the network; conn is the offer's to be answered, or empty.
+// newEnd builds one side in the network; conn is the offer's to be answered, or empty. Without a
+// lab it is in this machine's own network.
 func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 	t.Helper()
-	n, err := vnet.NewNet(&vnet.NetConfig{StaticIPs: []string{ip}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.router.AddNet(n); err != nil {
-		t.Fatal(err)
-	}
 	var settings webrtc.SettingEngine
-	settings.SetNet(n)
+	if l != nil {
+		n, err := vnet.NewNet(&vnet.NetConfig{StaticIPs: []string{ip}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.router.AddNet(n); err != nil {
+			t.Fatal(err)
+		}
+		settings.SetNet(n)
+	}
 	c := codec.New()
 	enc, err := c.AudioEncoder(media.AudioConfig{Channels: 1, BitRate: 40_000, Loss: 0.1})
 	if err != nil {

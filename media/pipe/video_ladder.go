@@ -1,5 +1,12 @@
 package pipe
 
+import (
+	"encoding/binary"
+	"fmt"
+
+	"parley/media"
+)
+
 // A rung is a layer's picture height and the bit rates, in bit/s at 30 fps, between which a
 // camera looks better at it than at its neighbours. The rungs overlap so that an estimate that
 // wanders does not make the picture jump. The rates follow libwebrtc's
@@ -17,6 +24,27 @@ const minBitRate = 60_000
 
 // A screen is coded as it is up to this size, in pixels; beyond it is scaled down.
 const maxScreenWidth, maxScreenHeight = 2560, 1440
+
+// What members send is no larger than this, in pixels, longer side first; a sender scales down what is.
+// A camera's shorter side is that of the highest rung, and the margin is for cameras of other programs.
+var (
+	MaxCamera = Size{1920, 1080}
+	MaxScreen = Size{maxScreenWidth, maxScreenHeight}
+)
+
+// admits refuses the keyframe of a picture that is larger than s, before a decoder sets aside memory
+// for it: one of 8192x8192 takes 430 MB. Only a keyframe changes the size (RFC 6386 section 9.1).
+func (s Size) admits(vp8 []byte) error {
+	const header, size = 10, 1<<14 - 1
+	if len(vp8) < header || vp8[0]&1 != 0 {
+		return nil // the decoder says what is wrong with it
+	}
+	w, h := int(binary.LittleEndian.Uint16(vp8[6:])&size), int(binary.LittleEndian.Uint16(vp8[8:])&size)
+	if max(w, h) > s.W || min(w, h) > s.H {
+		return fmt.Errorf("picture of %dx%d: %w", w, h, media.ErrCorrupt)
+	}
+	return nil
+}
 
 // screenBitRate is the most that is spent on a screen, in bit/s.
 const screenBitRate = 4_000_000
@@ -61,6 +89,9 @@ func rungAbove(short int) int {
 func rungSize(w, h, rung int) Size {
 	if short := min(w, h); short > ladder[rung].height {
 		w, h = w*ladder[rung].height/short, h*ladder[rung].height/short
+	}
+	if long := max(w, h); long > MaxCamera.W {
+		w, h = w*MaxCamera.W/long, h*MaxCamera.W/long
 	}
 	return Size{even(w), even(h)}
 }

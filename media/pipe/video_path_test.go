@@ -115,7 +115,7 @@ func path(t *testing.T, src pattern, w *wire, view *pipe.View, d time.Duration) 
 	c := codec.New()
 	w.rng, w.sent = rand.New(rand.NewPCG(1, 2)), make(map[uint16]*rtp.Packet)
 	w.sender = pipe.NewVideoSender(c, nil, quiet)
-	w.to = pipe.NewVideoReceiver(c, view, w, quiet)
+	w.to = pipe.NewVideoReceiver(c, view, pipe.MaxScreen, w, quiet)
 	w.to.SetRTT(5 * time.Millisecond)
 	w.sub = w.sender.Subscribe(pipe.VideoWant{BitRate: 1_000_000}, w.carry)
 	defer w.sub.Cancel()
@@ -197,7 +197,7 @@ func TestVideoOfAHiddenViewIsNotDecoded(t *testing.T) {
 	view.Resize(320, 180, media.FitCover)
 	w := &wire{rng: rand.New(rand.NewPCG(1, 2)), sent: make(map[uint16]*rtp.Packet)}
 	w.sender = pipe.NewVideoSender(c, nil, quiet)
-	w.to = pipe.NewVideoReceiver(c, view, w, quiet)
+	w.to = pipe.NewVideoReceiver(c, view, pipe.MaxScreen, w, quiet)
 	w.to.SetRTT(5 * time.Millisecond)
 	w.to.SetExtraDelay(500 * time.Millisecond)
 	w.sub = w.sender.Subscribe(pipe.VideoWant{BitRate: 1_000_000}, w.carry)
@@ -354,7 +354,7 @@ func FuzzVideoReceiver(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seq uint16, ts uint32, marker bool, payload []byte, step byte) {
 		view := pipe.NewView(codec.New(), false)
 		view.Resize(32, 32, media.FitCover)
-		r := pipe.NewVideoReceiver(codec.New(), view, silent{}, quiet)
+		r := pipe.NewVideoReceiver(codec.New(), view, pipe.MaxScreen, silent{}, quiet)
 		ctx, cancel := context.WithCancel(context.Background())
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = r.Run(ctx) })

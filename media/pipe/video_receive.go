@@ -30,6 +30,7 @@ type VideoReceiver struct {
 	feedback Feedback
 	log      *slog.Logger
 	wake     chan struct{}
+	most     Size // of a picture, longer side first
 
 	mu      sync.Mutex
 	asm     assembler
@@ -49,10 +50,11 @@ const pendingFrames = 64
 // maxVideoDelay bounds how long a frame is held back for smoothness and lip-sync together.
 const maxVideoDelay = 600 * time.Millisecond
 
-// NewVideoReceiver returns a receiver that shows in view. feedback is called on the Run
-// goroutine.
-func NewVideoReceiver(codecs media.Codecs, view *View, feedback Feedback, log *slog.Logger) *VideoReceiver {
+// NewVideoReceiver returns a receiver that shows in view. most is the largest picture it decodes, in
+// either orientation, see MaxCamera and MaxScreen. feedback is called on the Run goroutine.
+func NewVideoReceiver(codecs media.Codecs, view *View, most Size, feedback Feedback, log *slog.Logger) *VideoReceiver {
 	return &VideoReceiver{
+		most:   most,
 		codecs: codecs, view: view, feedback: feedback, log: log,
 		wake: make(chan struct{}, 1), rtt: 100 * time.Millisecond,
 	}
@@ -268,7 +270,11 @@ func (l *receiveLoop) due(f frame, now time.Time) time.Duration {
 // decode decodes f and shows it unless a newer frame is due as well.
 func (l *receiveLoop) decode(f frame, superseded bool) {
 	begin := time.Now()
-	img, err := l.dec.Decode(f.data)
+	var img *media.Frame
+	err := l.most.admits(f.data)
+	if err == nil {
+		img, err = l.dec.Decode(f.data)
+	}
 	now := time.Now()
 	l.decodeTime += (now.Sub(begin) - l.decodeTime) / 8
 	l.mu.Lock()

@@ -88,9 +88,6 @@ func (r *Room) post(ev event) {
 	}
 }
 
-// Kick tells that the network has changed: connect anew at once.
-func (r *Room) Kick() { r.client.Kick() }
-
 // Leave says goodbye, after everything that was commanded before; Run returns soon after.
 func (r *Room) Leave() { r.post(leave{}) }
 

@@ -192,7 +192,7 @@ func encodeCost(t testing.TB, sizes ...int) (cost []float64) {
 		c.Camera, c.Codecs = harness.Material(t, "person1.y4m"), codecs
 	})
 	ada.Do(call.NewMeeting{Join: true})
-	harness.AwaitTrue(t, "live", func() bool { return ada.State().Phase == call.Live }, func() string { return ada.State().Problem })
+	harness.AwaitTrue(t, "live", func() bool { return ada.State().Phase == call.Live }, func() string { return ada.State().Problem.String() })
 	others := newOurCrowd(t, ada.State().Link, false)
 	for _, n := range sizes {
 		others.grow(n)

@@ -43,7 +43,7 @@ func startDeviceChanges(t testing.TB) *deviceChanges {
 	})
 	d.ada.Do(call.SetSound{Sound: call.Sound{Original: true}}) // a hum is noise to take out
 	d.ada.Do(call.NewMeeting{Join: true})
-	harness.AwaitTrue(t, "live", func() bool { return d.ada.State().Phase == call.Live }, func() string { return d.ada.State().Problem })
+	harness.AwaitTrue(t, "live", func() bool { return d.ada.State().Phase == call.Live }, func() string { return d.ada.State().Problem.String() })
 	ben := harness.CallInside(t, "Ben", "http://"+addr, func(c *call.Config) { c.Speaker = d.sound })
 	ben.Do(call.Open{Text: d.ada.State().Link, Join: true})
 	stop, done := make(chan struct{}), make(chan struct{})

@@ -18,7 +18,7 @@ func TestE2EKeyboard(t *testing.T) {
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
 	ada := harness.CallInside(t, "Ada", "http://"+addr, func(c *call.Config) { c.Camera, c.Microphone = media.SpecTest, media.SpecTone })
 	ada.Do(call.NewMeeting{Join: true})
-	harness.AwaitTrue(t, "live", func() bool { return ada.State().Phase == call.Live }, func() string { return ada.State().Problem })
+	harness.AwaitTrue(t, "live", func() bool { return ada.State().Phase == call.Live }, func() string { return ada.State().Problem.String() })
 
 	d := harness.StartDisplay(t)
 	// The toolkit forgets what it has drawn after a minute; here after two seconds.

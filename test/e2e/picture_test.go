@@ -26,7 +26,7 @@ func TestE2EPicture(t *testing.T) {
 	camera := harness.Material(t, "person1.y4m")
 	ada := harness.CallInside(t, "Ada", "http://"+addr, func(c *call.Config) { c.Camera, c.Codecs = camera, codecs })
 	ada.Do(call.NewMeeting{Join: true})
-	harness.AwaitTrue(t, "live", func() bool { return ada.State().Phase == call.Live }, func() string { return ada.State().Problem })
+	harness.AwaitTrue(t, "live", func() bool { return ada.State().Phase == call.Live }, func() string { return ada.State().Problem.String() })
 	ben := harness.CallInside(t, "Ben", "", nil)
 	ben.Do(call.Open{Text: ada.State().Link, Join: true})
 

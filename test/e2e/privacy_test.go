@@ -20,6 +20,7 @@ import (
 	"parley/media/bot"
 	"parley/media/call"
 	"parley/signal"
+	"parley/signal/room"
 	"parley/test/harness"
 )
 
@@ -211,7 +212,7 @@ func TestE2EPrivacy(t *testing.T) {
 	const name, text = "Ada Lovelace", "the harbour at noon"
 	ada := harness.CallInside(t, name, "http://"+front, func(c *call.Config) { c.Camera, c.Microphone = media.SpecTest, media.SpecTone })
 	ada.Do(call.NewMeeting{Join: true})
-	harness.AwaitTrue(t, "live", func() bool { return ada.State().Phase == call.Live }, func() string { return ada.State().Problem })
+	harness.AwaitTrue(t, "live", func() bool { return ada.State().Phase == call.Live }, func() string { return ada.State().Problem.String() })
 	link := ada.State().Link
 	ben := harness.CallInside(t, "Benjamin", "", func(c *call.Config) { c.Camera, c.Microphone = media.SpecTest, media.SpecTone })
 	ben.Do(call.Open{Text: link, Join: true})
@@ -230,7 +231,7 @@ func TestE2EPrivacy(t *testing.T) {
 	seesMore("at first")
 	say := func(s string) {
 		t.Helper()
-		ada.Do(call.Say{Text: s})
+		ada.Do(call.Room{Command: room.Say{Text: s}})
 		harness.AwaitTrue(t, "Ben reads "+s, func() bool { return reads(ben, s) > 0 }, func() string {
 			return fmt.Sprintf("%d messages, %d refused", len(ben.State().Room.Chat), ben.State().Room.Refused)
 		})
@@ -340,7 +341,7 @@ func attacks(t *testing.T, to *tapped, ada, ben *call.Call, say func(string)) {
 		if a.passes {
 			say(first)
 		} else {
-			ada.Do(call.Say{Text: first}) // held back until the next one
+			ada.Do(call.Room{Command: room.Say{Text: first}}) // held back until the next one
 		}
 		say("then, " + a.name)
 		harness.AwaitTrue(t, a.name+" is counted", func() bool { return ben.State().Room.Refused > before }, func() string {

@@ -1,0 +1,83 @@
+package ui
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"math"
+	"strings"
+	"sync/atomic"
+
+	"fyne.io/fyne/v2/lang"
+	"github.com/nicksnyder/go-i18n/v2/i18n"
+	"golang.org/x/text/language"
+
+	"parley/assets"
+	"parley/media/call"
+)
+
+// catalogue is what the window says, in the language that fits the user's locale best. It is
+// built as fyne.io/fyne/v2/lang is, but apart from it: there, whoever speaks a language that the
+// toolkit knows and we do not would read keys instead of English.
+var catalogue atomic.Pointer[i18n.Localizer]
+
+func init() {
+	if err := speak(assets.Words, "words", lang.SystemLocale().String()); err != nil {
+		panic(err) // the files are part of the program, and a test reads them
+	}
+}
+
+// speak loads every language of a folder and chooses the one that fits locale best, or English.
+func speak(files fs.FS, folder, locale string) error {
+	bundle := i18n.NewBundle(language.English)
+	bundle.RegisterUnmarshalFunc("json", json.Unmarshal)
+	list, err := fs.ReadDir(files, folder)
+	if err != nil {
+		return fmt.Errorf("list languages: %w", err)
+	}
+	for _, f := range list {
+		if _, err := bundle.LoadMessageFileFS(files, folder+"/"+f.Name()); err != nil {
+			return fmt.Errorf("read words: %w", err)
+		}
+	}
+	catalogue.Store(i18n.NewLocalizer(bundle, locale))
+	return nil
+}
+
+// say looks up the text for a key; data fills its template. A text that a language lacks comes in
+// English.
+func say(key string, data any) string {
+	text, err := catalogue.Load().Localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: data})
+	if text == "" && err != nil {
+		return key
+	}
+	return text
+}
+
+// problemText says what is wrong and what to do; it is empty when nothing is.
+func problemText(p call.Problem) string {
+	if p.Kind == call.NoProblem {
+		return ""
+	}
+	key := []string{"problem", p.Kind.String()}
+	if p.Kind.OfDevice() {
+		key = append(key, p.Device.String())
+	}
+	return say(strings.Join(key, "."), p)
+}
+
+// shedText says what a busy computer does without; it is empty when that is nothing.
+func shedText(s call.Shed) string {
+	if s == call.ShedNothing {
+		return ""
+	}
+	return say("shed."+s.String(), nil)
+}
+
+// formatText is the size and rate of a picture; it is empty where there is none.
+func formatText(f call.Format) string {
+	if f == (call.Format{}) {
+		return ""
+	}
+	return say("format", map[string]any{"Width": f.Width, "Height": f.Height, "Rate": math.Round(f.FrameRate)})
+}
