@@ -174,7 +174,7 @@ func (s *Server) read(c *conn, sess *session) error {
 			if err := s.node.pace(s.closing, sess, len(send.Body)); err != nil {
 				return err
 			}
-			if err := s.node.relay(sess, c, send); err != nil {
+			if err := s.node.relayPaced(s.closing, sess, c, send); err != nil {
 				return err
 			}
 			continue

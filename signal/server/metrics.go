@@ -21,6 +21,7 @@ type metrics struct {
 	lost      prometheus.Counter
 	busLost   prometheus.Counter
 	overflows prometheus.Counter
+	held      prometheus.Counter
 	refused   *prometheus.CounterVec
 	resumes   *prometheus.CounterVec
 	join      prometheus.Histogram
@@ -47,6 +48,7 @@ func newMetrics() *metrics {
 	m.lost = counter("parley_undeliverable_messages_total", "Messages for a member who is not in the room.")
 	m.busLost = counter("parley_bus_dropped_total", "Messages that NATS dropped because this node was too slow.")
 	m.overflows = counter("parley_overflows_total", "Sessions ended because too much was waiting for their member.")
+	m.held = counter("parley_held_sends_total", "Sends that waited for a receiver to have room.")
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "parley_refused_total", Help: "Connections refused or ended for cause, by reason.",
 	}, []string{"reason"})

@@ -198,6 +198,7 @@ func (p parcel) unpack(room string, j signal.Join, waiting []event) *session {
 	s.limit(rate.Limit(p.Rate), p.Burst)
 	for _, e := range waiting {
 		s.bytes += len(e.tail)
+		s.noteWaiting(e)
 	}
 	for _, m := range p.Marks {
 		s.marks[m.stream] = m.Seq

@@ -300,6 +300,9 @@ func (n *node) pace(ctx context.Context, s *session, size int) error {
 func (n *node) relay(s *session, c *conn, f signal.Send) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if err := n.mayRelay(s, f); err != nil {
+		return err
+	}
 	m := relayed{from: s.id, to: f.To, seq: f.Seq, body: f.Body}
 	fresh, err := s.accept(c, f, func() error { return n.bus.relay(s.room, m) })
 	if err != nil || !fresh {

@@ -84,6 +84,7 @@ type session struct {
 	base    uint64      // the number before waiting[0]
 	waiting []event     // numbered from base+1
 	bytes   int
+	pulse   pulse
 	account *account          // what waits here is counted against its address
 	members []signal.ID       // the others, as they were after number base
 	marks   map[stream]uint64 // the last sequence of each stream put in line
@@ -117,6 +118,7 @@ func (s *session) pushLocked(e event, st stream, seq uint64) error {
 	}
 	s.waiting = append(s.waiting, e)
 	s.bill(1, len(e.tail))
+	s.noteWaiting(e)
 	if e.kind == kindMessage {
 		s.marks[st] = seq
 	}
@@ -153,6 +155,7 @@ func (s *session) trim(n uint64) {
 			s.members = slices.DeleteFunc(s.members, func(id signal.ID) bool { return id == e.id })
 		}
 		s.bill(-1, -len(e.tail))
+		s.noteGone(e)
 		s.waiting[i] = event{} // the array lives on; what it refers to need not
 	}
 	s.waiting = s.waiting[count:]
@@ -160,6 +163,7 @@ func (s *session) trim(n uint64) {
 		s.waiting = nil
 	}
 	s.base = n
+	s.noteProgress()
 }
 
 // attach gives the session a new connection and returns the welcome. When the client asks for
@@ -186,6 +190,7 @@ func (s *session) attach(c *conn, join signal.Join) (signal.Welcome, error) {
 		s.expire = nil
 	}
 	s.conn, s.try = c, join.Try
+	s.restartTurn()
 	c.visit.ledger.charge(s, c.visit.account)
 	c.cursor = s.base
 	c.acked = s.lastIn

@@ -1,0 +1,146 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"parley/signal"
+)
+
+// A sender that is faster than a receiver is slowed: it is read no further, down to TCP's
+// back-pressure, while its share of what waits for that receiver is as large as what is still
+// free there. So one sender gets half of the room, two a third each, and never is it full
+// (Choudhury and Hahne, Dynamic Queue Length Thresholds, 1998). A receiver that acknowledges nothing, or
+// takes too long for what waits, is slow itself: it holds up nobody, and overflows.
+const (
+	presenceReserve = maxWaiting / 4 // frames kept for joined and left, which cannot be slowed
+	stallTimeout    = 5 * time.Second
+	turnTimeout     = signal.ResumeWindow // to acknowledge everything that waits at one moment
+	flowPoll        = 5 * time.Millisecond
+	slowFor         = 500 * time.Millisecond // for a sender of another node
+)
+
+// errHeld tells that a receiver has no room now for what a member sends.
+var errHeld = errors.New("a receiver has no room now")
+
+// backlog is what waits for a session from one sender.
+type backlog struct{ frames, bytes int }
+
+// pulse is how a session keeps up with what waits for it.
+type pulse struct {
+	from     map[signal.ID]backlog
+	progress time.Time // something was acknowledged, or began to wait, last
+	turn     uint64    // the last number that waited at turnAt
+	turnAt   time.Time
+	held     bool      // its own reader waits, and with it its acknowledgements
+	slow     time.Time // another node wants it slowed until then
+}
+
+// noteWaiting counts an event in. s.mu is held, and the event is in line.
+func (s *session) noteWaiting(e event) {
+	if len(s.waiting) == 1 {
+		s.restartTurn()
+	}
+	if e.kind == kindMessage {
+		if s.pulse.from == nil {
+			s.pulse.from = map[signal.ID]backlog{}
+		}
+		b := s.pulse.from[e.id]
+		s.pulse.from[e.id] = backlog{b.frames + 1, b.bytes + len(e.tail)}
+	}
+}
+
+// noteGone counts an event out. s.mu is held.
+func (s *session) noteGone(e event) {
+	if e.kind != kindMessage {
+		return
+	}
+	b := s.pulse.from[e.id]
+	if b = (backlog{b.frames - 1, b.bytes - len(e.tail)}); b.frames > 0 {
+		s.pulse.from[e.id] = b
+	} else {
+		delete(s.pulse.from, e.id)
+	}
+}
+
+// noteProgress tells that the member has acknowledged something. s.mu is held.
+func (s *session) noteProgress() {
+	if s.base >= s.pulse.turn {
+		s.restartTurn()
+	} else {
+		s.pulse.progress = time.Now()
+	}
+}
+
+func (s *session) restartTurn() {
+	now := time.Now()
+	s.pulse.progress, s.pulse.turnAt, s.pulse.turn = now, now, s.base+uint64(len(s.waiting))
+}
+
+// hasRoom tells whether the session takes size bytes more from a sender. s.mu is not held.
+func (s *session) hasRoom(from signal.ID, size int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.pulse.from[from]
+	if b.frames < maxWaiting-presenceReserve-len(s.waiting) && b.bytes+size <= maxWaitingBytes-s.bytes {
+		return true
+	}
+	now := time.Now()
+	keepsUp := s.conn == nil || // it has until the end of the resume window
+		!s.pulse.held && now.Sub(s.pulse.progress) < stallTimeout && now.Sub(s.pulse.turnAt) < turnTimeout
+	return s.over || !keepsUp
+}
+
+// frameSize is at most what a body becomes in line: base64, and the other fields.
+func frameSize(body int) int { return (body+2)/3*4 + 256 }
+
+// mayRelay returns errHeld while a receiver of this node has no room for what s sends. n.mu is
+// held.
+func (n *node) mayRelay(s *session, f signal.Send) error {
+	r := n.rooms[s.room]
+	if r == nil {
+		return nil
+	}
+	s.mu.Lock()
+	slow := time.Now().Before(s.pulse.slow)
+	s.mu.Unlock()
+	if slow {
+		return errHeld
+	}
+	for id, other := range r.sessions {
+		if id != s.id && (f.To == "" || f.To == id) && !other.hasRoom(s.id, frameSize(len(f.Body))) {
+			return errHeld
+		}
+	}
+	return nil
+}
+
+// relayPaced relays what a member sends as soon as every receiver has room for it.
+func (n *node) relayPaced(ctx context.Context, s *session, c *conn, f signal.Send) error {
+	err := n.relay(s, c, f)
+	if !errors.Is(err, errHeld) {
+		return err
+	}
+	n.metrics.held.Inc()
+	s.hold(true)
+	defer s.hold(false)
+	poll := time.NewTicker(flowPoll)
+	defer poll.Stop()
+	for errors.Is(err, errHeld) {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-poll.C:
+		}
+		err = n.relay(s, c, f)
+	}
+	return err
+}
+
+func (s *session) hold(held bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pulse.held = held
+	s.pulse.progress = time.Now() // what it has acknowledged meanwhile is read next
+}
