@@ -18,7 +18,6 @@ const (
 	stallTimeout    = 5 * time.Second
 	turnTimeout     = signal.ResumeWindow // to acknowledge everything that waits at one moment
 	flowPoll        = 5 * time.Millisecond
-	slowFor         = 500 * time.Millisecond // for a sender of another node
 )
 
 // errHeld tells that a receiver has no room now for what a member sends.
@@ -33,8 +32,7 @@ type pulse struct {
 	progress time.Time // something was acknowledged, or began to wait, last
 	turn     uint64    // the last number that waited at turnAt
 	turnAt   time.Time
-	held     bool      // its own reader waits, and with it its acknowledgements
-	slow     time.Time // another node wants it slowed until then
+	held     bool // its own reader waits, and with it its acknowledgements
 }
 
 // noteWaiting counts an event in. s.mu is held, and the event is in line.
@@ -101,12 +99,6 @@ func (n *node) mayRelay(s *session, f signal.Send) error {
 	r := n.rooms[s.room]
 	if r == nil {
 		return nil
-	}
-	s.mu.Lock()
-	slow := time.Now().Before(s.pulse.slow)
-	s.mu.Unlock()
-	if slow {
-		return errHeld
 	}
 	for id, other := range r.sessions {
 		if id != s.id && (f.To == "" || f.To == id) && !other.hasRoom(s.id, frameSize(len(f.Body))) {
