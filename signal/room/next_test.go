@@ -217,6 +217,23 @@ func TestOurCard(t *testing.T) {
 	}
 }
 
+// TestLobbySaysNothing: before we are in the meeting, others hear neither our name nor of our devices.
+func TestLobbySaysNothing(t *testing.T) {
+	for name, events := range map[string][]event{
+		"somebody comes":  {SetName{"Zoe"}, SetMarks{Mic: true, Camera: true}, joined{ada}},
+		"we come":         {SetMarks{Camera: true}, up{ids(ada), false}},
+		"a name changes":  {up{ids(ada), false}, SetName{"Zoe"}},
+		"a device starts": {up{ids(ada), false}, SetMarks{Mic: true}},
+	} {
+		_, effects := play(t, events...)
+		for _, e := range effects {
+			if s, ok := e.(send); ok && s.env.Card != nil && *s.env.Card != (card{}) {
+				t.Errorf("%s: a card says %+v, want nothing", name, *s.env.Card)
+			}
+		}
+	}
+}
+
 // here is a room in which Ada and Bo are present and the history has come.
 func here(more ...event) []event {
 	return append([]event{up{ids(ada, bo), false}, hello(ada, "Ada"), hello(bo, "Bo"), history(ada)}, more...)

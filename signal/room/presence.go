@@ -142,7 +142,11 @@ func (p presence) present(me Member) (presence, []effect) {
 	return p, []effect{send{env: envelope{T: kindCard, Card: p.card()}}}
 }
 
+// card is how others see us. Before we are in the meeting it says nothing of us.
 func (p presence) card() *card {
+	if !p.me.Present {
+		return &card{}
+	}
 	return &card{Name: p.me.Name, Present: p.me.Present, Mic: p.me.Mic, Camera: p.me.Camera, Screen: p.me.Screen}
 }
 
