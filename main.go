@@ -105,11 +105,8 @@ type program struct {
 
 // window runs the app with its window until it is closed.
 func (p *program) window() error {
-	socket, err := desktop.Socket()
-	if err != nil {
-		p.log.Warn("links will open in windows of their own", "err", err)
-	}
-	if p.target != "" && len(p.given) == 0 && socket != "" && desktop.PassOn(socket, p.target) {
+	clicks, handed := p.instance()
+	if handed {
 		return nil
 	}
 	if err := desktop.CheckDisplay(); err != nil {
@@ -166,14 +163,16 @@ func (p *program) window() error {
 		fyne.Do(a.Quit)
 		return nil
 	})
-	if socket != "" {
-		p.group.Go(func() error {
-			if err := desktop.ReceiveLinks(ctx, socket, func(link string) bool { return p.openLink(c, w, link) }); err != nil {
-				p.log.Warn("links will open in windows of their own", "err", err)
+	p.group.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case link := <-clicks:
+				w.Click(link)
 			}
-			return nil
-		})
-	}
+		}
+	})
 	a.Lifecycle().SetOnStarted(func() {
 		id := desktop.NativeID(w.FyneWindow())
 		if id == 0 {
@@ -186,19 +185,60 @@ func (p *program) window() error {
 			return nil
 		})
 	})
-	p.begin(c)
+	w.Trust(p.server, desktop.OwnAddress)
+	if p.target != "" && !p.join {
+		w.Click(p.target)
+	} else {
+		p.begin(c)
+	}
 	w.FyneWindow().ShowAndRun()
 	return nil
 }
 
-// openLink takes a link that was clicked while the app runs, unless it is in a meeting.
-func (p *program) openLink(c *call.Call, w *ui.Window, link string) bool {
-	if s := c.State(); s.Phase != call.Idle && s.Phase != call.Ended {
-		return false
+// maxClicks is how many links wait for the window; what is clicked beyond that is dropped.
+const maxClicks = 16
+
+// instance makes this the one app of the user, and returns what is clicked from then on. It says
+// whether the app that runs already took over instead. A start whose flags make it differ from
+// others stays on its own.
+func (p *program) instance() (clicks <-chan string, handed bool) {
+	if !p.shares() {
+		return nil, false
 	}
-	c.Do(call.Open{Text: link})
-	fyne.Do(w.FyneWindow().RequestFocus)
-	return true
+	alone := func(err error) (<-chan string, bool) {
+		p.log.Warn("this window is on its own: links open in another", "err", err)
+		return nil, false
+	}
+	socket, err := desktop.Socket()
+	if err != nil {
+		return alone(err)
+	}
+	link := p.target
+	if l, err := signal.ParseLink(p.target, p.server); err == nil {
+		link = l.String() // --server is ours, and need not be the other's
+	}
+	in, err := desktop.Start(p.ctx, socket, link)
+	if err != nil {
+		return alone(err)
+	}
+	if in == nil {
+		return nil, true
+	}
+	links := make(chan string, maxClicks)
+	p.group.Go(func() error {
+		err := in.Receive(p.ctx, func(link string) {
+			select {
+			case links <- link:
+			default:
+				p.log.Warn("a link was clicked and dropped: too many wait")
+			}
+		})
+		if err != nil {
+			p.log.Warn("links open in another window", "err", err)
+		}
+		return nil
+	})
+	return links, false
 }
 
 // hosting gives the app's own rendezvous to a call.

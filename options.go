@@ -35,6 +35,9 @@ Flags
   --version         print the version
   --help            print this
 
+There is one window: a second start hands its link to the app that runs, whose window comes to the
+front. Any flag but --server makes a program of its own, with its own window.
+
 PARLEY_LOG=info or debug prints more to standard error.
 `
 
@@ -135,6 +138,17 @@ func (o options) check() error {
 	}
 	_, err := signal.ParseLink(o.target, o.server)
 	return err
+}
+
+// shares says whether this start may use the window of an app that runs already: no flag but
+// --server asks for something of its own.
+func (o options) shares() bool {
+	for flag := range o.given {
+		if flag != "server" {
+			return false
+		}
+	}
+	return o.command == ""
 }
 
 func parseSize(s string) (w, h int, err error) {

@@ -172,8 +172,8 @@ func (c *chat) openLink(address string) {
 	if err != nil {
 		return // it looked like an address and is none: nothing to open
 	}
-	if u.Scheme == "parley" {
-		c.s.w.do(call.Open{Text: address})
+	if meetingLink(u) {
+		c.s.w.click(address)
 		return
 	}
 	if err := c.s.w.app.OpenURL(u); err != nil {

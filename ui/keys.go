@@ -49,6 +49,7 @@ func (w *Window) typed(e *fyne.KeyEvent) {
 	switch e.Name {
 	case fyne.KeyEscape:
 		switch {
+		case w.question.close():
 		case w.menu.close():
 		case w.sharing.escape():
 		case w.screen == w.stage:

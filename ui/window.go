@@ -2,6 +2,7 @@ package ui
 
 import (
 	"image/color"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -81,6 +82,11 @@ type Window struct {
 	talking bool   // the microphone is on because Space is held
 	recents recorder
 	display display
+
+	question *question // about a clicked link; nil while there is none
+	raise    func()    // brings the window to the front
+	server   *url.URL  // needs no question, as own; see Trust
+	own      func(host string) bool
 }
 
 // New makes the window; nothing shows before its FyneWindow does.
@@ -89,6 +95,7 @@ func New(app fyne.App, c Call) *Window {
 		app: app, win: app.NewWindow("Parley"), call: c,
 		prefs: NewPreferences(app.Preferences()), now: time.Now,
 	}
+	w.raise = w.win.RequestFocus
 	w.display.init()
 	app.Settings().SetTheme(widget.Theme{Mode: w.prefs.Theme()})
 	w.win.SetIcon(fyne.NewStaticResource("icon.png", assets.Icon))

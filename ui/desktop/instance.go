@@ -7,25 +7,34 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// A link that is clicked while the app runs opens in the window that is there. The app
-// listens on a socket that only this user can reach; a second start that was given a link
-// and nothing else passes it on and ends. An app that is busy in a meeting declines, and the
-// link gets a window of its own: no click ends a call.
+// One app, one window. The first start of a user and profile takes a lock and listens on a socket
+// that only this user can reach. A later start hands its link over and ends.
 
-// instanceTimeout bounds what either side waits for the other; both are on this machine.
-const instanceTimeout = time.Second
+const (
+	// answerTimeout bounds what either side waits for the other; both are on this machine.
+	answerTimeout = 2 * time.Second
+	// listenTimeout bounds the wait for an app that has the lock and does not listen yet.
+	listenTimeout = 2 * time.Second
+	// maxLink bounds what the socket reads, in bytes.
+	maxLink = 4096
+	// maxStarts is how many starts are served at a time.
+	maxStarts = 8
+)
 
-// maxLink bounds what the socket reads, in bytes.
-const maxLink = 4096
+// accepted answers a start whose link was taken.
+const accepted = "ok\n"
 
-// Socket is where the app of this user and profile listens. Its folder is private:
+// Socket is where the app of this user and profile listens. Its folder is ours and private:
 // links are secrets.
 func Socket() (string, error) {
 	config, err := os.UserConfigDir()
@@ -44,68 +53,172 @@ func Socket() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !info.IsDir() || info.Mode().Perm() != 0o700 {
-		return "", fmt.Errorf("%s is not private", dir)
+	if !info.IsDir() || !private(info) {
+		return "", fmt.Errorf("%s is not ours alone", dir)
 	}
 	// Profiles differ by their settings' folder; a socket's path is short (108 bytes).
 	return filepath.Join(dir, fmt.Sprintf("%x", sha256.Sum256([]byte(config)))[:16]), nil
 }
 
-// PassOn gives a link to the app that runs already and says whether it took it.
-func PassOn(socket, link string) bool {
-	c, err := net.DialTimeout("unix", socket, instanceTimeout)
-	if err != nil {
-		return false
-	}
-	defer c.Close()
-	if err := c.SetDeadline(time.Now().Add(instanceTimeout)); err != nil {
-		return false
-	}
-	if _, err := fmt.Fprintln(c, link); err != nil {
-		return false
-	}
-	answer, err := bufio.NewReader(io.LimitReader(c, 16)).ReadString('\n')
-	return err == nil && answer == "ok\n"
+// private says whether a file is this user's and nobody else may use it.
+func private(info fs.FileInfo) bool { return info.Mode().Perm()&0o077 == 0 && ours(info) }
+
+// Instance is the one app of a user and profile. Close it, or Receive until its context ends.
+type Instance struct {
+	lock     *os.File
+	listener *net.UnixListener
 }
 
-// ReceiveLinks listens for links until ctx ends; take says whether it wants one. Another app
-// that listens already keeps the socket.
-func ReceiveLinks(ctx context.Context, socket string, take func(link string) bool) error {
-	if c, err := net.DialTimeout("unix", socket, instanceTimeout); err == nil {
-		c.Close()
-		return nil
+// Start makes this process the one app, or hands link to the app that runs already; link may be
+// empty. It returns nil and no error when that app took it. With an error, this process is on its
+// own: it can neither hand over nor be found.
+func Start(ctx context.Context, socket, link string) (*Instance, error) {
+	if len(link) >= maxLink || strings.Contains(link, "\n") {
+		return nil, errors.New("the link is too long to be passed on")
 	}
-	_ = os.Remove(socket) // of an app that ended without a goodbye
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		return fmt.Errorf("listen for links: %w", err)
-	}
-	stop := context.AfterFunc(ctx, func() { l.Close() })
-	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, listenTimeout)
+	defer cancel()
 	for {
-		c, err := l.Accept()
+		in, err := claim(socket)
+		if in != nil || err != nil {
+			return in, err
+		}
+		c, err := dial(ctx, socket)
+		if err == nil {
+			defer c.Close()
+			return nil, say(c, link)
+		}
+		select { // it may not listen yet, or just have ended
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the app that runs does not answer: %w", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// claim becomes the one app, or returns nil if there is one.
+func claim(socket string) (*Instance, error) {
+	lock, err := openPrivate(socket + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("one app, one window: %w", err)
+	}
+	free, err := tryLock(lock)
+	if err != nil || !free {
+		lock.Close()
+		return nil, err
+	}
+	// The lock is ours, so a socket that is there is of an app that ended without a goodbye.
+	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		lock.Close()
+		return nil, fmt.Errorf("remove a stale socket: %w", err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("listen for links: %w", err)
+	}
+	in := &Instance{lock, l}
+	if err := os.Chmod(socket, 0o600); err != nil {
+		in.Close()
+		return nil, fmt.Errorf("listen for links: %w", err)
+	}
+	return in, nil
+}
+
+// openPrivate opens the lock's file, and refuses one that others may hold.
+func openPrivate(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && (!info.Mode().IsRegular() || !private(info)) {
+		err = fmt.Errorf("%s is not ours alone", path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// dial reaches the app behind a socket if both are this user's.
+func dial(ctx context.Context, socket string) (*net.UnixConn, error) {
+	info, err := os.Lstat(socket)
+	if err != nil {
+		return nil, err
+	}
+	if info.Mode().Type() != fs.ModeSocket || !ours(info) {
+		return nil, fmt.Errorf("%s is not ours", socket)
+	}
+	c, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	if err != nil {
+		return nil, err
+	}
+	u, ok := c.(*net.UnixConn)
+	if !ok || !peerIsUs(u) {
+		c.Close()
+		return nil, errors.New("another user listens for links")
+	}
+	return u, nil
+}
+
+// say sends a link and waits for the answer.
+func say(c net.Conn, link string) error {
+	if err := c.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
+		return fmt.Errorf("hand over: %w", err)
+	}
+	if _, err := fmt.Fprintln(c, link); err != nil {
+		return fmt.Errorf("hand over: %w", err)
+	}
+	answer, err := bufio.NewReader(io.LimitReader(c, 16)).ReadString('\n')
+	if err != nil {
+		return fmt.Errorf("the app that runs does not answer: %w", err)
+	}
+	if answer != accepted {
+		return errors.New("the app that runs takes no links")
+	}
+	return nil
+}
+
+// Close lets another start become the one app.
+func (in *Instance) Close() error { return errors.Join(in.listener.Close(), in.lock.Close()) }
+
+// Receive takes what later starts hand over, until ctx ends; a start without a link is an empty
+// one. It calls take from several goroutines.
+func (in *Instance) Receive(ctx context.Context, take func(link string)) error {
+	defer in.Close()
+	stop := context.AfterFunc(ctx, func() { in.listener.Close() })
+	defer stop()
+	var starts errgroup.Group
+	starts.SetLimit(maxStarts)
+	defer func() { _ = starts.Wait() }() // serve returns no error
+	for {
+		c, err := in.listener.AcceptUnix()
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("listen for links: %w", err)
 		}
-		receiveLink(c, take)
+		starts.Go(func() error { serve(ctx, c, take); return nil })
 	}
 }
 
-// receiveLink serves one connection: a line with a link, a line with the answer.
-func receiveLink(c net.Conn, take func(string) bool) {
+// serve hears one start: a line with a link, a line with the answer.
+func serve(ctx context.Context, c *net.UnixConn, take func(string)) {
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
 	defer c.Close()
-	if c.SetDeadline(time.Now().Add(instanceTimeout)) != nil {
+	if !peerIsUs(c) || c.SetDeadline(time.Now().Add(answerTimeout)) != nil {
 		return
 	}
 	line, err := bufio.NewReader(io.LimitReader(c, maxLink)).ReadString('\n')
 	if err != nil {
 		return
 	}
-	answer := "busy"
-	if take(strings.TrimSpace(line)) {
-		answer = "ok"
+	// Who does not hear the answer opens a window of its own: so answer first, and take the link
+	// only if the answer went out.
+	if _, err := io.WriteString(c, accepted); err == nil {
+		take(strings.TrimSpace(line))
 	}
-	_, _ = fmt.Fprintln(c, answer) // whoever does not wait for it opens a window
 }

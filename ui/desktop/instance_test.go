@@ -6,50 +6,59 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
-func TestLinksReachTheRunningApp(t *testing.T) {
+// place is a socket of a profile of its own.
+func place(t *testing.T) string {
+	t.Helper()
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	socket, err := Socket()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if PassOn(socket, "a link") {
-		t.Fatal("a link was taken, but no app runs")
-	}
-	if err := os.WriteFile(socket, nil, 0o600); err != nil { // left by an app that crashed
-		t.Fatal(err)
+	return socket
+}
+
+// first starts the one app and returns the links that it gets.
+func first(t *testing.T, socket string) <-chan string {
+	t.Helper()
+	in, err := Start(t.Context(), socket, "")
+	if err != nil || in == nil {
+		t.Fatalf("the first start got %v, %v", in, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	got := make(chan string, 8)
-	busy := make(chan bool, 1)
+	got := make(chan string, 64)
 	done := make(chan error, 1)
-	go func() {
-		done <- ReceiveLinks(ctx, socket, func(link string) bool {
-			got <- link
-			select {
-			case <-busy:
-				return false
-			default:
-				return true
-			}
-		})
-	}()
-	for i := 0; !PassOn(socket, "first"); i++ { // until it listens
-		if i == 1000 {
-			t.Fatal("the app never listened")
+	go func() { done <- in.Receive(ctx, func(link string) { got <- link }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return got
+}
+
+// handsOver fails the test unless a start hands its link over.
+func handsOver(t *testing.T, socket, link string) {
+	t.Helper()
+	if in, err := Start(t.Context(), socket, link); in != nil || err != nil {
+		t.Errorf("a start with %q got %v, %v; want nothing: the app takes it", link, in, err)
+	}
+}
+
+func TestLinksReachTheRunningApp(t *testing.T) {
+	socket := place(t)
+	got := first(t, socket)
+	for _, link := range []string{"a link", ""} { // without a link, the window comes to the front
+		handsOver(t, socket, link)
+		if l := <-got; l != link {
+			t.Errorf("the app got %q, want %q", l, link)
 		}
 	}
-	if link := <-got; link != "first" {
-		t.Errorf("the app got %q", link)
-	}
-	busy <- true
-	if PassOn(socket, "second") {
-		t.Error("a busy app took a link")
-	}
-	<-got
 
 	// Rubbish on the socket neither ends nor blocks it.
 	c, err := net.Dial("unix", socket)
@@ -60,34 +69,136 @@ func TestLinksReachTheRunningApp(t *testing.T) {
 		t.Log(err) // the app hung up in the middle of it
 	}
 	c.Close()
-	if !PassOn(socket, "third") {
-		t.Error("the app does not take links any more")
-	}
+	handsOver(t, socket, "after rubbish")
 
-	// A second app leaves the first its socket.
-	if err := ReceiveLinks(ctx, socket, nil); err != nil {
-		t.Error("second app:", err)
+	// Whoever connects and says nothing holds up nobody.
+	for range maxStarts - 1 {
+		c, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
 	}
-	if !PassOn(socket, "fourth") {
-		t.Error("the second app took the socket from the first")
+	handsOver(t, socket, "beside the silent")
+	<-got
+	if l := <-got; l != "beside the silent" {
+		t.Errorf("the app got %q", l)
 	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
+	if in, err := Start(t.Context(), socket, strings.Repeat("x", maxLink)); in != nil || err == nil {
+		t.Error("a link that does not fit was passed on")
+	}
+}
+
+// TestStartsAtOnce: however many starts there are at a time, one is the app, and it gets the links
+// of all others.
+func TestStartsAtOnce(t *testing.T) {
+	socket := place(t)
+	var (
+		wg   sync.WaitGroup
+		mu   sync.Mutex
+		apps []*Instance
+		got  = make(chan string, 64)
+		ctx  = t.Context()
+	)
+	const starts = 12
+	for range starts {
+		wg.Go(func() {
+			in, err := Start(ctx, socket, "a link")
+			if err != nil {
+				t.Error(err)
+			}
+			if in == nil {
+				return
+			}
+			mu.Lock()
+			apps = append(apps, in)
+			mu.Unlock()
+			go func() {
+				if err := in.Receive(ctx, func(link string) { got <- link }); err != nil {
+					t.Error(err)
+				}
+			}()
+		})
+	}
+	wg.Wait()
+	if len(apps) != 1 {
+		t.Errorf("%d of %d starts are an app of their own, want 1", len(apps), starts)
+	}
+	for range starts - 1 {
+		<-got
+	}
+}
+
+// TestStaleSocket: what an app left that ended without a goodbye does not keep the next from
+// starting.
+func TestStaleSocket(t *testing.T) {
+	socket := place(t)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	if err := os.WriteFile(socket+".lock", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	first(t, socket)
+	handsOver(t, socket, "a link")
+	info, err := os.Stat(socket)
+	if err != nil || !private(info) {
+		t.Errorf("the socket is not private: %v, %v", info.Mode(), err)
+	}
+}
+
+// TestHungApp: an app that has the lock and does not answer does not keep others from starting.
+func TestHungApp(t *testing.T) {
+	socket := place(t)
+	in, err := Start(t.Context(), socket, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	other, err := Start(t.Context(), socket, "a link") // nobody accepts
+	if other != nil || err == nil {
+		t.Errorf("a hung app took the link: %v, %v", other, err)
+	}
+	if err := os.Remove(socket); err != nil { // or it does not even listen
+		t.Fatal(err)
+	}
+	if other, err = Start(t.Context(), socket, "a link"); other != nil || err == nil {
+		t.Errorf("an app without a socket took the link: %v, %v", other, err)
 	}
 }
 
 func TestSocketIsPrivate(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("XDG_RUNTIME_DIR", dir)
-	socket, err := Socket()
-	if err != nil {
+	socket := place(t)
+	dir := filepath.Dir(socket)
+	if err := os.WriteFile(socket+".lock", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(filepath.Dir(socket), 0o755); err != nil {
+	if err := os.Chmod(socket+".lock", 0o666); err != nil { // others could hold it
+		t.Fatal(err)
+	}
+	if in, err := Start(t.Context(), socket, ""); err == nil {
+		in.Close()
+		t.Error("a lock that others can take was accepted")
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Socket(); err == nil {
 		t.Error("a folder that others can read was accepted")
+	}
+	if err := os.Remove(socket + ".lock"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(t.TempDir(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Socket(); err == nil {
+		t.Error("a link to a folder elsewhere was accepted")
 	}
 }

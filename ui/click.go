@@ -1,0 +1,98 @@
+package ui
+
+import (
+	"net/url"
+
+	"fyne.io/fyne/v2"
+
+	"parley/media/call"
+	"parley/signal"
+)
+
+// A link may reach the window from outside: clicked on the desktop, in chat, or given on the command
+// line. Whoever made it need not be a friend, so it ends no meeting and reaches no new server unasked.
+
+// click is what a clicked link comes to.
+type click struct {
+	stay  bool   // it is the meeting that is open
+	leave bool   // it ends the meeting that is open: ask
+	host  string // where we have not been: ask; empty where we have
+}
+
+// clicked decides about a link. known says whether the user chose a server before.
+func clicked(s call.State, link signal.Link, known func(scheme, host string) bool) click {
+	same := s.Code == link.Code.String()
+	if same && (s.Phase.Inside() || s.Phase == call.Lobby && s.Link == link.String()) {
+		return click{stay: true}
+	}
+	c := click{leave: s.Phase.Inside()}
+	for _, host := range append([]string{link.Server.Host}, link.At...) {
+		if !known(link.Server.Scheme, host) {
+			c.host = host
+			break
+		}
+	}
+	return c
+}
+
+// Trust names the servers that need no question: the one configured, which may be nil, and those of
+// this machine, for which own is asked.
+func (w *Window) Trust(server *url.URL, own func(host string) bool) { w.server, w.own = server, own }
+
+// Click takes a clicked link, from any goroutine. Without one it brings the window to the front.
+func (w *Window) Click(text string) { fyne.Do(func() { w.click(text) }) }
+
+func (w *Window) click(text string) {
+	w.raise()
+	if text == "" {
+		return
+	}
+	link, err := signal.ParseLink(text, w.server)
+	if err != nil {
+		if w.state.Phase == call.Ended {
+			w.do(call.Close{})
+		}
+		w.do(call.Open{Text: text}) // which says what is wrong, and does nothing else
+		return
+	}
+	c := clicked(w.state, link, w.known)
+	open := func() { w.do(call.Open{Text: link.String()}) }
+	switch {
+	case c.stay:
+	case c.leave || c.host != "":
+		w.openQuestion(c, open)
+	default:
+		w.question.close()
+		open()
+	}
+}
+
+// known says whether an address is of a server that was chosen before.
+func (w *Window) known(scheme, host string) bool {
+	is := func(server *url.URL) bool { return server != nil && server.Scheme == scheme && server.Host == host }
+	if w.own != nil && w.own((&url.URL{Host: host}).Hostname()) || is(w.server) {
+		return true
+	}
+	for _, r := range w.prefs.Recents() {
+		link, err := signal.ParseLink(r.Link, nil)
+		if err != nil {
+			continue
+		}
+		for _, at := range append([]string{link.Server.Host}, link.At...) {
+			if link.Server.Scheme == scheme && at == host {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// meetingLink says whether an address in chat is a meeting's: one for the app, or one of a web
+// server with a code written as we write it. Other pages have words of twelve letters there.
+func meetingLink(u *url.URL) bool {
+	if u.Scheme == signal.DeepScheme {
+		return true
+	}
+	link, err := signal.ParseLink(u.String(), nil)
+	return err == nil && len(u.Fragment) >= len(link.Code.String()) && u.Fragment[:len(link.Code.String())] == link.Code.String()
+}
