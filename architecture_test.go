@@ -81,7 +81,7 @@ var folders = map[string]row{
 	},
 
 	"test": {
-		[]string{"media", "media/bot", "media/call", "media/codec", "media/device", "media/device/pulsetest", "media/mediatest", "signal"},
+		[]string{"media", "media/bot", "media/call", "media/codec", "media/device", "media/device/pulsetest", "media/mediatest", "signal", "signal/client"},
 		"the harness starts the programs, and makes calls inside a test",
 	},
 

@@ -36,6 +36,7 @@ type scenario struct {
 
 var scenarios = slices.Concat([]scenario{
 	engine720, meshScenario, encodeOnce, wholeApp, memorySix, captureToPaint, mouthToEar, fallScenario,
+	rendezvousScenario,
 }, qualities, losses)
 
 // chosen are the scenarios to make: all, those of the quick run, or those that ROWS wants.

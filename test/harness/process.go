@@ -256,10 +256,11 @@ func AwaitEvery(t testing.TB, pause time.Duration, what string, ok func() bool, 
 }
 
 // StartRendezvous starts the hosted service on addr ("127.0.0.1:0" for any port) and returns
-// where it listens.
-func StartRendezvous(t testing.TB, addr string) (*Process, string) {
+// where it listens. args adds to its flags.
+func StartRendezvous(t testing.TB, addr string, args ...string) (*Process, string) {
 	t.Helper()
-	p := Launch(t, nil, "build/parley-rendezvous", "--listen", addr, "--metrics", "127.0.0.1:0")
+	args = append([]string{"--listen", addr, "--metrics", "127.0.0.1:0"}, args...)
+	p := Launch(t, nil, "build/parley-rendezvous", args...)
 	var at string
 	AwaitTrue(t, "the rendezvous listens", func() bool {
 		at = Logged(p, "listening")
