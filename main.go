@@ -145,9 +145,11 @@ func (p *program) window() error {
 	if err != nil {
 		return err
 	}
+	room := desktop.FitScale(a.Settings().Scale(), ui.Smallest())
 	if err := desktop.Open(func() { w = ui.New(a, c) }); err != nil {
 		return err
 	}
+	w.Limit(room)
 	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()
 	p.group.Go(func() error { return c.Run(ctx) })

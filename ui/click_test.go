@@ -183,3 +183,20 @@ func TestChatLinkAsks(t *testing.T) {
 		wants(t, c, call.Open{Text: otherLink})
 	}
 }
+
+// TestFirstWindowFits: the window starts no larger than the screen, and no smaller than it works.
+func TestFirstWindowFits(t *testing.T) {
+	for screen, want := range map[fyne.Size]fyne.Size{
+		{}:                       start,
+		fyne.NewSize(1920, 1080): start,
+		fyne.NewSize(800, 600):   fyne.NewSize(800, 600),
+		fyne.NewSize(1366, 700):  fyne.NewSize(1280, 700),
+		fyne.NewSize(300, 200):   smallest,
+	} {
+		w, _ := open(t, start)
+		w.Limit(screen)
+		if got := w.win.Canvas().Size(); got != want {
+			t.Errorf("on %v the window is %v, want %v", screen, got, want)
+		}
+	}
+}

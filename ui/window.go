@@ -33,6 +33,9 @@ var (
 	start    = fyne.NewSize(1280, 720)
 )
 
+// Smallest is the least size that the window is made for.
+func Smallest() fyne.Size { return smallest }
+
 // narrow is the width under which there is one column only.
 const narrow float32 = 640
 
@@ -114,6 +117,13 @@ func New(app fyne.App, c Call) *Window {
 
 // FyneWindow is the toolkit's window.
 func (w *Window) FyneWindow() fyne.Window { return w.win }
+
+// Limit makes the first window no larger than the screen, whose size is 0 where it is not known.
+func (w *Window) Limit(screen fyne.Size) {
+	if !screen.IsZero() {
+		w.win.Resize(start.Min(screen).Max(smallest))
+	}
+}
 
 // Preferences are what is remembered between runs.
 func (w *Window) Preferences() Preferences { return w.prefs }
