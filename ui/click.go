@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"net/url"
 
 	"fyne.io/fyne/v2"
@@ -48,6 +49,10 @@ func (w *Window) click(text string) {
 		return
 	}
 	link, err := signal.ParseLink(text, w.server)
+	if several := (*signal.Ambiguous)(nil); errors.As(err, &several) {
+		w.openChoice(several.Links, w.follow, nil)
+		return
+	}
 	if err != nil {
 		if w.state.Phase == call.Ended {
 			w.do(call.Close{})
@@ -55,6 +60,11 @@ func (w *Window) click(text string) {
 		w.do(call.Open{Text: text}) // which says what is wrong, and does nothing else
 		return
 	}
+	w.follow(link)
+}
+
+// follow opens the meeting of a clicked link, and asks before where that is needed.
+func (w *Window) follow(link signal.Link) {
 	c := clicked(w.state, link, w.known)
 	open := func() { w.do(call.Open{Text: link.String()}) }
 	switch {

@@ -49,7 +49,7 @@ func (w *Window) typed(e *fyne.KeyEvent) {
 	switch e.Name {
 	case fyne.KeyEscape:
 		switch {
-		case w.question.close():
+		case w.question.refuse():
 		case w.menu.close():
 		case w.sharing.escape():
 		case w.screen == w.stage:

@@ -5,56 +5,113 @@ import (
 	"fyne.io/fyne/v2/canvas"
 	fw "fyne.io/fyne/v2/widget"
 
+	"parley/signal"
 	"parley/ui/widget"
 )
 
 // maxHost is how much of a host's name a question shows, in runes: its end, which says whose it is.
 const maxHost = 60
 
-// question asks the user before a clicked link is opened. It lies over the window.
+// question asks the user before a meeting is opened. It lies over the window.
 type question struct {
 	fw.BaseWidget
-	w      *Window
-	shade  *canvas.Rectangle
-	box    *widget.Box
-	title  *widget.Paragraph
-	text   *widget.Paragraph
-	no     *widget.Button
-	yes    *widget.Button
-	before fyne.Focusable // had the focus before
+	w       *Window
+	shade   *canvas.Rectangle
+	box     *widget.Box
+	title   *widget.Paragraph
+	text    *widget.Paragraph
+	choices *flow // hidden where there is nothing to choose from
+	rows    []*widget.Row
+	no      *widget.Button
+	yes     *widget.Button // hidden where a choice is the answer
+	cancel  func()         // the user does not want any of it; may be nil
+	before  fyne.Focusable // had the focus before
 }
 
-// openQuestion asks; the newest question takes the place of one that is not answered yet.
+// openQuestion asks about a clicked link.
 func (w *Window) openQuestion(k click, open func()) {
+	title, no, yes, text := say("question.open", nil), say("question.cancel", nil), say("question.open.yes", nil), ""
+	if k.leave {
+		title, no, yes = say("question.leave", nil), say("question.stay", nil), say("question.leave.yes", nil)
+	}
+	if k.host != "" {
+		text = say("question.new-server", map[string]string{"Host": shortHost(k.host)})
+	}
+	q := w.newQuestion(title, no)
+	q.text.Set(text, widget.Text2)
+	q.yes = widget.NewButton(yes, "", widget.Primary, 40, func() { q.close(); open() })
+	w.ask(q)
+}
+
+// openChoice asks which of the meetings in a text is meant.
+func (w *Window) openChoice(links []signal.Link, open func(signal.Link), cancel func()) {
+	title := say("question.two-meetings", nil)
+	if len(links) > 2 {
+		title = say("question.several-meetings", nil)
+	}
+	q := w.newQuestion(title, say("question.cancel", nil))
+	q.cancel = cancel
+	rows := make([]fyne.CanvasObject, len(links))
+	for i, link := range links {
+		row := widget.NewRow(shortHost(link.Server.Host+link.Server.Path), link.Code.String(), "", func() { q.close(); open(link) })
+		q.rows, rows[i] = append(q.rows, row), row
+	}
+	q.choices = newFlow(func(width float32) float32 {
+		for i, r := range rows { // a row is lit beyond its sides
+			widget.Place(r, widget.Space2, float32(i)*widget.RowHeight, width-2*widget.Space2, widget.RowHeight)
+		}
+		return float32(len(rows)) * widget.RowHeight
+	}, rows...)
+	q.yes.Hide()
+	w.ask(q)
+}
+
+// shortHost is the end of a host's name, which says whose it is.
+func shortHost(name string) string {
+	host := []rune(name)
+	if len(host) <= maxHost {
+		return name
+	}
+	return "…" + string(host[len(host)-maxHost:])
+}
+
+// newQuestion makes a question with one button, which refuses.
+func (w *Window) newQuestion(title, no string) *question {
+	q := &question{
+		w: w, shade: canvas.NewRectangle(shadeColor),
+		box:     widget.NewBox(widget.Surface1, widget.Line, widget.RadiusPanel),
+		title:   widget.NewParagraph(title, widget.Title, widget.Text1, 0),
+		text:    widget.NewParagraph("", widget.Body, widget.Text2, 0),
+		choices: newFlow(func(float32) float32 { return 0 }),
+		yes:     widget.NewButton("", "", widget.Primary, 40, nil),
+	}
+	q.no = widget.NewButton(no, "", widget.Plain, 40, func() { q.refuse() })
+	return q
+}
+
+// ask shows a question. It takes the place of one that is not answered yet.
+func (w *Window) ask(q *question) {
 	w.menu.close()
 	w.sharing.gone()
 	w.question.close()
-	title, no, yes, text := "Open this meeting?", "Cancel", "Open", ""
-	if k.leave {
-		title, no, yes = "Leave this meeting and open the other?", "Stay", "Leave and open"
-	}
-	if k.host != "" {
-		host := []rune(k.host)
-		if len(host) > maxHost {
-			host = append([]rune("…"), host[len(host)-maxHost:]...)
-		}
-		text = "This meeting is at " + string(host) + ", where you have not been before."
-	}
-	q := &question{
-		w: w, shade: canvas.NewRectangle(shadeColor),
-		box:    widget.NewBox(widget.Surface1, widget.Line, widget.RadiusPanel),
-		title:  widget.NewParagraph(title, widget.Title, widget.Text1, 0),
-		text:   widget.NewParagraph(text, widget.Body, widget.Text2, 0),
-		before: w.win.Canvas().Focused(),
-	}
-	q.no = widget.NewButton(no, "", widget.Plain, 40, func() { q.close() })
-	q.yes = widget.NewButton(yes, "", widget.Primary, 40, func() { q.close(); open() })
+	q.before = w.win.Canvas().Focused()
 	q.ExtendBaseWidget(q)
 	w.question = q
 	c := w.win.Canvas()
 	c.Overlays().Add(q)
 	q.Resize(c.Size())
 	w.focus(q.no)
+}
+
+// refuse is the answer no. It says whether there was a question.
+func (q *question) refuse() bool {
+	if !q.close() {
+		return false
+	}
+	if q.cancel != nil {
+		q.cancel()
+	}
+	return true
 }
 
 // close takes the question away and says whether there was one.
@@ -75,7 +132,7 @@ func (q *question) Tapped(*fyne.PointEvent) {}
 
 // Parts are what the question is made of.
 func (q *question) Parts() []fyne.CanvasObject {
-	return []fyne.CanvasObject{q.shade, q.box, q.title, q.text, q.no, q.yes}
+	return []fyne.CanvasObject{q.shade, q.box, q.title, q.text, q.choices.scroll, q.no, q.yes}
 }
 
 // CreateRenderer is for Fyne.
@@ -94,6 +151,10 @@ func (q *question) place(s fyne.Size) {
 	if text > 0 {
 		h += widget.Space3 + text
 	}
+	list := min(float32(len(q.rows))*widget.RowHeight, max(s.Height-h-2*widget.Space4-widget.Space3, widget.RowHeight))
+	if list > 0 {
+		h += widget.Space3 + list
+	}
 	x, y := floor((s.Width-w)/2), max(floor((s.Height-h)*0.4), 0)
 	widget.Place(q.box, x, y, w, h)
 	y += pad
@@ -104,8 +165,17 @@ func (q *question) place(s fyne.Size) {
 		widget.Place(q.text, x+pad, y, inner, text)
 		y += text
 	}
-	y += widget.Space5
-	yes, no := q.yes.MinSize().Width, q.no.MinSize().Width
-	widget.Place(q.yes, x+w-pad-yes, y, yes, 40)
-	widget.Place(q.no, x+w-pad-yes-widget.Space3-no, y, no, 40)
+	if list > 0 {
+		y += widget.Space3
+	}
+	q.choices.fit(x+pad-widget.Space2, y, inner+2*widget.Space2, list)
+	y += list + widget.Space5
+	right := x + w - pad
+	if q.yes.Visible() {
+		yes := q.yes.MinSize().Width
+		widget.Place(q.yes, right-yes, y, yes, 40)
+		right -= yes + widget.Space3
+	}
+	no := q.no.MinSize().Width
+	widget.Place(q.no, right-no, y, no, 40)
 }

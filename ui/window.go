@@ -3,6 +3,7 @@ package ui
 import (
 	"image/color"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -86,7 +87,7 @@ type Window struct {
 	recents recorder
 	display display
 
-	question *question // about a clicked link; nil while there is none
+	question *question // which meeting to open, and whether; nil while there is none
 	raise    func()    // brings the window to the front
 	server   *url.URL  // needs no question, as own; see Trust
 	own      func(host string) bool
@@ -143,6 +144,7 @@ func (w *Window) apply() {
 		return
 	}
 	w.recents.follow(w.prefs, *s, w.now())
+	before := w.state.Candidates
 	w.state, w.shown = *s, true
 	next := w.screenFor(*s)
 	if e, ok := next.(interface{ enter() }); ok && next != w.screen {
@@ -153,6 +155,21 @@ func (w *Window) apply() {
 	w.menu.update()
 	w.sharing.update(*s)
 	w.display.resize(w)
+	w.offer(before)
+}
+
+// offer asks which meeting is meant when a pasted text names several; before is what the state
+// before this one named.
+func (w *Window) offer(before []signal.Link) {
+	links := w.state.Candidates
+	same := slices.EqualFunc(links, before, func(a, b signal.Link) bool { return a.String() == b.String() })
+	switch {
+	case same:
+	case len(links) > 0:
+		w.openChoice(links, func(l signal.Link) { w.do(call.Open{Text: l.String()}) }, func() { w.do(call.Dismiss{}) })
+	case w.question != nil && w.question.cancel != nil:
+		w.question.close() // another way was taken
+	}
 }
 
 func (w *Window) screenFor(s call.State) screen {
