@@ -66,7 +66,15 @@ func (w *Window) click(text string) {
 // follow opens the meeting of a clicked link, and asks before where that is needed.
 func (w *Window) follow(link signal.Link) {
 	c := clicked(w.state, link, w.known)
-	open := func() { w.do(call.Open{Text: link.String()}) }
+	var open func()
+	open = func() {
+		if w.state.Phase.Inside() && !c.leave { // a meeting began since the question
+			c = click{leave: true}
+			w.openQuestion(c, open)
+			return
+		}
+		w.do(call.Open{Text: link.String()})
+	}
 	switch {
 	case c.stay:
 	case c.leave || c.host != "":

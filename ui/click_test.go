@@ -140,6 +140,38 @@ func TestClickToNewServer(t *testing.T) {
 	}
 }
 
+// TestQuestionKeepsKeyboard: the keyboard is on the answer that changes nothing, also when the screen
+// below changes.
+func TestQuestionKeepsKeyboard(t *testing.T) {
+	w, c := open(t, start) // no state is known yet, as when the link is on the command line
+	w.Click(farLink)
+	for _, phase := range []call.Phase{call.Idle, call.Live, call.Ended} {
+		show(w, base(phase))
+		if w.question == nil || w.win.Canvas().Focused() != w.question.no {
+			t.Fatalf("%v: the keyboard is at %v, want the question's first answer", phase, w.win.Canvas().Focused())
+		}
+	}
+	w.question.no.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	wants(t, c)
+	if w.question != nil {
+		t.Error("the question stays after its answer")
+	}
+}
+
+// TestLateAnswer: an answer to a question that did not speak of leaving ends no meeting.
+func TestLateAnswer(t *testing.T) {
+	w, c, _ := openTrusting(t, call.Idle)
+	w.Click(farLink)
+	show(w, with(base(call.Live), 1))
+	test.Tap(w.question.yes)
+	wants(t, c)
+	if w.question == nil {
+		t.Fatal("nobody is asked before a meeting ends")
+	}
+	test.Tap(w.question.yes)
+	wants(t, c, call.Open{Text: farLink})
+}
+
 func TestClickDamaged(t *testing.T) {
 	w, c, front := openTrusting(t, call.Ended)
 	w.Click("parley://meet.example.org/#7k3m")

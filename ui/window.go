@@ -195,7 +195,9 @@ func (w *Window) open(s screen) {
 		w.menu.close()
 		w.sharing.gone()
 		w.stopTalking()
-		w.win.Canvas().Unfocus()
+		if w.question == nil { // it lies over every screen and keeps the keyboard
+			w.win.Canvas().Unfocus()
+		}
 		w.display.hide(old)
 	}
 	w.screen = s
