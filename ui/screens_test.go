@@ -159,6 +159,7 @@ var states = []struct {
 		s.Problem = call.Problem{Kind: call.DeviceReplaced, Device: media.Camera, Name: "FaceTime HD"}
 		return s
 	}, nil, nil},
+	{"stage-question", func() call.State { return with(base(call.Live), 2) }, func(w *Window) { w.click(farLink) }, nil},
 	{"stage-share", func() call.State { return choosing(some()) }, func(w *Window) { w.openShare() }, nil},
 	{"stage-share-window", func() call.State { return choosing(some()) }, func(w *Window) {
 		w.openShare()

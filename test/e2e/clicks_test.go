@@ -51,7 +51,9 @@ func TestE2EOneWindow(t *testing.T) {
 	if n := windows(t, d.Name); n != 1 || ended(all) != len(all)-1 {
 		t.Errorf("there are %d windows, want 1", n)
 	}
-	for _, p := range append(all, last) {
+	own := harness.Launch(t, env, "build/parley", "--name", "Ada") // with a flag, on its own
+	harness.AwaitTrue(t, "a second window opens", func() bool { return windows(t, d.Name) == 2 }, func() string { return "" })
+	for _, p := range append(all, last, own) {
 		noTrace(t, p)
 	}
 }
