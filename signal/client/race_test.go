@@ -137,10 +137,10 @@ func TestEveryAddressIsTried(t *testing.T) {
 					switch kind {
 					case silent:
 						w.hosts[host] = w.service(t, 0, true)
-					default:
-						w.hosts[host] = nil
 					case "mute":
 						w.hosts[host] = newPipes()
+					default:
+						w.hosts[host] = nil
 					}
 				}
 				if took := w.meet(t, c.urls...); took != c.took {
