@@ -7,9 +7,6 @@ import (
 	"parley/ui/widget"
 )
 
-// shareTheLink is what to do when all is well.
-const shareTheLink = "Share the link: whoever opens it is in the meeting."
-
 // alone fills the stage while nobody else is there.
 type alone struct {
 	root  *fyne.Container
@@ -21,10 +18,10 @@ type alone struct {
 
 func newAlone(w *Window) *alone {
 	a := &alone{
-		title: widget.NewLabel("You're the only one here", widget.Heading, widget.Text1).Align(fyne.TextAlignCenter),
-		line:  widget.NewParagraph(shareTheLink, widget.Body, widget.Text2, 2).Align(fyne.TextAlignCenter),
+		title: widget.NewLabel(say("alone.title"), widget.Heading, widget.Text1).Align(fyne.TextAlignCenter),
+		line:  widget.NewParagraph(say("alone.share"), widget.Body, widget.Text2, 2).Align(fyne.TextAlignCenter),
 		link:  widget.NewParagraph("", widget.CodeLarge, widget.Text1, 3).Align(fyne.TextAlignCenter),
-		copy:  newCopyButton(w, "Copy link", widget.Primary, 48),
+		copy:  newCopyButton(w, say("copy-link"), widget.Primary, 48),
 	}
 	a.link.OnLink = func(string) { a.copy.Tapped(nil) }
 	a.root = widget.Area(fyne.Size{}, a.place, a.title, a.line, a.link, a.copy)
@@ -36,7 +33,7 @@ func (a *alone) update(st call.State) {
 	if note := hostingText(st.Hosting); note != "" {
 		a.line.Set(note, widget.Error)
 	} else {
-		a.line.Set(shareTheLink, widget.Text2)
+		a.line.Set(say("alone.share"), widget.Text2)
 	}
 	widget.Relayout(a.root)
 }
@@ -65,9 +62,9 @@ func (a *alone) place(s fyne.Size) {
 func hostingText(h call.Hosting) string {
 	switch h {
 	case call.HostedAlone:
-		return "Only this computer can open this link: it has no network now."
+		return say("hosting.alone")
 	case call.HostedAnew:
-		return "The link you opened names an address that this computer no longer has. Copy the new link."
+		return say("hosting.anew")
 	}
 	return ""
 }

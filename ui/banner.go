@@ -35,7 +35,7 @@ func newBanner(s *stage) *banner {
 		icon: widget.NewIcon("alert", widget.OnNotice, 18),
 		text: widget.NewParagraph("", widget.BodyMedium, widget.OnNotice, 3),
 	}
-	b.close = widget.NewSmallButton("Dismiss", "close", b.dismiss)
+	b.close = widget.NewSmallButton(say("banner.dismiss"), "close", b.dismiss)
 	b.close.SetInk(widget.OnNotice)
 	b.show(false)
 	return b
@@ -68,7 +68,7 @@ func trouble(st call.State) (string, bannerSource) {
 	case st.Phase == call.Reconnecting && st.Problem != (call.Problem{}):
 		return problemText(st.Problem), fromLink
 	case st.Phase == call.Reconnecting || st.Room.Link == room.Reconnecting:
-		return "The connection is lost. Trying again…", fromLink
+		return say("banner.connection-lost"), fromLink
 	case st.Problem != (call.Problem{}):
 		return problemText(st.Problem), fromProblem
 	}
@@ -78,7 +78,7 @@ func trouble(st call.State) (string, bannerSource) {
 		}
 	}
 	if silent(st.Mic) {
-		return silencedLine, fromDevice
+		return say("microphone.silenced"), fromDevice
 	}
 	return shedText(st.Shed), fromDevice
 }

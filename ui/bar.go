@@ -35,19 +35,19 @@ func newBar(s *stage) *bar {
 	b := &bar{
 		s: s, code: widget.NewLabel("", widget.Code, widget.Text1),
 		elapsed: widget.NewLabel("", widget.Body, widget.Text2),
-		copy:    newCopyButton(s.w, "Copy link", widget.Plain, widget.Target),
+		copy:    newCopyButton(s.w, say("copy-link"), widget.Plain, widget.Target),
 		page:    widget.NewLabel("", widget.BodyMedium, widget.Text1).Align(fyne.TextAlignCenter),
 	}
 	w := s.w
 	b.mic = widget.NewRoundButton("", "mic", widget.Plain, func() { w.toggle(media.Microphone) })
 	b.camera = widget.NewRoundButton("", "camera", widget.Plain, func() { w.toggle(media.Camera) })
-	b.screen = widget.NewRoundButton("Share a screen", "screen", widget.Plain, s.share)
-	b.more = widget.NewRoundButton("More", "more", widget.Plain, func() { w.openMenu(b.more, true, w.settingItems) })
-	b.leave = widget.NewLeaveButton("Leave", func() { w.do(call.Leave{}) })
-	b.back = widget.NewSmallButton("Page before", "chevron-left", func() { s.turnPage(-1) })
-	b.on = widget.NewSmallButton("Next page", "chevron-right", func() { s.turnPage(1) })
-	b.people = widget.NewRoundButton("People", "people", widget.Ghost, func() { s.togglePanel(peoplePanel) })
-	b.chat = widget.NewRoundButton("Chat", "chat", widget.Ghost, func() { s.togglePanel(chatPanel) })
+	b.screen = widget.NewRoundButton(say("bar.share"), "screen", widget.Plain, s.share)
+	b.more = widget.NewRoundButton(say("bar.more"), "more", widget.Plain, func() { w.openMenu(b.more, true, w.settingItems) })
+	b.leave = widget.NewLeaveButton(say("bar.leave"), func() { w.do(call.Leave{}) })
+	b.back = widget.NewSmallButton(say("bar.page-before"), "chevron-left", func() { s.turnPage(-1) })
+	b.on = widget.NewSmallButton(say("bar.next-page"), "chevron-right", func() { s.turnPage(1) })
+	b.people = widget.NewRoundButton(say("people"), "people", widget.Ghost, func() { s.togglePanel(peoplePanel) })
+	b.chat = widget.NewRoundButton(say("chat"), "chat", widget.Ghost, func() { s.togglePanel(chatPanel) })
 	b.tip = widget.NewChip()
 	b.tip.Hide()
 	for _, o := range []*widget.RoundButton{b.mic, b.camera, b.screen, b.more, b.leave, b.people, b.chat} {
@@ -60,11 +60,11 @@ func newBar(s *stage) *bar {
 func (b *bar) keys(o *widget.RoundButton) string {
 	switch o {
 	case b.mic:
-		return " · Ctrl+D"
+		return say("bar.keys.microphone")
 	case b.camera:
-		return " · Ctrl+E"
+		return say("bar.keys.camera")
 	case b.chat:
-		return " · Ctrl+Alt+C"
+		return say("bar.keys.chat")
 	}
 	return ""
 }
@@ -106,14 +106,14 @@ func (b *bar) update(st call.State) {
 	b.mic.SetInk("")
 	if silent(st.Mic) {
 		b.mic.SetInk(widget.Warning)
-		b.mic.Set("Your system has muted this microphone", "mic-off", widget.Plain)
+		b.mic.Set(say("bar.silenced"), "mic-off", widget.Plain)
 	}
 	setSwitch(b.camera, media.Camera, st.Camera.On, widget.Plain, widget.Danger)
 	switch {
 	case st.Screen.On:
-		b.screen.Set("Stop sharing", "screen", widget.Primary)
+		b.screen.Set(say("bar.stop-sharing"), "screen", widget.Primary)
 	default:
-		b.screen.Set("Share a screen", "screen", widget.Plain)
+		b.screen.Set(say("bar.share"), "screen", widget.Plain)
 	}
 	panel := func(k panelKind) widget.Look {
 		if b.s.panel == k {
@@ -121,8 +121,8 @@ func (b *bar) update(st call.State) {
 		}
 		return widget.Ghost
 	}
-	b.people.Set("People", "people", panel(peoplePanel))
-	b.chat.Set("Chat", "chat", panel(chatPanel))
+	b.people.Set(say("people"), "people", panel(peoplePanel))
+	b.chat.Set(say("chat"), "chat", panel(chatPanel))
 	b.people.SetCount(len(st.Peers) + 1)
 	b.chat.SetCount(b.s.chat.unread)
 	if b.s.narrow {
@@ -240,19 +240,19 @@ func (s *stage) share() {
 // moreItems are what a narrow bar has no buttons for.
 func (s *stage) moreItems() []widget.Item {
 	st := s.w.state
-	chat := "Chat"
+	chat := say("chat")
 	if n := s.chat.unread; n > 0 {
-		chat = fmt.Sprintf("Chat (%d new)", n)
+		chat = sayWith("chat.new", fill{"Count": n})
 	}
 	items := []widget.Item{
 		{Label: st.Code},
-		{Label: "Copy link", Icon: "copy", OnTap: s.w.copyLink},
+		{Label: say("copy-link"), Icon: "copy", OnTap: s.w.copyLink},
 		{Label: chat, Icon: "chat", OnTap: func() { s.togglePanel(chatPanel) }},
-		{Label: fmt.Sprintf("People (%d)", len(st.Peers)+1), Icon: "people", OnTap: func() { s.togglePanel(peoplePanel) }},
+		{Label: sayWith("people.count", fill{"Count": len(st.Peers) + 1}), Icon: "people", OnTap: func() { s.togglePanel(peoplePanel) }},
 	}
-	share := "Share a screen"
+	share := say("bar.share")
 	if st.Screen.On {
-		share = "Stop sharing"
+		share = say("bar.stop-sharing")
 	}
 	return append(items, widget.Item{Label: share, Icon: "screen", OnTap: s.share})
 }

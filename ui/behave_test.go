@@ -104,7 +104,7 @@ func TestLobby(t *testing.T) {
 	test.Tap(l.test)
 	wants(t, c, call.TestSpeaker{})
 	test.Tap(l.cards[1])
-	pick(t, w, playSound)
+	pick(t, w, say("speaker.test"))
 	wants(t, c, call.TestSpeaker{})
 
 	for _, tt := range []struct {
@@ -478,7 +478,7 @@ func TestByKeyboardAlone(t *testing.T) {
 		{base(call.Idle), []string{"New meeting", "Code or link", "Edit", "Amara, Jonas and 3 more", "Jonas Lindqvist", "Use light colours"}},
 		{base(call.Lobby), []string{
 			"Turn microphone off", "Turn camera off", "Copy link", "Your name", "Join now", "Back to start",
-			"Choose a microphone", "Choose a speaker", playSound, "Choose a camera", "Use light colours",
+			"Choose a microphone", "Choose a speaker", say("speaker.test"), "Choose a camera", "Use light colours",
 		}},
 		{base(call.Joining), []string{"Cancel"}},
 		{s, []string{

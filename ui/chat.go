@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/lang"
 
 	"parley/media/call"
 	"parley/signal/room"
@@ -36,12 +35,12 @@ type chat struct {
 func newChat(s *stage) *chat {
 	c := &chat{
 		s: s, box: widget.NewBox(widget.Surface1, widget.None, widget.RadiusPanel),
-		title: widget.NewLabel(lang.L("Chat"), widget.Title, widget.Text1),
-		close: widget.NewSmallButton(lang.L("Close chat"), "close", s.closePanel),
-		empty: widget.NewParagraph(lang.L("No messages yet. What is written here is sealed for the people in this meeting."), widget.Body, widget.Text2, 0),
+		title: widget.NewLabel(say("chat"), widget.Title, widget.Text1),
+		close: widget.NewSmallButton(say("chat.close"), "close", s.closePanel),
+		empty: widget.NewParagraph(say("chat.empty"), widget.Body, widget.Text2, 0),
 	}
-	c.send = widget.NewSmallButton(lang.L("Send"), "send", c.say)
-	c.field = widget.NewField(lang.L("Message everyone"), lang.L("Message everyone"), fieldHeight, c.send).Lines(5)
+	c.send = widget.NewSmallButton(say("chat.send"), "send", c.say)
+	c.field = widget.NewField(say("chat.field"), say("chat.field"), fieldHeight, c.send).Lines(5)
 	c.field.Entry.MaxRunes = room.MaxText
 	c.field.Entry.OnChanged = func(string) { widget.Relayout(c.root) }
 	c.field.Entry.OnSubmitted = func(string) { c.say() }
@@ -117,12 +116,12 @@ func (c *chat) rebuild(messages []room.Message) bool {
 		m := messages[i]
 		author := m.Name
 		if m.Mine {
-			author = lang.L("You")
+			author = say("you")
 		}
 		if i > 0 && grouped(messages[i-1], m) {
 			author = ""
 		}
-		line := widget.NewMessage(author, m.At.Format("15:04"), m.Text,
+		line := widget.NewMessage(author, m.At.Format("15:04"), m.Text, messageWords(),
 			func() { c.s.w.do(call.Room{Command: room.Resend{ID: m.ID}}) },
 			func() { widget.Relayout(c.root) })
 		c.bind(line.Text)
@@ -135,6 +134,13 @@ func (c *chat) rebuild(messages []room.Message) bool {
 	}
 	c.flow.box.Refresh()
 	return true
+}
+
+// messageWords are what a message says besides its text.
+func messageWords() widget.MessageWords {
+	return widget.MessageWords{
+		More: say("chat.more"), Sending: say("chat.sending"), Failed: say("chat.failed"), Retry: say("chat.retry"),
+	}
 }
 
 // bind connects a message's text: its links, and what can be done with its letters.
@@ -155,8 +161,8 @@ func (c *chat) bind(p *widget.Passage) {
 	p.OnMenu = func() {
 		c.s.w.openMenu(p, false, func() []widget.Item {
 			return []widget.Item{
-				{Label: lang.L("Copy"), Icon: "copy", OnTap: func() { p.CopyTo(c.s.w.app.Clipboard()) }},
-				{Label: lang.L("Select all"), OnTap: func() { p.OnSelect(); p.SelectAll() }},
+				{Label: say("chat.copy"), Icon: "copy", OnTap: func() { p.CopyTo(c.s.w.app.Clipboard()) }},
+				{Label: say("chat.select-all"), OnTap: func() { p.OnSelect(); p.SelectAll() }},
 			}
 		})
 	}

@@ -3,8 +3,6 @@ package ui
 import (
 	"time"
 
-	"fyne.io/fyne/v2/lang"
-
 	"parley/ui/widget"
 )
 
@@ -24,7 +22,7 @@ func newCopyButton(w *Window, text string, look widget.Look, height float32) *co
 		w.copyLink()
 		c.did = w.now()
 		c.SetIcon("check")
-		c.SetText(lang.L("Copied"))
+		c.SetText(say("copied"))
 	})
 	return c
 }

@@ -28,8 +28,8 @@ func newEnded(w *Window) *ended {
 		title:  widget.NewLabel("", widget.Heading, widget.Text1).Align(fyne.TextAlignCenter),
 		note:   widget.NewLabel("", widget.Body, widget.Text2).Align(fyne.TextAlignCenter),
 		line:   widget.NewParagraph("", widget.Body, widget.Warning, 4).Align(fyne.TextAlignCenter),
-		rejoin: widget.NewButton("Rejoin", "", widget.Primary, 48, func() { w.do(call.Join{}) }),
-		back:   widget.NewButton("Back to start", "", widget.Plain, 48, func() { w.do(call.Close{}) }),
+		rejoin: widget.NewButton(say("ended.rejoin"), "", widget.Primary, 48, func() { w.do(call.Join{}) }),
+		back:   widget.NewButton(say("back"), "", widget.Plain, 48, func() { w.do(call.Close{}) }),
 	}
 	e.root = widget.Area(smallest, e.place, append([]fyne.CanvasObject{e.title, e.note, e.line, e.rejoin, e.back}, e.top.parts()...)...)
 	return e
@@ -54,7 +54,7 @@ func (e *ended) update(s call.State) {
 	if r := e.w.prefs.Recents(); len(r) > 0 && r[0].Code == s.Code && r[0].Duration > 0 {
 		note = append(note, lasted(r[0].Duration))
 		if len(r[0].Names) > 0 {
-			note = append(note, "with "+who(r[0].Names))
+			note = append(note, sayWith("ended.with", fill{"People": who(r[0].Names)}))
 		}
 	}
 	e.note.SetText(strings.Join(note, " · "))
@@ -66,19 +66,19 @@ func ending(s call.State) (title, line, again string) {
 	line = problemText(s.Problem)
 	switch s.Reason {
 	case call.Unreachable:
-		title, again = "The meeting can't be reached", "Try again"
+		title, again = say("ended.unreachable"), say("ended.again")
 		if line == "" {
-			line = "Check your network, then try again."
+			line = say("ended.network")
 		}
 	case call.Refused:
-		title, again = "You were not let in", "Try again"
+		title, again = say("ended.refused"), say("ended.again")
 	case call.Replaced:
-		title, again = "You joined from somewhere else", "Join here"
+		title, again = say("ended.replaced"), say("ended.join-here")
 		if line == "" {
-			line = "This meeting goes on in another window or on another device of yours."
+			line = say("ended.replaced.note")
 		}
 	default:
-		title, again = "You left the meeting", "Rejoin"
+		title, again = say("ended.left"), say("ended.rejoin")
 	}
 	return title, line, again
 }

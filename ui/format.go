@@ -21,13 +21,13 @@ func elapsed(d time.Duration) string {
 func lasted(d time.Duration) string {
 	switch m := int(d.Round(time.Minute) / time.Minute); {
 	case m < 1:
-		return "under a minute"
+		return say("lasted.moment")
 	case m < 60:
-		return fmt.Sprintf("%d min", m)
+		return sayWith("lasted.minutes", fill{"Minutes": m})
 	case m%60 == 0:
-		return fmt.Sprintf("%d h", m/60)
+		return sayWith("lasted.hours", fill{"Hours": m / 60})
 	default:
-		return fmt.Sprintf("%d h %d min", m/60, m%60)
+		return sayWith("lasted.hours-minutes", fill{"Hours": m / 60, "Minutes": m % 60})
 	}
 }
 
@@ -41,7 +41,7 @@ func day(t, now time.Time) string {
 	case days == 0:
 		return t.Format("15:04")
 	case days == 1:
-		return "Yesterday"
+		return say("yesterday")
 	case days > 1 && days < 7:
 		return t.Format("Mon")
 	case t.Year() == now.Year():
@@ -55,7 +55,15 @@ func firstName(name string) string {
 	if f := strings.Fields(name); len(f) > 0 {
 		return f[0]
 	}
-	return "Somebody"
+	return say("somebody")
+}
+
+// orSomebody is a name, or a word for whoever has none.
+func orSomebody(name string) string {
+	if name == "" {
+		return say("somebody")
+	}
+	return name
 }
 
 // who sums names up: "Amara", "Amara and Jonas", "Amara, Jonas and 2 more".
@@ -66,9 +74,9 @@ func who(names []string) string {
 	case 1:
 		return firstName(names[0])
 	case 2:
-		return firstName(names[0]) + " and " + firstName(names[1])
+		return sayWith("who.two", fill{"First": firstName(names[0]), "Second": firstName(names[1])})
 	default:
-		return fmt.Sprintf("%s, %s and %d more", firstName(names[0]), firstName(names[1]), n-2)
+		return sayWith("who.more", fill{"First": firstName(names[0]), "Second": firstName(names[1]), "Others": n - 2})
 	}
 }
 
@@ -76,7 +84,7 @@ func who(names []string) string {
 func (r Recent) title() string {
 	switch len(r.Names) {
 	case 0:
-		return "Just you"
+		return say("recent.alone")
 	case 1:
 		return r.Names[0]
 	}
@@ -90,7 +98,7 @@ func (r Recent) note(now time.Time) string {
 		parts = append(parts, lasted(r.Duration))
 	}
 	if r.People > 2 {
-		parts = append(parts, fmt.Sprintf("%d people", r.People))
+		parts = append(parts, sayWith("recent.people", fill{"Count": r.People}))
 	}
 	return strings.Join(parts, " · ")
 }
@@ -102,16 +110,16 @@ func peerNote(p call.Peer) string {
 		return status
 	}
 	r := p.Report
-	way := "Direct"
+	way := say("peer.direct")
 	if r.Path == "relay" {
-		way = "Relayed"
+		way = say("peer.relayed")
 	}
-	parts := []string{way, fmt.Sprintf("%d ms", r.RTT.Milliseconds())}
+	parts := []string{way, sayWith("peer.round-trip", fill{"Milliseconds": r.RTT.Milliseconds()})}
 	switch {
 	case r.Lossy:
-		parts = append(parts, "packets lost")
+		parts = append(parts, say("peer.lossy"))
 	case r.Limit == "bandwidth":
-		parts = append(parts, "slow network")
+		parts = append(parts, say("peer.slow"))
 	case r.W > 0:
 		parts = append(parts, fmt.Sprintf("%d×%d", r.W, r.H))
 	}

@@ -46,11 +46,11 @@ type home struct {
 
 func newHome(w *Window) *home {
 	h := &home{w: w, top: newTopbar(w)}
-	h.heading[0] = widget.NewLabel("Meet. Nobody", widget.Display, widget.Text1)
-	h.heading[1] = widget.NewLabel("in between.", widget.Display, widget.Text1)
-	h.lead = widget.NewParagraph("A link is the whole meeting. Calls go straight from you to them, encrypted end to end.", widget.Lead, widget.Text2, 0)
-	h.start = widget.NewButton("New meeting", "plus", widget.Primary, 48, func() { w.do(call.NewMeeting{}) })
-	h.code = widget.NewField("Code or link", "Code or link", 48, nil)
+	h.heading[0] = widget.NewLabel(say("home.heading.first"), widget.Display, widget.Text1)
+	h.heading[1] = widget.NewLabel(say("home.heading.second"), widget.Display, widget.Text1)
+	h.lead = widget.NewParagraph(say("home.lead"), widget.Lead, widget.Text2, 0)
+	h.start = widget.NewButton(say("home.new"), "plus", widget.Primary, 48, func() { w.do(call.NewMeeting{}) })
+	h.code = widget.NewField(say("home.code"), say("home.code"), 48, nil)
 	h.code.Entry.MaxRunes = 500
 	h.code.Entry.OnChanged = func(string) {
 		h.typed()
@@ -59,23 +59,23 @@ func newHome(w *Window) *home {
 		}
 	}
 	h.code.Entry.OnSubmitted = func(string) { h.openCode() }
-	h.join = widget.NewButton("Join", "", widget.Plain, 48, h.openCode)
+	h.join = widget.NewButton(say("home.join"), "", widget.Plain, 48, h.openCode)
 	h.problem = widget.NewParagraph("", widget.Body, widget.Error, 3)
 
 	h.avatar = widget.NewAvatar("", 0)
 	h.name = widget.NewLabel("", widget.Strong, widget.Text1)
-	h.hint = widget.NewLabel("This is how others see you", widget.Caption, widget.Text2)
-	h.edit = widget.NewButton("Edit", "", widget.Quiet, widget.Target, h.startEdit)
-	h.entry = widget.NewField("Your name", "Your name", 40, nil)
+	h.hint = widget.NewLabel(say("home.hint"), widget.Caption, widget.Text2)
+	h.edit = widget.NewButton(say("home.edit"), "", widget.Quiet, widget.Target, h.startEdit)
+	h.entry = widget.NewField(say("your-name"), say("your-name"), 40, nil)
 	h.entry.Entry.MaxRunes = maxName
 	h.entry.Entry.OnSubmitted = func(string) { h.endEdit() }
-	h.save = widget.NewButton("Save", "", widget.Plain, 40, h.endEdit)
+	h.save = widget.NewButton(say("home.save"), "", widget.Plain, 40, h.endEdit)
 	h.entry.Hide()
 	h.save.Hide()
 
 	h.card = widget.NewBox(widget.Surface1, widget.None, widget.RadiusPanel)
-	h.title = widget.NewLabel("Recent", widget.Title, widget.Text1)
-	h.empty = widget.NewParagraph("Meetings you have been in will be here, a press away.", widget.Body, widget.Text2, 0)
+	h.title = widget.NewLabel(say("recent"), widget.Title, widget.Text1)
+	h.empty = widget.NewParagraph(say("recent.empty"), widget.Body, widget.Text2, 0)
 	h.recent = widget.Area(fyne.Size{}, func(s fyne.Size) {
 		for i, r := range h.recent.Objects {
 			widget.Place(r, 0, float32(i)*widget.RowHeight, s.Width, widget.RowHeight)
@@ -139,7 +139,7 @@ func (h *home) setName(name string) {
 	h.avatar.SetName(name)
 	widget.Show(h.avatar, name != "" && !h.editing)
 	if name == "" {
-		h.name.Set("No name yet", widget.Text2)
+		h.name.Set(say("home.no-name"), widget.Text2)
 		return
 	}
 	h.name.Set(name, widget.Text1)

@@ -55,28 +55,28 @@ func newLobby(w *Window) *lobby {
 			meter = l.meter
 		}
 		icon := map[media.Kind]string{media.Microphone: "mic", media.Speaker: "speaker", media.Camera: "camera"}[kind]
-		l.cards[i] = widget.NewDeviceCard("Choose a "+kind.String(), icon, meter, func() {
+		l.cards[i] = widget.NewDeviceCard(say("choose."+kind.String()), icon, meter, func() {
 			w.openMenu(l.cards[i], false, func() []widget.Item { return w.cardItems(kind) })
 		})
 	}
-	l.test = widget.NewButton(playSound, "", widget.Link, widget.Target, func() { w.do(call.TestSpeaker{}) })
+	l.test = widget.NewButton(say("speaker.test"), "", widget.Link, widget.Target, func() { w.do(call.TestSpeaker{}) })
 	l.cards[1].SetAction(l.test)
-	l.title = widget.NewLabel("Ready to join?", widget.Heading, widget.Text1)
+	l.title = widget.NewLabel(say("lobby.title"), widget.Heading, widget.Text1)
 	l.code = widget.NewLabel("", widget.Code, widget.Text2)
-	l.copy = newCopyButton(w, "Copy link", widget.Quiet, widget.Target)
+	l.copy = newCopyButton(w, say("copy-link"), widget.Quiet, widget.Target)
 	for i := range l.faces {
 		l.faces[i] = widget.NewAvatar("", 2)
 	}
 	l.who = widget.NewParagraph("", widget.Body, widget.Text2, 3)
-	l.label = widget.NewLabel("Your name", widget.Caption, widget.Text2)
-	l.name = widget.NewField("Your name", "Your name", 40, nil)
+	l.label = widget.NewLabel(say("your-name"), widget.Caption, widget.Text2)
+	l.name = widget.NewField(say("your-name"), say("your-name"), 40, nil)
 	l.name.Entry.MaxRunes = maxName
 	l.name.Entry.OnChanged = func(string) { l.typed() }
 	l.name.Entry.OnSubmitted = func(string) { l.submit() }
-	l.join = widget.NewButton("Join now", "", widget.Primary, 52, l.submit)
-	l.back = widget.NewButton("Back to start", "", widget.Quiet, 40, func() { w.do(call.Leave{}) })
+	l.join = widget.NewButton(say("lobby.join"), "", widget.Primary, 52, l.submit)
+	l.back = widget.NewButton(say("back"), "", widget.Quiet, 40, func() { w.do(call.Leave{}) })
 	l.lock = widget.NewIcon("lock", widget.Accent, 16)
-	l.e2e = widget.NewLabel("End-to-end encrypted", widget.Caption, widget.Accent)
+	l.e2e = widget.NewLabel(say("lobby.encrypted"), widget.Caption, widget.Accent)
 
 	parts := []fyne.CanvasObject{l.preview, l.mic, l.camera, l.title, l.code, l.copy}
 	for _, f := range l.faces {
@@ -118,9 +118,9 @@ func (l *lobby) update(s call.State) {
 	l.setCard(1, media.Speaker, s.Speaker)
 	l.setCard(2, media.Camera, s.Camera)
 	if s.Speaker.Testing {
-		l.test.SetText("Playing…")
+		l.test.SetText(say("speaker.playing"))
 	} else {
-		l.test.SetText(playSound)
+		l.test.SetText(say("speaker.test"))
 	}
 	l.code.SetText(s.Code)
 	l.setWho(s)
@@ -135,14 +135,8 @@ func (l *lobby) shownName(s call.State) string {
 	return s.Name
 }
 
-// silencedLine is said of a microphone that is on here and muted by the system.
-const silencedLine = "Your system has muted this microphone. Unmute it in the sound settings."
-
 // silent says whether nobody can hear a microphone that is on.
 func silent(mic call.Local) bool { return mic.On && mic.Live && (mic.Device.Muted || mic.Silenced) }
-
-// playSound is what the speaker's card offers.
-const playSound = "Play a sound"
 
 func (l *lobby) setCard(i int, kind media.Kind, d call.Local) {
 	off := !d.On || d.Choice == media.SpecOff
@@ -150,11 +144,9 @@ func (l *lobby) setCard(i int, kind media.Kind, d call.Local) {
 	switch {
 	case title != "":
 	case d.Problem == (call.Problem{}) && !d.Live: // off, or about to open
-		title = map[media.Kind]string{
-			media.Microphone: "Microphone", media.Speaker: "Speaker", media.Camera: "Camera",
-		}[kind]
+		title = say("device." + kind.String())
 	default:
-		title = "No " + kind.String()
+		title = say("none." + kind.String())
 	}
 	note := formatText(d.Format)
 	problem := d.Problem != (call.Problem{})
@@ -162,9 +154,9 @@ func (l *lobby) setCard(i int, kind media.Kind, d call.Local) {
 	case problem:
 		note = problemText(d.Problem)
 	case silent(d):
-		note, problem = silencedLine, true
+		note, problem = say("microphone.silenced"), true
 	case off:
-		note = "Off"
+		note = say("lobby.off")
 	case kind != media.Camera:
 		note = "" // the meter or the test sound says more
 	}
@@ -178,13 +170,13 @@ func (l *lobby) setWho(s call.State) {
 	case s.Problem != (call.Problem{}):
 		line, color = problemText(s.Problem), widget.Warning
 	case s.Room.Link == room.Connecting:
-		line = "Looking who is there…"
+		line = say("lobby.looking")
 	case s.Room.Link == room.Reconnecting:
-		line, color = "The meeting can't be reached. Trying again…", widget.Warning
+		line, color = say("lobby.reconnecting"), widget.Warning
 	case s.Room.Link == room.Closed:
-		line, color = "The meeting can't be reached.", widget.Warning
+		line, color = say("lobby.unreachable"), widget.Warning
 	case len(there) == 0:
-		line = "Nobody is here yet"
+		line = say("lobby.nobody")
 	}
 	l.shown = 0
 	if line == "" {
@@ -192,7 +184,10 @@ func (l *lobby) setWho(s call.State) {
 		for i, m := range there {
 			names[i] = m.Name
 		}
-		line = who(names) + map[bool]string{true: " is in", false: " are in"}[len(there) == 1]
+		line = sayWith("lobby.are-in", fill{"People": who(names)})
+		if len(there) == 1 {
+			line = sayWith("lobby.is-in", fill{"People": who(names)})
+		}
 		l.shown = min(len(there), maxFaces)
 	}
 	for i, f := range l.faces {

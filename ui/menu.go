@@ -82,7 +82,7 @@ func (w *Window) deviceItems(kind media.Kind) []widget.Item {
 	}
 	var items []widget.Item
 	found := local.Choice == media.SpecDefault || local.Choice == ""
-	items = append(items, widget.Item{Label: "System default", Checked: found, OnTap: choose(media.SpecDefault)})
+	items = append(items, widget.Item{Label: say("menu.default"), Checked: found, OnTap: choose(media.SpecDefault)})
 	for _, d := range w.state.Devices[kind] {
 		checked := local.Choice == d.ID
 		found = found || checked
@@ -101,9 +101,9 @@ func (w *Window) soundItems() []widget.Item {
 		return func() { w.do(call.SetSound{Sound: s}) }
 	}
 	return []widget.Item{
-		{Label: "Microphone sound"},
-		{Label: "Reduce background noise", Checked: s.Noise && !s.Original, OnTap: set(call.Sound{Noise: s.Original || !s.Noise})},
-		{Label: "Original sound, for music", Checked: s.Original, OnTap: set(call.Sound{Noise: s.Noise, Original: !s.Original})},
+		{Label: say("menu.sound")},
+		{Label: say("menu.noise"), Checked: s.Noise && !s.Original, OnTap: set(call.Sound{Noise: s.Original || !s.Noise})},
+		{Label: say("menu.original"), Checked: s.Original, OnTap: set(call.Sound{Noise: s.Noise, Original: !s.Original})},
 	}
 }
 
@@ -114,9 +114,9 @@ func (w *Window) cardItems(kind media.Kind) []widget.Item {
 	case media.Microphone:
 		items = append(items, w.soundItems()...)
 	case media.Speaker:
-		label := playSound
+		label := say("speaker.test")
 		if w.state.Speaker.Testing {
-			label = "Playing…"
+			label = say("speaker.playing")
 		}
 		items = append(items, widget.Item{Label: label, Icon: "speaker", OnTap: func() { w.do(call.TestSpeaker{}) }})
 	}
@@ -129,18 +129,15 @@ func (w *Window) settingItems() []widget.Item {
 	if w.stage.narrow {
 		items = append(items, w.stage.moreItems()...)
 	}
-	for _, k := range []struct {
-		kind media.Kind
-		name string
-	}{{media.Microphone, "Microphone"}, {media.Camera, "Camera"}, {media.Speaker, "Speaker"}} {
-		items = append(items, widget.Item{Label: k.name})
-		items = append(items, w.cardItems(k.kind)...)
+	for _, kind := range []media.Kind{media.Microphone, media.Camera, media.Speaker} {
+		items = append(items, widget.Item{Label: say("device." + kind.String())})
+		items = append(items, w.cardItems(kind)...)
 	}
-	items = append(items, widget.Item{Label: "Colours"})
+	items = append(items, widget.Item{Label: say("menu.colours")})
 	for _, m := range []struct {
 		mode widget.Mode
 		name string
-	}{{widget.System, "As the system"}, {widget.Dark, "Dark"}, {widget.Light, "Light"}} {
+	}{{widget.System, say("menu.colours.system")}, {widget.Dark, say("menu.colours.dark")}, {widget.Light, say("menu.colours.light")}} {
 		items = append(items, widget.Item{
 			Label: m.name, Checked: w.prefs.Theme() == m.mode, OnTap: func() { w.setTheme(m.mode) },
 		})
@@ -155,8 +152,8 @@ func setSwitch(b *widget.RoundButton, kind media.Kind, on bool, plain, off widge
 		icon = "camera"
 	}
 	if on {
-		b.Set("Turn "+kind.String()+" off", icon, plain)
+		b.Set(say("turn-off."+kind.String()), icon, plain)
 	} else {
-		b.Set("Turn "+kind.String()+" on", icon+"-off", off)
+		b.Set(say("turn-on."+kind.String()), icon+"-off", off)
 	}
 }

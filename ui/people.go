@@ -1,10 +1,7 @@
 package ui
 
 import (
-	"fmt"
-
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/lang"
 
 	"parley/media/call"
 	"parley/ui/widget"
@@ -28,9 +25,9 @@ type people struct {
 func newPeople(s *stage) *people {
 	p := &people{
 		s: s, box: widget.NewBox(widget.Surface1, widget.None, widget.RadiusPanel),
-		title: widget.NewLabel(lang.L("People"), widget.Title, widget.Text1),
-		close: widget.NewSmallButton(lang.L("Close people"), "close", s.closePanel),
-		copy:  newCopyButton(s.w, lang.L("Copy link"), widget.Plain, 40),
+		title: widget.NewLabel(say("people"), widget.Title, widget.Text1),
+		close: widget.NewSmallButton(say("people.close"), "close", s.closePanel),
+		copy:  newCopyButton(s.w, say("copy-link"), widget.Plain, 40),
 		note:  widget.NewParagraph("", widget.Body, widget.Error, 3),
 	}
 	p.flow = newFlow(func(width float32) float32 {
@@ -45,14 +42,14 @@ func newPeople(s *stage) *people {
 }
 
 func (p *people) update(st call.State) {
-	p.title.SetText(fmt.Sprintf("%s (%d)", lang.L("People"), len(st.Peers)+1))
+	p.title.SetText(sayWith("people.count", fill{"Count": len(st.Peers) + 1}))
 	for len(p.rows) < len(st.Peers)+1 {
 		p.rows = append(p.rows, widget.NewPerson())
 	}
 	p.rows = p.rows[:len(st.Peers)+1]
-	p.rows[0].Set(st.Name, lang.L("You"), !st.Mic.On, !st.Camera.On, st.Screen.On)
+	p.rows[0].Set(orSomebody(st.Name), say("you"), !st.Mic.On, !st.Camera.On, st.Screen.On)
 	for i, peer := range st.Peers {
-		p.rows[i+1].Set(peer.Name, peerNote(peer), !peer.Mic, !peer.Camera, peer.Screen)
+		p.rows[i+1].Set(orSomebody(peer.Name), peerNote(peer), !peer.Mic, !peer.Camera, peer.Screen)
 	}
 	if len(p.flow.box.Objects) != len(p.rows) {
 		p.flow.box.Objects = nil

@@ -1,8 +1,6 @@
 package ui
 
 import (
-	"fmt"
-
 	"fyne.io/fyne/v2"
 
 	"parley/media/call"
@@ -24,7 +22,7 @@ func newPresentingBar(w *Window) *presentingBar {
 		icon: widget.NewIcon("screen", widget.Accent, 18),
 		text: widget.NewLabel("", widget.BodyMedium, widget.Text1),
 	}
-	p.stop = widget.NewButton("Stop", "", widget.Danger, widget.Target, func() { w.do(call.StopScreen{}) })
+	p.stop = widget.NewButton(say("presenting.stop"), "", widget.Danger, widget.Target, func() { w.do(call.StopScreen{}) })
 	p.show(false)
 	return p
 }
@@ -46,16 +44,16 @@ func (p *presentingBar) update(st call.State) {
 
 // presentingText says what is shared, and how.
 func presentingText(l call.Local) string {
-	text := fmt.Sprintf("You are sharing “%s”", l.Device.Name)
+	name := fill{"Name": l.Device.Name}
 	switch {
 	case !l.Live || l.Device.Name == "":
-		return "Starting to share…"
+		return say("presenting.starting")
 	case l.Hidden:
-		return fmt.Sprintf("“%s” is minimised. Others see its last picture.", l.Device.Name)
+		return sayWith("presenting.minimised", name)
 	case l.Sound:
-		text += " and what this machine plays"
+		return sayWith("presenting.with-sound", name)
 	}
-	return text
+	return sayWith("presenting.on", name)
 }
 
 // place puts the bar at the top of a, and returns what is left below.

@@ -30,12 +30,12 @@ type question struct {
 
 // openQuestion asks about a clicked link.
 func (w *Window) openQuestion(k click, open func()) {
-	title, no, yes, text := say("question.open", nil), say("question.cancel", nil), say("question.open.yes", nil), ""
+	title, no, yes, text := say("question.open"), say("cancel"), say("question.open.yes"), ""
 	if k.leave {
-		title, no, yes = say("question.leave", nil), say("question.stay", nil), say("question.leave.yes", nil)
+		title, no, yes = say("question.leave"), say("question.stay"), say("question.leave.yes")
 	}
 	if k.host != "" {
-		text = say("question.new-server", map[string]string{"Host": shortHost(k.host)})
+		text = sayWith("question.new-server", fill{"Host": shortHost(k.host)})
 	}
 	q := w.newQuestion(title, no)
 	q.text.Set(text, widget.Text2)
@@ -45,11 +45,11 @@ func (w *Window) openQuestion(k click, open func()) {
 
 // openChoice asks which of the meetings in a text is meant.
 func (w *Window) openChoice(links []signal.Link, open func(signal.Link), cancel func()) {
-	title := say("question.two-meetings", nil)
+	title := say("question.two-meetings")
 	if len(links) > 2 {
-		title = say("question.several-meetings", nil)
+		title = say("question.several-meetings")
 	}
-	q := w.newQuestion(title, say("question.cancel", nil))
+	q := w.newQuestion(title, say("cancel"))
 	q.cancel = cancel
 	rows := make([]fyne.CanvasObject, len(links))
 	for i, link := range links {

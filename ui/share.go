@@ -56,20 +56,20 @@ func (w *Window) openShare() {
 	w.menu.close()
 	s := &share{
 		w: w, box: widget.NewBox(widget.Surface1, widget.Line, widget.RadiusPanel),
-		title:  widget.NewLabel("Share your screen", widget.Title, widget.Text1),
+		title:  widget.NewLabel(say("share.title"), widget.Title, widget.Text1),
 		note:   widget.NewParagraph("", widget.Body, widget.Text2, 0).Align(fyne.TextAlignCenter),
 		alert:  widget.NewIcon("screen", widget.Text3, 32),
-		region: widget.NewRegion("The part to share: arrows move it, plus and minus change its size"),
+		region: widget.NewRegion(say("share.region")),
 		before: w.win.Canvas().Focused(),
 	}
-	s.close = widget.NewSmallButton("Close", "close", s.dismiss)
-	s.back = widget.NewButton("All screens and windows", "chevron-left", widget.Quiet, widget.Target, func() { s.setDraw(false) })
-	s.cancel = widget.NewButton("Cancel", "", widget.Plain, 40, s.dismiss)
-	s.start = widget.NewButton("Share", "screen", widget.Primary, 40, s.share)
+	s.close = widget.NewSmallButton(say("share.close"), "close", s.dismiss)
+	s.back = widget.NewButton(say("share.back"), "chevron-left", widget.Quiet, widget.Target, func() { s.setDraw(false) })
+	s.cancel = widget.NewButton(say("cancel"), "", widget.Plain, 40, s.dismiss)
+	s.start = widget.NewButton(say("share.start"), "screen", widget.Primary, 40, s.share)
 	none := func(bool) {}
-	s.pointer = widget.NewSwitch("Show pointer", "Others see where you point", true, none)
-	s.motion = widget.NewSwitch("Optimise for motion", "Smooth rather than sharp", false, none)
-	s.sound = widget.NewSwitch("Share system sound", "Without the meeting's own", false, none)
+	s.pointer = widget.NewSwitch(say("share.pointer"), say("share.pointer.note"), true, none)
+	s.motion = widget.NewSwitch(say("share.motion"), say("share.motion.note"), false, none)
+	s.sound = widget.NewSwitch(say("share.sound"), say("share.sound.note"), false, none)
 	s.region.OnChange = func(image.Rectangle) { s.refresh() }
 	s.flow = newFlow(s.placeCards)
 	s.layer = newShareLayer(s)
@@ -129,9 +129,9 @@ func (s *share) update(st call.State) {
 	case st.Shareables.Problem != (call.Problem{}):
 		s.note.Set(problemText(st.Shareables.Problem), widget.Text1)
 	case !st.Shareables.Known:
-		s.note.Set("Looking for screens and windows…", widget.Text2)
+		s.note.Set(say("share.looking"), widget.Text2)
 	case len(list) == 0:
-		s.note.Set("There is nothing to share.", widget.Text2)
+		s.note.Set(say("share.nothing"), widget.Text2)
 	default:
 		s.note.Set("", widget.Text2)
 	}
@@ -190,7 +190,7 @@ func (s *share) reveal(c *widget.ShareCard) {
 }
 
 func (s *share) addRegionCard() {
-	s.cards = append(s.cards, widget.NewShareCard("Part of the screen", "region", func() { s.choose(regionCard) }))
+	s.cards = append(s.cards, widget.NewShareCard(say("share.part"), "region", func() { s.choose(regionCard) }))
 }
 
 func (s *share) choose(id string) {
@@ -232,11 +232,11 @@ func (s *share) refresh() {
 		s.cards[at].Set(s.shown[i].Name, s.shown[i].Preview, s.chosen == s.shown[i].ID)
 		at++
 	}
-	title := "Share your screen"
+	title := say("share.title")
 	if s.draw && len(s.shown) > 0 {
 		s.region.Set(s.still.Preview, s.still.Size)
 		p := s.region.Part()
-		title = fmt.Sprintf("Draw the part to share · %d×%d", p.Dx(), p.Dy())
+		title = sayWith("share.draw", fill{"Width": p.Dx(), "Height": p.Dy()})
 	}
 	s.title.SetText(title)
 	if s.ready() {

@@ -165,10 +165,7 @@ func (s *stage) objects() []fyne.CanvasObject {
 }
 
 func (s *stage) faceState(p call.Peer) widget.TileState {
-	name := p.Name
-	if name == "" {
-		name = "Somebody"
-	}
+	name := orSomebody(p.Name)
 	status, note := s.standing(p)
 	t := widget.TileState{
 		Name: name, Label: name, Picture: p.Camera, Quality: p.Quality, Status: status, Note: note,
@@ -197,15 +194,15 @@ func (s *stage) standing(p call.Peer) (status, note string) {
 	}
 	switch {
 	case p.Phase == call.PeerConnecting:
-		return "Connecting…", ""
+		return say("peer.connecting"), ""
 	case p.Phase == call.PeerFailed:
-		return "Can't connect to " + firstName(p.Name), "Trying again…"
+		return sayWith("stage.failed", fill{"Name": firstName(p.Name)}), say("peer.again")
 	case p.Phase == call.PeerConnected && p.Camera && face.frozen(now):
-		return "No picture from " + firstName(p.Name) + " at the moment", ""
+		return sayWith("stage.frozen", fill{"Name": firstName(p.Name)}), ""
 	case lost && p.Phase == call.PeerReconnecting && now.Sub(since) >= longLost:
-		return "Still trying to reach " + firstName(p.Name) + "…", ""
+		return sayWith("stage.long-lost", fill{"Name": firstName(p.Name)}), ""
 	case lost:
-		return "Reconnecting…", ""
+		return say("peer.reconnecting"), ""
 	}
 	return "", ""
 }
@@ -213,18 +210,18 @@ func (s *stage) standing(p call.Peer) (status, note string) {
 func peerStatus(p call.PeerPhase) string {
 	switch p {
 	case call.PeerConnecting:
-		return "Connecting…"
+		return say("peer.connecting")
 	case call.PeerReconnecting:
-		return "Reconnecting…"
+		return say("peer.reconnecting")
 	case call.PeerFailed:
-		return "Can't connect. Trying again…"
+		return say("peer.failed")
 	}
 	return ""
 }
 
 func (s *stage) selfState(st call.State) widget.TileState {
 	t := widget.TileState{
-		Name: st.Name, Label: "You", Picture: st.Camera.On && st.Camera.Problem == (call.Problem{}),
+		Name: st.Name, Label: say("you"), Picture: st.Camera.On && st.Camera.Problem == (call.Problem{}),
 		Rim: s.overlaid(st), Speaking: s.speaking(call.Self, st.Mic.On, false),
 	}
 	if !st.Mic.On {
@@ -232,7 +229,7 @@ func (s *stage) selfState(st call.State) widget.TileState {
 	}
 	if st.Screen.On {
 		// Our own screen has no tile: it would show this window showing itself.
-		t.Label = "You are presenting"
+		t.Label = say("stage.presenting.self")
 		if st.Mic.On {
 			t.Icon = "screen"
 		}
@@ -244,7 +241,7 @@ func (s *stage) shareState(st call.State, id signal.ID) widget.TileState {
 	t := widget.TileState{Icon: "screen", Picture: true, Contain: true}
 	for _, p := range st.Peers {
 		if p.ID == id {
-			t.Label = firstName(p.Name) + " is presenting"
+			t.Label = sayWith("stage.presenting", fill{"Name": firstName(p.Name)})
 			if p.Phase != call.PeerConnected { // a screen may well stand still
 				t.Status, t.Note = s.standing(p)
 			}

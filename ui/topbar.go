@@ -24,7 +24,7 @@ func newTopbar(w *Window) *topbar {
 	return &topbar{
 		w: w, logo: widget.NewLogo(28), name: widget.NewLabel("Parley", widget.Title, widget.Text1),
 		clock: widget.NewLabel("", widget.Body, widget.Text2),
-		theme: widget.NewSmallButton("Use light colours", "sun", w.toggleTheme),
+		theme: widget.NewSmallButton(say("topbar.light"), "sun", w.toggleTheme),
 	}
 }
 
@@ -34,9 +34,9 @@ func (t *topbar) parts() []fyne.CanvasObject {
 
 func (t *topbar) update() {
 	if t.w.light() {
-		t.theme.Set("Use dark colours", "moon", widget.Ghost)
+		t.theme.Set(say("topbar.dark"), "moon", widget.Ghost)
 	} else {
-		t.theme.Set("Use light colours", "sun", widget.Ghost)
+		t.theme.Set(say("topbar.light"), "sun", widget.Ghost)
 	}
 	t.pulse(t.w.now())
 }

@@ -22,10 +22,10 @@ type wait struct {
 func newWait(w *Window) *wait {
 	j := &wait{
 		w:      w,
-		title:  widget.NewLabel("Joining…", widget.Heading, widget.Text1).Align(fyne.TextAlignCenter),
+		title:  widget.NewLabel(say("wait.title"), widget.Heading, widget.Text1).Align(fyne.TextAlignCenter),
 		code:   widget.NewLabel("", widget.Code, widget.Text2).Align(fyne.TextAlignCenter),
 		line:   widget.NewParagraph("", widget.Body, widget.Warning, 3).Align(fyne.TextAlignCenter),
-		cancel: widget.NewButton("Cancel", "", widget.Plain, 40, func() { w.do(call.Leave{}) }),
+		cancel: widget.NewButton(say("cancel"), "", widget.Plain, 40, func() { w.do(call.Leave{}) }),
 	}
 	j.root = widget.Area(smallest, j.place, j.title, j.code, j.line, j.cancel)
 	return j

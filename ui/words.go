@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"strings"
 	"sync/atomic"
 
 	"fyne.io/fyne/v2/lang"
@@ -44,9 +43,14 @@ func speak(files fs.FS, folder, locale string) error {
 	return nil
 }
 
-// say looks up the text for a key; data fills its template. A text that a language lacks comes in
-// English.
-func say(key string, data any) string {
+// fill is what a text's template names.
+type fill map[string]any
+
+// say looks up the text for a key. A text that a language lacks comes in English.
+func say(key string) string { return sayWith(key, nil) }
+
+// sayWith is say for a text whose template data fills.
+func sayWith(key string, data any) string {
 	text, err := catalogue.Load().Localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: data})
 	if text == "" && err != nil {
 		return key
@@ -59,11 +63,11 @@ func problemText(p call.Problem) string {
 	if p.Kind == call.NoProblem {
 		return ""
 	}
-	key := []string{"problem", p.Kind.String()}
+	name := p.Kind.String()
 	if p.Kind.OfDevice() {
-		key = append(key, p.Device.String())
+		name += "." + p.Device.String()
 	}
-	return say(strings.Join(key, "."), p)
+	return sayWith("problem."+name, p)
 }
 
 // shedText says what a busy computer does without; it is empty when that is nothing.
@@ -71,7 +75,7 @@ func shedText(s call.Shed) string {
 	if s == call.ShedNothing {
 		return ""
 	}
-	return say("shed."+s.String(), nil)
+	return say("shed." + s.String())
 }
 
 // formatText is the size and rate of a picture; it is empty where there is none.
@@ -79,5 +83,5 @@ func formatText(f call.Format) string {
 	if f == (call.Format{}) {
 		return ""
 	}
-	return say("format", map[string]any{"Width": f.Width, "Height": f.Height, "Rate": math.Round(f.FrameRate)})
+	return sayWith("format", fill{"Width": f.Width, "Height": f.Height, "Rate": math.Round(f.FrameRate)})
 }

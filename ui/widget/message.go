@@ -2,7 +2,6 @@ package widget
 
 import (
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/lang"
 	fw "fyne.io/fyne/v2/widget"
 )
 
@@ -14,22 +13,30 @@ type Message struct {
 	author, time *Label
 	status       *Label
 	more, retry  *Button
+	words        MessageWords
 	onMore       func()
 }
 
-// longMessage is how many lines of a message show before lang.L("Show more") is pressed.
+// MessageWords are what a message says besides its text.
+type MessageWords struct {
+	More            string // shows all of a long message
+	Sending, Failed string
+	Retry           string // sends it again
+}
+
+// longMessage is how many lines of a message show before its button "more" is pressed.
 const longMessage = 12
 
 // NewMessage makes a message; author is empty within a group. onMore is told that the message
 // has become higher.
-func NewMessage(author, time, text string, onRetry, onMore func()) *Message {
+func NewMessage(author, time, text string, words MessageWords, onRetry, onMore func()) *Message {
 	m := &Message{
 		author: NewLabel(author, Strong, Text1), time: NewLabel(time, Caption, Text2),
 		Text:   NewPassage(text, Body, Text1, longMessage),
-		status: NewLabel("", Caption, Text2), retry: NewButton(lang.L("Send again"), "", Quiet, Target, onRetry),
-		onMore: onMore,
+		status: NewLabel("", Caption, Text2), retry: NewButton(words.Retry, "", Quiet, Target, onRetry),
+		words: words, onMore: onMore,
 	}
-	m.more = NewButton(lang.L("Show more"), "", Quiet, Target, m.expand)
+	m.more = NewButton(words.More, "", Quiet, Target, m.expand)
 	Show(m.author, author != "")
 	Show(m.time, author != "")
 	m.status.Hide()
@@ -51,9 +58,9 @@ func (m *Message) SetStatus(sending, failed bool) bool {
 	text, color := "", Text2
 	switch {
 	case failed:
-		text, color = lang.L("Not sent"), Error
+		text, color = m.words.Failed, Error
 	case sending:
-		text = lang.L("Sending…")
+		text = m.words.Sending
 	}
 	m.status.Set(text, color)
 	m.Text.Set(m.Text.text, map[bool]fyne.ThemeColorName{true: Text2, false: Text1}[text != ""])

@@ -167,7 +167,7 @@ func TestFieldLines(t *testing.T) {
 func TestLongMessage(t *testing.T) {
 	look(t)
 	grown := 0
-	m := NewMessage("A", "12:00", strings.Repeat("word ", 800), func() {}, func() { grown++ })
+	m := NewMessage("A", "12:00", strings.Repeat("word ", 800), MessageWords{More: "Show more"}, func() {}, func() { grown++ })
 	short := m.HeightFor(300)
 	if short > float32(longMessage+4)*Body.Line || !m.more.Visible() {
 		t.Errorf("%g high, more: %v", short, m.more.Visible())
@@ -176,7 +176,7 @@ func TestLongMessage(t *testing.T) {
 	if grown != 1 || m.HeightFor(300) < 2*short || m.more.Visible() {
 		t.Errorf("after more: %g high, told %d times", m.HeightFor(300), grown)
 	}
-	if m := NewMessage("A", "12:00", "short", func() {}, func() {}); m.HeightFor(300) > 60 || m.more.Visible() {
+	if m := NewMessage("A", "12:00", "short", MessageWords{More: "Show more"}, func() {}, func() {}); m.HeightFor(300) > 60 || m.more.Visible() {
 		t.Error("a short message has more")
 	}
 }

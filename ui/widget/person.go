@@ -2,7 +2,6 @@ package widget
 
 import (
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/lang"
 	fw "fyne.io/fyne/v2/widget"
 )
 
@@ -27,9 +26,6 @@ func NewPerson() *Person {
 
 // Set changes the person, the note below the name, and the marks.
 func (p *Person) Set(name, note string, muted, dark, sharing bool) {
-	if name == "" {
-		name = lang.L("Somebody")
-	}
 	p.avatar.SetName(name)
 	p.name.SetText(name)
 	p.note.SetText(note)
