@@ -79,7 +79,10 @@ func run(args []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	p := program{options: o, log: log, devices: devices, stats: stats, group: group, ctx: ctx}
-	p.host = host.New(ctx, group, desktop.SettingsFile(appID, "hosted.json"), log)
+	// Meetings hosted here outlive our own part in them, or nobody would hear that we have left.
+	hostCtx, stopHost := context.WithCancel(context.WithoutCancel(ctx))
+	var hosting errgroup.Group
+	p.host = host.New(hostCtx, &hosting, desktop.SettingsFile(appID, "hosted.json"), log)
 	switch o.command {
 	case "bot":
 		err = p.bot()
@@ -89,7 +92,9 @@ func run(args []string) error {
 		err = p.window()
 	}
 	cancel()
-	return errors.Join(err, group.Wait())
+	err = errors.Join(err, group.Wait())
+	stopHost()
+	return errors.Join(err, hosting.Wait())
 }
 
 // program is what the command line set up, for whichever way it is run.

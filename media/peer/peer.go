@@ -271,7 +271,7 @@ func (p *Peer) onState(s webrtc.PeerConnectionState) {
 		p.cfg.Changed(Connected)
 	case webrtc.PeerConnectionStateDisconnected:
 		p.cfg.Changed(Disconnected)
-	case webrtc.PeerConnectionStateFailed:
+	case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed: // the other side has closed it
 		p.cfg.Changed(Failed)
 	}
 }

@@ -262,7 +262,7 @@ func TestSizesChangeInMidStream(t *testing.T) {
 		heights = append(heights, src.height(n))
 	}
 	// The last one is upright: in a wide tile it is shown whole, 405 by 720 pixels large.
-	if want := []int{360, 2, 358, 720, media.MaxDimension, 2, 2, 720, 640}; !slices.Equal(heights, want) {
+	if want := []int{360, 2, 358, 720, pipe.MaxCamera.W, 2, 2, 720, 640}; !slices.Equal(heights, want) {
 		t.Errorf("heights %v, want %v", heights, want)
 	}
 }

@@ -187,7 +187,8 @@ func TestSizes(t *testing.T) {
 		{641, 481, 2, Size{640, 480}},
 		{1, 1, 0, Size{2, 2}},
 		{8192, 8192, 0, Size{180, 180}},
-		{8192, 2, 2, Size{8192, 2}},
+		{8192, 2, 2, Size{1920, 2}},
+		{3440, 1440, 2, Size{1720, 720}},
 	} {
 		if got := rungSize(c.w, c.h, c.rung); got != c.want {
 			t.Errorf("%dx%d on rung %d is %v, want %v", c.w, c.h, c.rung, got, c.want)

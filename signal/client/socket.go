@@ -31,13 +31,14 @@ func (c *Client) attempt(ctx context.Context) (welcomed bool, err error) {
 	c.log.Info("signalling connected", "resumed", resumed, "members", len(welcome.Members))
 	c.cfg.Events(Connected{Members: welcome.Members, Resumed: resumed})
 
-	done := make(chan struct{})
+	done, heard := make(chan struct{}), make(chan struct{})
 	wctx, gone := context.WithCancel(actx)
 	go func() { // the second goroutine of a WebSocket; this one reads
 		defer close(done)
-		c.write(ctx, wctx, conn)
+		c.write(ctx, wctx, conn, heard)
 	}()
 	err = c.read(conn)
+	close(heard)
 	gone()
 	<-done
 	return true, c.orKicked(err)
@@ -177,8 +178,8 @@ func (c *Client) deliver(n uint64, ev Event) error {
 }
 
 // write sends whatever is due until the connection is over. It closes the connection when it
-// ends: when the reader is gone or Kick was called (wctx), after leaving when Run ends (ctx).
-func (c *Client) write(ctx, wctx context.Context, conn *websocket.Conn) {
+// ends: when the reader is gone (heard) or Kick was called (wctx), after leaving when Run ends (ctx).
+func (c *Client) write(ctx, wctx context.Context, conn *websocket.Conn, heard <-chan struct{}) {
 	defer conn.Close()
 	pingAt := time.Now().Add(signal.Heartbeat)
 	timer := time.NewTimer(signal.Heartbeat)
@@ -196,7 +197,7 @@ func (c *Client) write(ctx, wctx context.Context, conn *websocket.Conn) {
 		select {
 		case <-wctx.Done():
 			if ctx.Err() != nil { // the others should not have to wait for us
-				_ = writeFrame(conn, signal.Leave{}, leaveTimeout)
+				leave(conn, heard)
 			}
 			return
 		case <-c.wake:
@@ -209,6 +210,20 @@ func (c *Client) write(ctx, wctx context.Context, conn *websocket.Conn) {
 				return
 			}
 		}
+	}
+}
+
+// leave says goodbye. The service closes the connection once it has told the others; a program that
+// hosts the meeting itself ends the service after that.
+func leave(conn *websocket.Conn, heard <-chan struct{}) {
+	if writeFrame(conn, signal.Leave{}, leaveTimeout) != nil {
+		return
+	}
+	limit := time.NewTimer(leaveTimeout)
+	defer limit.Stop()
+	select {
+	case <-heard:
+	case <-limit.C:
 	}
 }
 

@@ -347,6 +347,9 @@ func (s *session) due(c *conn, b []byte) (frames []byte, last bool) {
 	case c.farewell == codeBye:
 		return b, true
 	case c.farewell != "":
+		if c.farewell == signal.CodeGoingAway && !s.over { // what a member does not hear now, it may never hear
+			b = s.appendWaiting(c, b, batch)
+		}
 		return appendText(b, signal.Error{Code: c.farewell, Text: texts[c.farewell]}), true
 	case s.conn != c:
 		return b, true
@@ -363,11 +366,17 @@ func (s *session) due(c *conn, b []byte) (frames []byte, last bool) {
 		c.acked = s.lastIn
 		b = appendText(b, signal.Ack{N: s.lastIn})
 	}
-	for c.cursor < s.base+uint64(len(s.waiting)) && len(b) < batch {
+	b = s.appendWaiting(c, b, batch)
+	c.writing = len(b) > 0
+	return b, false
+}
+
+// appendWaiting appends what waits for the connection until b has limit bytes. s.mu is held.
+func (s *session) appendWaiting(c *conn, b []byte, limit int) []byte {
+	for c.cursor >= s.base && c.cursor < s.base+uint64(len(s.waiting)) && len(b) < limit {
 		e := s.waiting[c.cursor-s.base]
 		c.cursor++
 		b = e.frame(b, c.cursor)
 	}
-	c.writing = len(b) > 0
-	return b, false
+	return b
 }
