@@ -65,7 +65,9 @@ func (w *Window) typed(e *fyne.KeyEvent) {
 // keyDown and keyUp hear keys only while nothing has the focus: Space typed into a field
 // is a space, and presses the button that Tab has come to.
 func (w *Window) keyDown(e *fyne.KeyEvent) {
-	if e.Name != fyne.KeySpace || w.screen != w.stage || w.state.Mic.On || w.talking {
+	// The state may be a moment old: a microphone that was just muted is muted.
+	on := w.state.Mic.On && !w.muted
+	if e.Name != fyne.KeySpace || w.screen != w.stage || on || w.talking {
 		return
 	}
 	w.talking = true

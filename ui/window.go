@@ -84,6 +84,7 @@ type Window struct {
 	menu    *openMenu
 	sharing *share // the panel in which is chosen what to share; nil while it is closed
 	talking bool   // the microphone is on because Space is held
+	muted   bool   // the user has muted last, which state may not show yet
 	recents recorder
 	display display
 
@@ -212,6 +213,9 @@ func (w *Window) do(c call.Command) {
 	case call.SetName:
 		w.prefs.SetName(c.Name)
 	case call.Turn:
+		if c.Kind == media.Microphone {
+			w.muted = !c.On
+		}
 		w.prefs.SetOn(c.Kind, c.On)
 	case call.Choose:
 		w.prefs.SetChoice(c.Kind, c.ID)

@@ -210,7 +210,7 @@ func TestE2EServerUnreachable(t *testing.T) {
 	addr := l.Addr().String()
 	l.Close()
 	p := harness.StartParley(t, "Ada", nil, "bot", "http://"+addr+"/#7k3m-q9xt-2w8p")
-	said := func() bool { return strings.Contains(p.Errors(), "No connection to") }
+	said := func() bool { return strings.Contains(p.Errors(), "nobody-listens: ") }
 	harness.AwaitTrue(t, "it says that there is no connection", said, p.Errors)
 	if s := p.Errors(); strings.Count(s, "\n") != 1 || !strings.Contains(s, addr) || strings.Contains(s, "7k3m") {
 		t.Errorf("standard error is not one line that names the server but not the code:\n%s", s)
@@ -232,7 +232,7 @@ func TestE2EServerOfAnotherKind(t *testing.T) {
 	}))
 	defer portal.Close()
 	p := harness.StartParley(t, "Eve", nil, "bot", "--leave-after", "3s", portal.URL+"/#7k3m-q9xt-2w8p")
-	if s, status := p.Errors, p.Status(); status != 0 || !strings.Contains(s(), "sign in first") {
+	if s, status := p.Errors, p.Status(); status != 0 || !strings.Contains(s(), "sign-in: ") {
 		t.Errorf("a captive portal: exit status %d, standard error %q", status, s())
 	}
 	site := httptest.NewServer(http.NotFoundHandler())
