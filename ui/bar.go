@@ -102,13 +102,8 @@ func (b *bar) objects() []fyne.CanvasObject {
 
 func (b *bar) update(st call.State) {
 	b.code.SetText(st.Code)
-	setSwitch(b.mic, media.Microphone, st.Mic.On, widget.Plain, widget.Danger)
-	b.mic.SetInk("")
-	if silent(st.Mic) {
-		b.mic.SetInk(widget.Warning)
-		b.mic.Set(say("bar.silenced"), "mic-off", widget.Plain)
-	}
-	setSwitch(b.camera, media.Camera, st.Camera.On, widget.Plain, widget.Danger)
+	setSwitch(b.mic, media.Microphone, st.Mic, widget.Plain, widget.Danger)
+	setSwitch(b.camera, media.Camera, st.Camera, widget.Plain, widget.Danger)
 	switch {
 	case st.Screen.On:
 		b.screen.Set(say("bar.stop-sharing"), "screen", widget.Primary)
@@ -228,13 +223,15 @@ func (b *bar) placePages(x, y, room float32) bool {
 	return true
 }
 
-// share asks what to share with everybody, or stops sharing.
+// share asks what to share with everybody, or stops that or the sharing.
 func (s *stage) share() {
-	if s.w.state.Screen.On {
+	switch {
+	case s.w.on(media.Screen):
 		s.w.do(call.StopScreen{})
-		return
+	case s.w.sharing.gone():
+	default:
+		s.w.openShare()
 	}
-	s.w.openShare()
 }
 
 // moreItems are what a narrow bar has no buttons for.

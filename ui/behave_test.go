@@ -119,6 +119,7 @@ func TestLobby(t *testing.T) {
 		{call.Sound{Original: true}, "Reduce background noise", call.Sound{Noise: true}},
 	} {
 		s.Sound = tt.now
+		w.prefs.SetSound(tt.now) // as the last command did
 		show(w, s)
 		test.Tap(l.cards[0])
 		pick(t, w, tt.pick)
@@ -403,6 +404,7 @@ func TestKeys(t *testing.T) {
 	press(w, fyne.KeyE, fyne.KeyModifierControl)
 	wants(t, c, call.Turn{Kind: media.Microphone}, call.Turn{Kind: media.Camera})
 
+	show(w, s) // on again, by other means
 	w.stage.togglePanel(chatPanel)
 	press(w, fyne.KeyD, fyne.KeyModifierControl) // also while typing
 	wants(t, c, call.Turn{Kind: media.Microphone})
@@ -437,7 +439,8 @@ func TestPushToTalk(t *testing.T) {
 		t.Error("holding Space was remembered as a choice")
 	}
 
-	w.keyDown(space) // on by its button: Space changes nothing
+	show(w, s) // on by its button: Space changes nothing
+	w.keyDown(space)
 	w.keyUp(space)
 	wants(t, c)
 

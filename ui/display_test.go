@@ -230,7 +230,7 @@ func TestABusyMachineDrawsLess(t *testing.T) {
 func TestOwnScreenIsNotShown(t *testing.T) {
 	w, c := open(t, start)
 	s := with(base(call.Live), 1)
-	s.Screen.On = true
+	s.Screen.On, s.Screen.Live = true, true
 	show(w, s)
 	if own := view(c, "", media.Screen); own.w != 0 {
 		t.Errorf("our own screen is shown at %dx%d", own.w, own.h)

@@ -179,8 +179,11 @@ func openScaled(t *testing.T, size fyne.Size, prepare func(Preferences)) (*Windo
 	return w, c
 }
 
-// show draws a state and the pictures that go with it.
+// show draws a state in which all commands have been carried out, and the pictures that go with it.
 func show(w *Window, s call.State) {
+	for kind, d := range []*call.Local{media.Camera: &s.Camera, media.Microphone: &s.Mic, media.Speaker: &s.Speaker, media.Screen: &s.Screen} {
+		d.Switched = w.switched[kind].count
+	}
 	w.Show(s)
 	for range 2 {
 		w.display.pulsed = time.Time{}

@@ -37,12 +37,8 @@ func (w *Window) toggle(kind media.Kind) {
 	default:
 		return
 	}
-	on := w.state.Mic.On
-	if kind == media.Camera {
-		on = w.state.Camera.On
-	}
 	w.talking = false
-	w.do(call.Turn{Kind: kind, On: !on})
+	w.do(call.Turn{Kind: kind, On: !w.on(kind)})
 }
 
 func (w *Window) typed(e *fyne.KeyEvent) {
@@ -65,13 +61,11 @@ func (w *Window) typed(e *fyne.KeyEvent) {
 // keyDown and keyUp hear keys only while nothing has the focus: Space typed into a field
 // is a space, and presses the button that Tab has come to.
 func (w *Window) keyDown(e *fyne.KeyEvent) {
-	// The state may be a moment old: a microphone that was just muted is muted.
-	on := w.state.Mic.On && !w.muted
-	if e.Name != fyne.KeySpace || w.screen != w.stage || on || w.talking {
+	if e.Name != fyne.KeySpace || w.screen != w.stage || w.on(media.Microphone) || w.talking {
 		return
 	}
 	w.talking = true
-	w.call.Do(call.Turn{Kind: media.Microphone, On: true})
+	w.send(call.Turn{Kind: media.Microphone, On: true})
 }
 
 func (w *Window) keyUp(e *fyne.KeyEvent) {
@@ -87,5 +81,5 @@ func (w *Window) stopTalking() {
 		return
 	}
 	w.talking = false
-	w.call.Do(call.Turn{Kind: media.Microphone, On: false})
+	w.send(call.Turn{Kind: media.Microphone, On: false})
 }

@@ -70,6 +70,8 @@ func (w *Window) local(kind media.Kind) call.Local {
 		return w.state.Mic
 	case media.Speaker:
 		return w.state.Speaker
+	case media.Screen:
+		return w.state.Screen
 	}
 	return w.state.Camera
 }
@@ -96,7 +98,7 @@ func (w *Window) deviceItems(kind media.Kind) []widget.Item {
 
 // soundItems are the switches of what is done to the microphone.
 func (w *Window) soundItems() []widget.Item {
-	s := w.state.Sound
+	s := w.prefs.Sound() // the last choice, which the state may not show yet
 	set := func(s call.Sound) func() {
 		return func() { w.do(call.SetSound{Sound: s}) }
 	}
@@ -143,17 +145,4 @@ func (w *Window) settingItems() []widget.Item {
 		})
 	}
 	return items
-}
-
-// setSwitch makes a button say and show what it does to a device.
-func setSwitch(b *widget.RoundButton, kind media.Kind, on bool, plain, off widget.Look) {
-	icon := "mic"
-	if kind == media.Camera {
-		icon = "camera"
-	}
-	if on {
-		b.Set(say("turn-off."+kind.String()), icon, plain)
-	} else {
-		b.Set(say("turn-on."+kind.String()), icon+"-off", off)
-	}
 }

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"strings"
+
 	"fyne.io/fyne/v2"
 
 	"parley/media/call"
@@ -47,9 +49,9 @@ func (p *people) update(st call.State) {
 		p.rows = append(p.rows, widget.NewPerson())
 	}
 	p.rows = p.rows[:len(st.Peers)+1]
-	p.rows[0].Set(orSomebody(st.Name), say("you"), !st.Mic.On, !st.Camera.On, st.Screen.On)
+	p.rows[0].Set(orSomebody(st.Name), ownNote(st), mark(st.Mic), mark(st.Camera), st.Screen.On && st.Screen.Live)
 	for i, peer := range st.Peers {
-		p.rows[i+1].Set(orSomebody(peer.Name), peerNote(peer), !peer.Mic, !peer.Camera, peer.Screen)
+		p.rows[i+1].Set(orSomebody(peer.Name), peerNote(peer), widget.MarkOf(peer.Mic), widget.MarkOf(peer.Camera), peer.Screen)
 	}
 	if len(p.flow.box.Objects) != len(p.rows) {
 		p.flow.box.Objects = nil
@@ -60,6 +62,17 @@ func (p *people) update(st call.State) {
 	}
 	p.note.Set(hostingText(st.Hosting), widget.Error)
 	widget.Relayout(p.root)
+}
+
+// ownNote is the line below our own name: which of our devices cannot be used.
+func ownNote(st call.State) string {
+	parts := []string{say("you")}
+	for _, d := range []call.Local{st.Mic, st.Camera} {
+		if text := brokenText(d); text != "" {
+			parts = append(parts, text)
+		}
+	}
+	return strings.Join(parts, " · ")
 }
 
 func (p *people) place(s fyne.Size) {

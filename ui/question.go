@@ -35,7 +35,11 @@ func (w *Window) openQuestion(k click, open func()) {
 		title, no, yes = say("question.leave"), say("question.stay"), say("question.leave.yes")
 	}
 	if k.host != "" {
-		text = sayWith("question.new-server", fill{"Host": shortHost(k.host)})
+		host := fill{"Host": shortHost(k.host)}
+		text = sayWith("question.new-server", host)
+		if k.leave {
+			text = sayWith("question.new-server.other", host)
+		}
 	}
 	q := w.newQuestion(title, no)
 	q.text.Set(text, widget.Text2)

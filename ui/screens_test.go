@@ -97,6 +97,18 @@ var states = []struct {
 	}, nil},
 	{"lobby-silenced", func() call.State { s := base(call.Lobby); s.Mic.Silenced = true; return s }, nil, nil},
 	{"stage-silenced", func() call.State { s := with(base(call.Live), 3); s.Mic.Silenced = true; return s }, nil, nil},
+	{"stage-broken", func() call.State {
+		s := with(base(call.Live), 1)
+		s.Mic = call.Local{On: true, Problem: call.Problem{Kind: call.DeviceMissing, Device: media.Microphone}}
+		s.Camera = call.Local{On: true, Problem: call.Problem{Kind: call.DeviceDenied, Device: media.Camera}}
+		return s
+	}, func(w *Window) { w.stage.togglePanel(peoplePanel) }, nil},
+	{"lobby-message", func() call.State {
+		s := with(base(call.Lobby), 3)
+		s.Problem = call.Problem{Kind: call.DeviceReplaced, Device: media.Camera, Name: "FaceTime HD"}
+		return s
+	}, nil, nil},
+	{"lobby-no-name", func() call.State { s := base(call.Lobby); s.Name = ""; return s }, nil, nil},
 	{"stage-sharing-minimised", func() call.State {
 		s := with(base(call.Live), 3)
 		s.Screen = call.Local{On: true, Live: true, Hidden: true, Device: media.Device{Name: "Roadmap, winter — Editor"}}

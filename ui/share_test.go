@@ -122,6 +122,7 @@ func TestShareRegion(t *testing.T) {
 		Kind: media.Screen, ID: "region:768,384,1152x312", Capture: media.ScreenOptions{Pointer: true},
 	}, call.Browse{})
 	// Escape goes back to the cards first.
+	show(w, choosing(some())) // it could not be shared
 	test.Tap(w.stage.bar.screen)
 	show(w, choosing(some()))
 	test.Tap(w.sharing.cards[2])

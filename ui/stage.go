@@ -222,15 +222,13 @@ func peerStatus(p call.PeerPhase) string {
 func (s *stage) selfState(st call.State) widget.TileState {
 	t := widget.TileState{
 		Name: st.Name, Label: say("you"), Picture: st.Camera.On && st.Camera.Problem == (call.Problem{}),
-		Rim: s.overlaid(st), Speaking: s.speaking(call.Self, st.Mic.On, false),
+		Rim: s.overlaid(st), Speaking: s.speaking(call.Self, st.Mic.On && st.Mic.Live, false),
+		Icon: micIcon(st.Mic), Status: brokenText(st.Camera),
 	}
-	if !st.Mic.On {
-		t.Icon = "mic-off"
-	}
-	if st.Screen.On {
+	if st.Screen.On && st.Screen.Live {
 		// Our own screen has no tile: it would show this window showing itself.
 		t.Label = say("stage.presenting.self")
-		if st.Mic.On {
+		if t.Icon == "" {
 			t.Icon = "screen"
 		}
 	}

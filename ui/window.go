@@ -72,21 +72,21 @@ type Window struct {
 	queued atomic.Bool
 
 	// What follows belongs to the UI goroutine.
-	state   call.State
-	shown   bool // a state was drawn
-	home    *home
-	lobby   *lobby
-	wait    *wait
-	stage   *stage
-	ended   *ended
-	screen  screen
-	root    *fyne.Container
-	menu    *openMenu
-	sharing *share // the panel in which is chosen what to share; nil while it is closed
-	talking bool   // the microphone is on because Space is held
-	muted   bool   // the user has muted last, which state may not show yet
-	recents recorder
-	display display
+	state    call.State
+	shown    bool // a state was drawn
+	home     *home
+	lobby    *lobby
+	wait     *wait
+	stage    *stage
+	ended    *ended
+	screen   screen
+	root     *fyne.Container
+	menu     *openMenu
+	sharing  *share     // the panel in which is chosen what to share; nil while it is closed
+	talking  bool       // the microphone is on because Space is held
+	switched [4]command // by media.Kind
+	recents  recorder
+	display  display
 
 	question *question // which meeting to open, and whether; nil while there is none
 	raise    func()    // brings the window to the front
@@ -151,8 +151,12 @@ func (w *Window) apply() {
 	if e, ok := next.(interface{ enter() }); ok && next != w.screen {
 		e.enter()
 	}
+	entered := next != w.screen
 	next.update(*s)
 	w.open(next)
+	if e, ok := next.(interface{ entered() }); ok && entered && w.question == nil {
+		e.entered()
+	}
 	w.menu.update()
 	w.sharing.update(*s)
 	w.display.resize(w)
@@ -213,16 +217,13 @@ func (w *Window) do(c call.Command) {
 	case call.SetName:
 		w.prefs.SetName(c.Name)
 	case call.Turn:
-		if c.Kind == media.Microphone {
-			w.muted = !c.On
-		}
 		w.prefs.SetOn(c.Kind, c.On)
 	case call.Choose:
 		w.prefs.SetChoice(c.Kind, c.ID)
 	case call.SetSound:
 		w.prefs.SetSound(c.Sound)
 	}
-	w.call.Do(c)
+	w.send(c)
 }
 
 func (w *Window) setTheme(m widget.Mode) {

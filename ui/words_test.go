@@ -226,10 +226,10 @@ func TestEveryWordIsInTheBundle(t *testing.T) {
 		for _, prefix := range s.prefixes {
 			for key := range texts {
 				rest, ok := strings.CutPrefix(key, prefix)
-				// TestEveryStateHasWords looks into the first two.
-				used[key] = used[key] || ok && (prefix == "problem." || prefix == "shed." || slices.Contains(devices, rest))
+				// TestEveryStateHasWords looks into the first two, TestBrokenDevices into the third.
+				used[key] = used[key] || ok && (prefix == "problem." || prefix == "shed." || prefix == "broken." || slices.Contains(devices, rest))
 			}
-			used[prefix+devices[0]] = used[prefix+devices[0]] || prefix != "problem." && prefix != "shed."
+			used[prefix+devices[0]] = used[prefix+devices[0]] || prefix != "problem." && prefix != "shed." && prefix != "broken."
 		}
 	}
 	for key := range used {

@@ -179,6 +179,7 @@ type model struct {
 	join     bool // go in as soon as the room is there
 	link     signal.Link
 	loss     Problem            // the Problem of a rendezvous out of reach
+	covered  Problem            // what Problem was before loss took its place
 	conns    map[signal.ID]conn // of everyone met in this meeting
 	devices  [4]slot            // by media.Kind
 	browsing bool               // the user looks at what can be shared
@@ -262,6 +263,9 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 }
 
 func (m model) command(c Command, now time.Time) (model, []effect) {
+	if kind, _, ok := Switches(c); ok {
+		m.local(kind).Switched++
+	}
 	switch c := c.(type) {
 	case NewMeeting:
 		return m.open(nil, c.Join, now)
@@ -305,7 +309,7 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 	case Room:
 		return m, []effect{tell{c.Command}}
 	case Dismiss:
-		m.Problem, m.Candidates = Problem{}, nil
+		m.Problem, m.covered, m.Candidates = Problem{}, Problem{}, nil
 	}
 	return m, nil
 }
@@ -320,7 +324,7 @@ func (m model) open(link *signal.Link, join bool, now time.Time) (model, []effec
 		m, effects = m.close(Idle, Left)
 	}
 	m.meeting++
-	m.join, m.Problem, m.Candidates, m.loss, m.Reason = join, Problem{}, nil, Problem{}, Left
+	m.join, m.Problem, m.Candidates, m.loss, m.covered, m.Reason = join, Problem{}, nil, Problem{}, Problem{}, Left
 	m.Link, m.Code, m.link, m.Room, m.Hosting = "", "", signal.Link{}, room.State{}, NotHosted
 	m.Phase = Lobby
 	if join {
@@ -396,9 +400,9 @@ func (m model) roomChanged(ev roomChanged, now time.Time) (model, []effect) {
 	switch ev.state.Link {
 	case room.Connected:
 		if m.Problem == m.loss {
-			m.Problem = Problem{}
+			m.Problem = m.covered
 		}
-		m.loss = Problem{}
+		m.loss, m.covered = Problem{}, Problem{}
 		if m.Phase == Joining || m.Phase == Reconnecting {
 			m.Phase = Live
 		}
@@ -407,6 +411,9 @@ func (m model) roomChanged(ev roomChanged, now time.Time) (model, []effect) {
 			m.Phase = Reconnecting
 		}
 		if ev.state.Err != nil {
+			if m.Problem != m.loss {
+				m.covered = m.Problem
+			}
 			m.loss = lossProblem(m.link, ev.state.Err)
 			m.Problem = m.loss
 		}

@@ -3,6 +3,7 @@ package call
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"strings"
 	"testing"
@@ -538,6 +539,34 @@ func TestStandInIsSaidOnce(t *testing.T) {
 	}
 }
 
+// TestLossCoversNoProblem: what was wrong before the rendezvous was out of reach is said again after that.
+func TestLossCoversNoProblem(t *testing.T) {
+	lost := func(err string) func(model) event { return roomFails(room.Reconnecting, errors.New(err)) }
+	missing := standIn(media.Camera, media.Device{Name: "Thing"})
+	m := live(t)
+	m, _ = play(t, m, Choose{Kind: media.Camera, ID: "usb"}, fails(media.Camera, media.ErrLost), opens(media.Camera), lost("a"), lost("b"))
+	if m.Problem.Kind != ServerUnreachable {
+		t.Fatalf("out of reach, and %q", m.Problem)
+	}
+	back, _ := play(t, m, roomIs(room.Connected))
+	if back.Problem != missing {
+		t.Errorf("back, and %q", back.Problem)
+	}
+	back, _ = play(t, m, Dismiss{}, roomIs(room.Connected))
+	if back.Problem != (Problem{}) {
+		t.Errorf("dismissed, and %q", back.Problem)
+	}
+}
+
+// TestSwitchesAreCounted: each command that switches a device, whether or not it changes anything.
+func TestSwitchesAreCounted(t *testing.T) {
+	m, _ := play(t, live(t), Turn{media.Camera, true}, Turn{media.Camera, false}, Turn{media.Microphone, true},
+		Choose{Kind: media.Camera, ID: "usb"}, Choose{Kind: media.Screen, ID: "1"}, StopScreen{}, StopScreen{})
+	if m.Camera.Switched != 2 || m.Mic.Switched != 1 || m.Screen.Switched != 3 || m.Speaker.Switched != 0 {
+		t.Errorf("camera %d, microphone %d, screen %d, speaker %d", m.Camera.Switched, m.Mic.Switched, m.Screen.Switched, m.Speaker.Switched)
+	}
+}
+
 // TestProblems: what each error comes to, and that nothing secret goes with it.
 func TestProblems(t *testing.T) {
 	kinds := map[ProblemKind]bool{}
@@ -555,7 +584,7 @@ func TestProblems(t *testing.T) {
 		see(standIn(k, media.Device{Name: "Thing"}), DeviceReplaced)
 		for err, want := range map[error]ProblemKind{
 			media.ErrNoDevice: DeviceMissing, media.ErrBusy: DeviceBusy, media.ErrLost: DeviceUnplugged,
-			media.ErrFormat: DeviceFormat, media.ErrUnsupported: DeviceUnsupported, media.ErrCorrupt: DeviceFailed,
+			media.ErrFormat: DeviceFormat, fs.ErrPermission: DeviceDenied, media.ErrUnsupported: DeviceUnsupported, media.ErrCorrupt: DeviceFailed,
 		} {
 			see(deviceProblem(k, fmt.Errorf("open: %w", err)), want)
 		}

@@ -2,6 +2,7 @@ package call
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -73,6 +74,7 @@ const (
 	DeviceMissing
 	DeviceBusy
 	DeviceUnplugged
+	DeviceDenied // the user may not use it
 	DeviceFormat
 	DeviceUnsupported
 	DeviceFailed
@@ -110,7 +112,7 @@ func (k ProblemKind) String() string {
 		"cert-issuer", "cert-revoked", "cert-bad", "proxy-unreachable", "proxy-refused",
 		"proxy-password", "proxy-silent", "proxy-rubbish", "proxy-setting", "cannot-host", "port-in-use", "not-rendezvous", "wrong-version", "server-refuses",
 		"meeting-full", "joined-elsewhere",
-		"device-missing", "device-busy", "device-unplugged", "device-format", "device-unsupported",
+		"device-missing", "device-busy", "device-unplugged", "device-denied", "device-format", "device-unsupported",
 		"device-failed", "device-replaced",
 		"screen-unsupported", "screen-missing", "screen-format", "screen-gone", "window-closed",
 		"region-small", "region-gone", "sound-unsupported", "sound-failed",
@@ -236,6 +238,8 @@ func deviceProblem(k media.Kind, err error) Problem {
 		p.Kind = DeviceBusy
 	case errors.Is(err, media.ErrLost):
 		p.Kind = DeviceUnplugged
+	case errors.Is(err, fs.ErrPermission):
+		p.Kind = DeviceDenied
 	case errors.Is(err, media.ErrFormat):
 		p.Kind = DeviceFormat
 	case errors.Is(err, media.ErrUnsupported):

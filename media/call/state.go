@@ -74,6 +74,7 @@ type State struct {
 // Local is one of our own devices.
 type Local struct {
 	On       bool         // the user wants it on
+	Switched int          // how many commands have switched it so far; see Switches
 	Live     bool         // it delivers
 	Choice   string       // a device ID or spec, as chosen
 	Device   media.Device // what Choice came to; of a microphone, Muted follows the system
@@ -185,6 +186,20 @@ func (Browse) command()     {}
 func (StopScreen) command() {}
 func (Room) command()       {}
 func (Dismiss) command()    {}
+
+// Switches says which device a command switches on or off. Whoever counts the commands that it
+// sends knows from Local.Switched which of them a State has seen.
+func Switches(c Command) (kind media.Kind, on, ok bool) {
+	switch c := c.(type) {
+	case Turn:
+		return c.Kind, c.On, true
+	case Choose:
+		return c.Kind, true, c.Kind == media.Screen
+	case StopScreen:
+		return media.Screen, false, true
+	}
+	return 0, false, false
+}
 
 // Self is the ID under which the user's own camera and screen are viewed.
 const Self signal.ID = ""

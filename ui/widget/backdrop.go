@@ -26,7 +26,8 @@ const (
 )
 
 func newBackdrop() *backdrop {
-	b := &backdrop{img: &canvas.Image{FillMode: canvas.ImageFillStretch, ScaleMode: canvas.ImageScaleFastest}}
+	// Its pixels are too coarse for a round corner: the painter cuts it.
+	b := &backdrop{img: &canvas.Image{FillMode: canvas.ImageFillStretch, ScaleMode: canvas.ImageScaleFastest, CornerRadius: RadiusTile}}
 	b.img.Hide()
 	return b
 }
@@ -37,8 +38,8 @@ func (b *backdrop) due() bool {
 	return b.img.Image == nil || b.count >= backdropEvery
 }
 
-// paint makes the backdrop of src for a tile of w by h pixels whose corners have the given radius.
-func (b *backdrop) paint(src *image.RGBA, w, h int, radius float64, light float32) {
+// paint makes the backdrop of src for a tile of w by h pixels.
+func (b *backdrop) paint(src *image.RGBA, w, h int, light float32) {
 	b.count = 0
 	w, h = max(w/backdropScale, 1), max(h/backdropScale, 1)
 	dst, ok := b.img.Image.(*image.RGBA)
@@ -48,7 +49,6 @@ func (b *backdrop) paint(src *image.RGBA, w, h int, radius float64, light float3
 	b.sample(src)
 	b.soften()
 	b.draw(dst, light)
-	roundOff(dst, radius/backdropScale)
 	b.img.Image = dst
 	b.img.Refresh()
 }

@@ -88,6 +88,9 @@ func (b *RoundButton) Set(name, icon string, look Look) {
 	b.Refresh()
 }
 
+// Icon is the name of what the button shows.
+func (b *RoundButton) Icon() string { return b.icon.name }
+
 // SetCount shows n at the button's shoulder, nothing if it is 0.
 func (b *RoundButton) SetCount(n int) {
 	if b.badge.SetCount(n) {

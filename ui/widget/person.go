@@ -11,6 +11,7 @@ type Person struct {
 	avatar              *Avatar
 	name, note          *Label
 	mic, camera, screen *Icon
+	marks               [2]Mark // of microphone and camera
 }
 
 // NewPerson makes an empty line.
@@ -24,20 +25,42 @@ func NewPerson() *Person {
 	return p
 }
 
+// Mark is how a person's microphone or camera stands.
+type Mark uint8
+
+// The marks.
+const (
+	MarkOn Mark = iota
+	MarkOff
+	MarkBroken // it is wanted and cannot be used
+)
+
+// MarkOf is the mark of a device that is on or off.
+func MarkOf(on bool) Mark {
+	if on {
+		return MarkOn
+	}
+	return MarkOff
+}
+
 // Set changes the person, the note below the name, and the marks.
-func (p *Person) Set(name, note string, muted, dark, sharing bool) {
+func (p *Person) Set(name, note string, mic, camera Mark, sharing bool) {
 	p.avatar.SetName(name)
 	p.name.SetText(name)
 	p.note.SetText(note)
-	mark := func(i *Icon, name string, off bool) {
-		if off {
+	p.marks = [2]Mark{mic, camera}
+	show := func(i *Icon, name string, m Mark) {
+		switch m {
+		case MarkBroken:
+			i.Set(name+"-alert", Warning)
+		case MarkOff:
 			i.Set(name+"-off", Error)
-		} else {
+		default:
 			i.Set(name, Text2)
 		}
 	}
-	mark(p.mic, "mic", muted)
-	mark(p.camera, "camera", dark)
+	show(p.mic, "mic", mic)
+	show(p.camera, "camera", camera)
 	Show(p.screen, sharing)
 	p.place(p.Size())
 }
@@ -72,3 +95,6 @@ func (p *Person) CreateRenderer() fyne.WidgetRenderer {
 		refresh: func() { refreshAll(objects) },
 	}
 }
+
+// Shows is the note and the marks, as last set.
+func (p *Person) Shows() (note string, mic, camera Mark) { return p.note.full, p.marks[0], p.marks[1] }

@@ -36,12 +36,13 @@ const (
 	OnError    fyne.ThemeColorName = "onError"
 
 	// What lies on pictures is the same in both palettes: pictures do not change either.
-	Picture    fyne.ThemeColorName = "picture"    // chips and buttons over a picture
-	OnPicture  fyne.ThemeColorName = "onPicture"  // their text
-	PictureOff fyne.ThemeColorName = "pictureOff" // their mark for "off"
-	Notice     fyne.ThemeColorName = "notice"     // the banner
-	NoticeLine fyne.ThemeColorName = "noticeLine"
-	OnNotice   fyne.ThemeColorName = "onNotice"
+	Picture      fyne.ThemeColorName = "picture"      // chips and buttons over a picture
+	OnPicture    fyne.ThemeColorName = "onPicture"    // their text
+	PictureOff   fyne.ThemeColorName = "pictureOff"   // their mark for "off"
+	PictureAlert fyne.ThemeColorName = "pictureAlert" // their mark for what does not work
+	Notice       fyne.ThemeColorName = "notice"       // the banner
+	NoticeLine   fyne.ThemeColorName = "noticeLine"
+	OnNotice     fyne.ThemeColorName = "onNotice"
 
 	None fyne.ThemeColorName = "none"
 )
@@ -75,26 +76,27 @@ func rgba(v uint32, a uint8) color.NRGBA {
 }
 
 var palette = map[fyne.ThemeColorName][2]color.NRGBA{ // dark, light
-	Background: {rgb(0x0d1014), rgb(0xf6f7f9)},
-	Surface1:   {rgb(0x151a20), rgb(0xffffff)},
-	Surface2:   {rgb(0x1d232b), rgb(0xeef1f4)},
-	Surface3:   {rgb(0x28303a), rgb(0xe1e6eb)},
-	Line:       {rgb(0x2a323c), rgb(0xdde2e8)},
-	Text1:      {rgb(0xeef2f6), rgb(0x14191f)},
-	Text2:      {rgb(0x9aa7b4), rgb(0x5a6773)},
-	Text3:      {rgb(0x6b7885), rgb(0x8894a0)},
-	Accent:     {rgb(0x37c6a0), rgb(0x0a7d61)},
-	OnAccent:   {rgb(0x06281f), rgb(0xffffff)},
-	Warning:    {rgb(0xf2b84b), rgb(0x9a6a00)},
-	Error:      {rgb(0xef5b66), rgb(0xc9313f)},
-	OnError:    {rgb(0xffffff), rgb(0xffffff)},
-	Picture:    {rgba(0x090c0f, 184), rgba(0x090c0f, 184)},
-	OnPicture:  {rgb(0xffffff), rgb(0xffffff)},
-	PictureOff: {rgb(0xff8f97), rgb(0xff8f97)},
-	Notice:     {rgba(0x33270f, 245), rgba(0x33270f, 245)},
-	NoticeLine: {rgb(0x5c4414), rgb(0x5c4414)},
-	OnNotice:   {rgb(0xfad28a), rgb(0xfad28a)},
-	None:       {{}, {}},
+	Background:   {rgb(0x0d1014), rgb(0xf6f7f9)},
+	Surface1:     {rgb(0x151a20), rgb(0xffffff)},
+	Surface2:     {rgb(0x1d232b), rgb(0xeef1f4)},
+	Surface3:     {rgb(0x28303a), rgb(0xe1e6eb)},
+	Line:         {rgb(0x2a323c), rgb(0xdde2e8)},
+	Text1:        {rgb(0xeef2f6), rgb(0x14191f)},
+	Text2:        {rgb(0x9aa7b4), rgb(0x5a6773)},
+	Text3:        {rgb(0x6b7885), rgb(0x8894a0)},
+	Accent:       {rgb(0x37c6a0), rgb(0x0a7d61)},
+	OnAccent:     {rgb(0x06281f), rgb(0xffffff)},
+	Warning:      {rgb(0xf2b84b), rgb(0x9a6a00)},
+	Error:        {rgb(0xef5b66), rgb(0xc9313f)},
+	OnError:      {rgb(0xffffff), rgb(0xffffff)},
+	Picture:      {rgba(0x090c0f, 184), rgba(0x090c0f, 184)},
+	OnPicture:    {rgb(0xffffff), rgb(0xffffff)},
+	PictureOff:   {rgb(0xff8f97), rgb(0xff8f97)},
+	PictureAlert: {rgb(0xf2b84b), rgb(0xf2b84b)},
+	Notice:       {rgba(0x33270f, 245), rgba(0x33270f, 245)},
+	NoticeLine:   {rgb(0x5c4414), rgb(0x5c4414)},
+	OnNotice:     {rgb(0xfad28a), rgb(0xfad28a)},
+	None:         {{}, {}},
 }
 
 // toolkit says which role stands for each colour that Fyne's own widgets ask for. Entries

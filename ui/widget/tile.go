@@ -88,8 +88,11 @@ func (t *VideoTile) SetState(s TileState) {
 }
 
 func chipInk(icon string) fyne.ThemeColorName {
-	if icon == "mic-off" {
+	switch icon {
+	case "mic-off":
 		return PictureOff
+	case "mic-alert":
+		return PictureAlert
 	}
 	return OnPicture
 }
@@ -154,7 +157,7 @@ func (t *VideoTile) paintBlur() {
 	if t.veiled() {
 		light = instead
 	}
-	t.blur.paint(img, w, h, float64(RadiusTile/t.Size().Width*float32(w)), light)
+	t.blur.paint(img, w, h, light)
 }
 
 // fit copies a picture of our own size pixel for pixel, which is also what a painter

@@ -1,0 +1,140 @@
+package ui
+
+import (
+	"strings"
+	"testing"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+
+	"parley/media"
+	"parley/media/call"
+	"parley/ui/widget"
+)
+
+// TestSecondClickUndoesTheFirst: a click counts from the last command, whatever is still painted.
+func TestSecondClickUndoesTheFirst(t *testing.T) {
+	w, c := open(t, start)
+	s := with(base(call.Live), 2)
+	s.Camera.On = false
+	show(w, s)
+	b := w.stage.bar
+	for range 2 {
+		test.Tap(b.mic)
+		press(w, fyne.KeyE, fyne.KeyModifierControl)
+	}
+	mic := func(on bool) call.Turn { return call.Turn{Kind: media.Microphone, On: on} }
+	camera := func(on bool) call.Turn { return call.Turn{Kind: media.Camera, On: on} }
+	wants(t, c, mic(false), camera(true), mic(true), camera(false))
+
+	// A state from between the clicks, then one from before them that only came late.
+	s.Mic.On, s.Mic.Switched = false, 1
+	s.Camera.On, s.Camera.Switched = true, 1
+	w.Show(s)
+	test.Tap(b.mic)
+	press(w, fyne.KeyE, fyne.KeyModifierControl)
+	wants(t, c, mic(false), camera(true))
+	s.Mic.On, s.Mic.Switched = true, 2
+	w.Show(s)
+	test.Tap(b.mic)
+	wants(t, c, mic(true))
+
+	// In the lobby, and for Space, which talks only while the microphone is off.
+	s = base(call.Lobby)
+	s.Mic.Switched = w.switched[media.Microphone].count
+	w.Show(s)
+	test.Tap(w.lobby.mic)
+	test.Tap(w.lobby.mic)
+	wants(t, c, mic(false), mic(true))
+
+	s = with(base(call.Live), 2)
+	show(w, s)
+	test.Tap(b.mic)
+	w.keyDown(&fyne.KeyEvent{Name: fyne.KeySpace})
+	w.keyUp(&fyne.KeyEvent{Name: fyne.KeySpace})
+	wants(t, c, mic(false), mic(true), mic(false))
+}
+
+// TestSecondClickOnPanelsAndScreen: the same for what else is toggled.
+func TestSecondClickOnPanelsAndScreen(t *testing.T) {
+	w, c := open(t, start)
+	s := with(base(call.Live), 2)
+	show(w, s)
+	b := w.stage.bar
+	for _, o := range []*widget.RoundButton{b.chat, b.people} {
+		test.Tap(o)
+		test.Tap(o)
+		if w.stage.panel != noPanel {
+			t.Errorf("%s pressed twice leaves panel %d open", o.Name, w.stage.panel)
+		}
+	}
+	test.Tap(b.screen)
+	test.Tap(b.screen)
+	if w.sharing != nil {
+		t.Error("the second press leaves the choice of screens open")
+	}
+	wants(t, c, call.Browse{On: true}, call.Browse{})
+	w.do(call.Choose{Kind: media.Screen, ID: "screen:0"})
+	test.Tap(b.screen) // sharing begins: no second choice
+	wants(t, c, call.Choose{Kind: media.Screen, ID: "screen:0"}, call.StopScreen{})
+	test.Tap(b.screen)
+	wants(t, c, call.Browse{On: true})
+	w.sharing.gone()
+	c.take()
+
+	// The switches of the menu count from the last choice too.
+	s.Sound = call.Sound{Noise: true}
+	show(w, s)
+	for range 2 {
+		test.Tap(b.more)
+		pick(t, w, "Reduce background noise")
+	}
+	wants(t, c, call.SetSound{}, call.SetSound{Sound: call.Sound{Noise: true}})
+}
+
+// TestBrokenDevices: who is not heard or seen by others is not shown as on to themselves.
+func TestBrokenDevices(t *testing.T) {
+	for kind := call.DeviceMissing; kind <= call.DeviceFailed; kind++ {
+		t.Run(kind.String(), func(t *testing.T) {
+			w, _ := open(t, start)
+			s := with(base(call.Live), 2)
+			s.Mic = call.Local{On: true, Problem: call.Problem{Kind: kind, Device: media.Microphone}}
+			s.Camera = call.Local{On: true, Problem: call.Problem{Kind: kind, Device: media.Camera}}
+			mic, camera := say("broken."+kind.String()+".microphone"), say("broken."+kind.String()+".camera")
+			for _, words := range []string{mic, camera} {
+				if words == "" || strings.HasPrefix(words, "broken.") {
+					t.Fatalf("no words for it: %q", words)
+				}
+			}
+			show(w, s)
+			w.stage.togglePanel(peoplePanel)
+			show(w, s)
+			if tile := w.stage.self.State(); tile.Picture || tile.Icon != "mic-alert" || tile.Status != camera || tile.Speaking {
+				t.Errorf("our own tile: %+v", tile)
+			}
+			for o, want := range map[*widget.RoundButton]string{w.stage.bar.mic: mic, w.stage.bar.camera: camera} {
+				if o.Name != want || !strings.HasSuffix(o.Icon(), "-alert") {
+					t.Errorf("the bar says %q, shows %q; want %q", o.Name, o.Icon(), want)
+				}
+			}
+			me := w.stage.people.rows[0]
+			if note, micMark, cameraMark := me.Shows(); note != "You · "+mic+" · "+camera || micMark != widget.MarkBroken || cameraMark != widget.MarkBroken {
+				t.Errorf("the list of people says %q, %v, %v", note, micMark, cameraMark)
+			}
+			s.Phase = call.Lobby
+			show(w, s)
+			if tile := w.lobby.preview.State(); tile.Picture || tile.Icon != "mic-alert" || tile.Status != camera {
+				t.Errorf("the preview: %+v", tile)
+			}
+			if w.lobby.mic.Name != mic || w.lobby.camera.Name != camera {
+				t.Errorf("the lobby's buttons say %q, %q", w.lobby.mic.Name, w.lobby.camera.Name)
+			}
+			// Off is off: nobody misses what nobody wants.
+			s.Mic.On, s.Camera.On = false, false
+			show(w, s)
+			if w.lobby.mic.Name != say("turn-on.microphone") || w.lobby.preview.State().Icon != "mic-off" || w.lobby.preview.State().Status != "" {
+				t.Errorf("switched off: %q, %+v", w.lobby.mic.Name, w.lobby.preview.State())
+			}
+		})
+	}
+}
