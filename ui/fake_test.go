@@ -103,8 +103,23 @@ func (v *fakeView) Take() *media.Picture {
 
 func (v *fakeView) Painted(_, _ time.Time) { v.painted++ }
 
-// photo is a soft picture in colours of its own, made up from the seed.
+// photos are the last photographs that were drawn, at most 64.
+var photos = map[string]*image.RGBA{}
+
+// photo is a soft picture in colours that depend on the seed. Nobody may write to it.
 func photo(seed string, w, h int) *image.RGBA {
+	key := fmt.Sprint(seed, w, h)
+	if photos[key] == nil {
+		if len(photos) == 64 {
+			clear(photos)
+		}
+		photos[key] = drawPhoto(seed, w, h)
+	}
+	img := *photos[key] // a new pointer: a new picture
+	return &img
+}
+
+func drawPhoto(seed string, w, h int) *image.RGBA {
 	sum := fnv.New64a()
 	_, _ = sum.Write([]byte(seed))
 	n := sum.Sum64()

@@ -138,28 +138,6 @@ func TestBarFits(t *testing.T) {
 	}
 }
 
-// TestTargets holds everything that can be pressed to a size that can be hit.
-func TestTargets(t *testing.T) {
-	for _, s := range states {
-		w, _ := openScaled(t, smallest, s.prep)
-		show(w, s.state())
-		for _, o := range test.LaidOutObjects(w.win.Canvas().Content()) {
-			switch o.(type) {
-			case *widget.RoundButton, *widget.Button, *copyButton, *widget.DeviceCard, *widget.Row, *widget.Field:
-			default:
-				continue
-			}
-			size := o.Size()
-			if !o.Visible() || size.IsZero() {
-				continue // or in something hidden
-			}
-			if size.Height < widget.Target || size.Width < widget.Target {
-				t.Errorf("%s: %T is %v", s.name, o, size)
-			}
-		}
-	}
-}
-
 func TestRecorder(t *testing.T) {
 	p := NewPreferences(test.NewTempApp(t).Preferences())
 	var r recorder

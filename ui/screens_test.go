@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
 
 	"parley/media"
 	"parley/media/call"
@@ -296,13 +297,16 @@ func someRecents(p Preferences) {
 	p.AddRecent(Recent{Code: "7k3m-q9xt-2w8p", Link: "https://meet.example.org/#7k3m-q9xt-2w8p", When: clock.AddDate(0, 0, -2), Duration: 48 * time.Minute, People: 6, Names: names[:5]})
 }
 
-// TestScreens holds every screen and state to its picture, at the size of the drawings and
-// at the least one.
+// TestScreens compares every screen and state with its picture, and checks that everything that can be
+// pressed is large enough to be hit. The smallest size runs in the long tests only.
 func TestScreens(t *testing.T) {
 	for _, size := range []struct {
 		suffix string
 		size   fyne.Size
 	}{{"", start}, {"-small", smallest}} {
+		if testing.Short() && size.size == smallest {
+			continue
+		}
 		for _, s := range states {
 			t.Run(s.name+size.suffix, func(t *testing.T) {
 				w, _ := openScaled(t, size.size, s.prep)
@@ -312,7 +316,27 @@ func TestScreens(t *testing.T) {
 					show(w, s.state())
 				}
 				golden(t, w, s.name+size.suffix)
+				checkTargets(t, w)
 			})
+		}
+	}
+}
+
+// checkTargets fails for every button that is smaller than widget.Target in either direction.
+func checkTargets(t *testing.T, w *Window) {
+	t.Helper()
+	for _, o := range test.LaidOutObjects(w.win.Canvas().Content()) {
+		switch o.(type) {
+		case *widget.RoundButton, *widget.Button, *copyButton, *widget.DeviceCard, *widget.Row, *widget.Field:
+		default:
+			continue
+		}
+		size := o.Size()
+		if !o.Visible() || size.IsZero() {
+			continue // or in something hidden
+		}
+		if size.Height < widget.Target || size.Width < widget.Target {
+			t.Errorf("%T is %v", o, size)
 		}
 	}
 }
@@ -332,7 +356,11 @@ func TestLight(t *testing.T) {
 	golden(t, w, "stage-light")
 }
 
+// TestLarge draws a meeting on a 4K display.
 func TestLarge(t *testing.T) {
+	if testing.Short() {
+		t.Skip("8 million pixels")
+	}
 	w, _ := open(t, fyne.NewSize(3840, 2160))
 	show(w, with(base(call.Live), 5))
 	golden(t, w, "stage-4k")
