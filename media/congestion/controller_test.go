@@ -59,7 +59,10 @@ func TestFallsAndRecovers(t *testing.T) {
 // TestFallsAndRecoversAnywhere is a path that narrows and widens again, with what real ones have: a
 // token bucket before the queue, readers that are late, losses that are put right.
 func TestFallsAndRecoversAnywhere(t *testing.T) {
-	const paths = 96
+	paths := 96
+	if testing.Short() {
+		paths = 24
+	}
 	var rises []time.Duration
 	rescues := 0
 	for n := range uint64(paths) {
@@ -85,9 +88,9 @@ func TestFallsAndRecoversAnywhere(t *testing.T) {
 		rises, rescues = append(rises, v.rose), rescues+v.rescues
 	}
 	slices.Sort(rises)
-	each := float64(rescues) / paths
+	each := float64(rescues) / float64(paths)
 	t.Logf("median rise %v, %.2f rescues a path", rises[paths/2], each)
-	if rises[paths/2] > 5*time.Second || each > 0.3 {
+	if !testing.Short() && (rises[paths/2] > 5*time.Second || each > 0.3) { // the mean of 24 paths says little
 		t.Errorf("median rise %v, %.2f rescues on a narrow path; want at most 5 s and 0.3", rises[paths/2], each)
 	}
 }

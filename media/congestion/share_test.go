@@ -43,6 +43,9 @@ func besideDownload(t *testing.T, l *simLink, every, from, to time.Duration) (us
 // TestSharesWithAnyDownload: a change of how a queue is drained, or of when it is thought to be a
 // rival's, shows at some paths and not at others.
 func TestSharesWithAnyDownload(t *testing.T) {
+	if testing.Short() {
+		t.Skip("60 paths; TestSharesWithDownload has three")
+	}
 	const least = 0.2 // of the path
 	sum, n := 0.0, 0
 	for _, rate := range []float64{2e6, 3e6, 6e6} {
@@ -66,7 +69,10 @@ func TestSharesWithAnyDownload(t *testing.T) {
 
 // TestSharesWithItself lets two calls share paths of many kinds.
 func TestSharesWithItself(t *testing.T) {
-	const paths = 40
+	paths := 40
+	if testing.Short() {
+		paths = 8
+	}
 	const from, to = 45 * time.Second, 105 * time.Second
 	sum, used := 0.0, 0.0
 	for n := range uint64(paths) {
@@ -87,8 +93,9 @@ func TestSharesWithItself(t *testing.T) {
 		if index < 0.65 || x+y < 0.7*l.rate {
 			t.Errorf("%.0f bit/s, queue of %v, %v each way: %.0f and %.0f, index %.2f; want 0.65 and the link used", l.rate, l.buffer, l.delay, x, y, index)
 		}
-		sum, used = sum+index/paths, used+(x+y)/l.rate/paths
+		sum, used = sum+index, used+(x+y)/l.rate
 	}
+	sum, used = sum/float64(paths), used/float64(paths)
 	t.Logf("index %.3f on average of %d paths, %.2f of them used", sum, paths, used)
 	if sum < 0.85 || used < 0.9 {
 		t.Errorf("index %.3f on average, %.2f of the paths used; want 0.85 and 0.9", sum, used)

@@ -272,6 +272,15 @@ func lips(span time.Duration, sound *pipe.AudioReceiver, picture *pipe.VideoRece
 	return lags[len(lags)/10], lags[len(lags)-1-len(lags)/10]
 }
 
+// simulated returns how long a test looks on: full, or brief under -short. Every simulated second of a call
+// costs about 0.2 s of CPU time, for its pictures are coded.
+func simulated(full, brief time.Duration) time.Duration {
+	if testing.Short() {
+		return brief
+	}
+	return full
+}
+
 // TestBurstsAreRepaired: on a short path, what bursts of loss take is there again before a picture is given up.
 // Repairs that were one of many, or that came while nothing new did, were not always read.
 func TestBurstsAreRepaired(t *testing.T) {
@@ -282,7 +291,7 @@ func TestBurstsAreRepaired(t *testing.T) {
 			time.Sleep(4 * time.Second) // simulated, as what follows
 			l.setBursts(0.1, 5)
 			before := [2]Stats{a.peer.Stats(), b.peer.Stats()}
-			time.Sleep(90 * time.Second)
+			time.Sleep(simulated(90*time.Second, 8*time.Second))
 			l.setBursts(0, 0)
 			for i, e := range []*end{a, b} {
 				s, was := e.peer.Stats().Camera, before[i].Camera
@@ -309,10 +318,13 @@ func TestLossAndDelay(t *testing.T) {
 		{"5% loss, 80 ms", 80 * time.Millisecond, 0.05, 28.5, 2},
 		{"10% loss, 30 ms", 30 * time.Millisecond, 0.1, 28, 3},
 	} {
+		if testing.Short() && c.loss != 0.05 {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				connect(t, newLab(t, c.delay, c.loss), func(a, b *end) {
-					const settle, span = 8 * time.Second, 40 * time.Second
+					settle, span := 8*time.Second, simulated(40*time.Second, 12*time.Second)
 					time.Sleep(settle) // simulated
 					before := [2]Stats{a.peer.Stats(), b.peer.Stats()}
 					least, most := lips(span, a.peer.audio, a.peer.video[camera])
@@ -352,6 +364,9 @@ func TestLossAndDelay(t *testing.T) {
 
 // TestScreenLips: what a machine plays is heard when its screen shows it.
 func TestScreenLips(t *testing.T) {
+	if testing.Short() {
+		t.Skip("48 s of a call with two pictures")
+	}
 	speak(t)
 	synctest.Test(t, func(t *testing.T) {
 		connect(t, newLab(t, 60*time.Millisecond, 0.05), func(a, b *end) {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pion/rtp"
@@ -145,98 +146,106 @@ func path(t *testing.T, src pattern, w *wire, view *pipe.View, d time.Duration) 
 }
 
 func TestVideoPathShowsTheSendersFrames(t *testing.T) {
-	view := pipe.NewView(codec.New(), false)
-	view.Resize(320, 180, media.FitCover)
-	w := &wire{repaired: true}
-	sent, seen := path(t, pattern{w: 640, h: 360, gap: time.Second / 30}, w, view, 2*time.Second)
-	if seen.Frames < sent.Frames*9/10 || sent.Frames < 20 {
-		t.Errorf("%d frames sent, %d decoded", sent.Frames, seen.Frames)
-	}
-	if seen.Width != 640 || seen.Height != 360 {
-		t.Errorf("decoded %dx%d", seen.Width, seen.Height)
-	}
-	if seen.Latency <= 0 {
-		t.Error("the stamp was not read: no latency")
-	}
-	if sent.Keyframes != 1 || seen.Requests != 0 {
-		t.Errorf("%d keyframes sent, %d asked for, on a path without loss", sent.Keyframes, seen.Requests)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		view := pipe.NewView(codec.New(), false)
+		view.Resize(320, 180, media.FitCover)
+		w := &wire{repaired: true}
+		sent, seen := path(t, pattern{w: 640, h: 360, gap: time.Second / 30}, w, view, 2*time.Second)
+		if seen.Frames < sent.Frames*9/10 || sent.Frames < 20 {
+			t.Errorf("%d frames sent, %d decoded", sent.Frames, seen.Frames)
+		}
+		if seen.Width != 640 || seen.Height != 360 {
+			t.Errorf("decoded %dx%d", seen.Width, seen.Height)
+		}
+		if seen.Latency <= 0 {
+			t.Error("the stamp was not read: no latency")
+		}
+		if sent.Keyframes != 1 || seen.Requests != 0 {
+			t.Errorf("%d keyframes sent, %d asked for, on a path without loss", sent.Keyframes, seen.Requests)
+		}
+	})
 }
 
 func TestVideoPathRepairsLoss(t *testing.T) {
-	view := pipe.NewView(codec.New(), false)
-	view.Resize(320, 180, media.FitCover)
-	w := &wire{repaired: true, loss: 0.1}
-	sent, seen := path(t, pattern{w: 640, h: 360, gap: time.Second / 30}, w, view, 3*time.Second)
-	if w.nacked == 0 || seen.Repaired == 0 {
-		t.Fatalf("asked for %d packets, %d repaired", w.nacked, seen.Repaired)
-	}
-	if seen.Frames < sent.Frames*8/10 {
-		t.Errorf("%d of %d frames came through 10%% loss with repair", seen.Frames, sent.Frames)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		view := pipe.NewView(codec.New(), false)
+		view.Resize(320, 180, media.FitCover)
+		w := &wire{repaired: true, loss: 0.1}
+		sent, seen := path(t, pattern{w: 640, h: 360, gap: time.Second / 30}, w, view, 3*time.Second)
+		if w.nacked == 0 || seen.Repaired == 0 {
+			t.Fatalf("asked for %d packets, %d repaired", w.nacked, seen.Repaired)
+		}
+		if seen.Frames < sent.Frames*8/10 {
+			t.Errorf("%d of %d frames came through 10%% loss with repair", seen.Frames, sent.Frames)
+		}
+	})
 }
 
 func TestVideoPathAsksForAKeyframeWhenRepairFails(t *testing.T) {
-	view := pipe.NewView(codec.New(), false)
-	view.Resize(320, 180, media.FitCover)
-	w := &wire{repaired: false, loss: 0.05}
-	sent, seen := path(t, pattern{w: 640, h: 360, gap: time.Second / 30}, w, view, 4*time.Second)
-	if w.keys == 0 || sent.Keyframes < 2 {
-		t.Fatalf("%d keyframes asked for, %d sent", w.keys, sent.Keyframes)
-	}
-	if seen.Frames == 0 || seen.Lost == 0 || seen.Corrupt != 0 {
-		t.Errorf("decoded %d, lost %d, corrupt %d", seen.Frames, seen.Lost, seen.Corrupt)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		view := pipe.NewView(codec.New(), false)
+		view.Resize(320, 180, media.FitCover)
+		w := &wire{repaired: false, loss: 0.05}
+		sent, seen := path(t, pattern{w: 640, h: 360, gap: time.Second / 30}, w, view, 4*time.Second)
+		if w.keys == 0 || sent.Keyframes < 2 {
+			t.Fatalf("%d keyframes asked for, %d sent", w.keys, sent.Keyframes)
+		}
+		if seen.Frames == 0 || seen.Lost == 0 || seen.Corrupt != 0 {
+			t.Errorf("decoded %d, lost %d, corrupt %d", seen.Frames, seen.Lost, seen.Corrupt)
+		}
+	})
 }
 
 // TestVideoOfAHiddenViewIsNotDecoded: not even what was held back for lip-sync when it was hidden.
 // The sender goes on here, as one does who has not heard of it.
 func TestVideoOfAHiddenViewIsNotDecoded(t *testing.T) {
-	c := codec.New()
-	view := pipe.NewView(c, false)
-	view.Resize(320, 180, media.FitCover)
-	w := &wire{rng: rand.New(rand.NewPCG(1, 2)), sent: make(map[uint16]*rtp.Packet)}
-	w.sender = pipe.NewVideoSender(c, nil, quiet)
-	w.to = pipe.NewVideoReceiver(c, view, pipe.MaxScreen, w, quiet)
-	w.to.SetRTT(5 * time.Millisecond)
-	w.to.SetExtraDelay(500 * time.Millisecond)
-	w.sub = w.sender.Subscribe(pipe.VideoWant{BitRate: 1_000_000}, w.carry)
-	defer w.sub.Cancel()
-	ctx, cancel := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
-	wg.Go(func() { _ = w.sender.Run(ctx, pattern{w: 640, h: 360, gap: time.Second / 30}) })
-	wg.Go(func() { _ = w.to.Run(ctx) })
-	until := func(what string, ok func(s pipe.VideoStats) bool) pipe.VideoStats {
-		t.Helper()
-		for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(5 * time.Millisecond) {
-			if s := w.to.Stats(); ok(s) {
-				return s
+	synctest.Test(t, func(t *testing.T) {
+		c := codec.New()
+		view := pipe.NewView(c, false)
+		view.Resize(320, 180, media.FitCover)
+		w := &wire{rng: rand.New(rand.NewPCG(1, 2)), sent: make(map[uint16]*rtp.Packet)}
+		w.sender = pipe.NewVideoSender(c, nil, quiet)
+		w.to = pipe.NewVideoReceiver(c, view, pipe.MaxScreen, w, quiet)
+		w.to.SetRTT(5 * time.Millisecond)
+		w.to.SetExtraDelay(500 * time.Millisecond)
+		w.sub = w.sender.Subscribe(pipe.VideoWant{BitRate: 1_000_000}, w.carry)
+		defer w.sub.Cancel()
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+		wg.Go(func() { _ = w.sender.Run(ctx, pattern{w: 640, h: 360, gap: time.Second / 30}) })
+		wg.Go(func() { _ = w.to.Run(ctx) })
+		until := func(what string, ok func(s pipe.VideoStats) bool) pipe.VideoStats {
+			t.Helper()
+			for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(5 * time.Millisecond) {
+				if s := w.to.Stats(); ok(s) {
+					return s
+				}
 			}
+			t.Fatalf("never %s: %+v", what, w.to.Stats())
+			return pipe.VideoStats{}
 		}
-		t.Fatalf("never %s: %+v", what, w.to.Stats())
-		return pipe.VideoStats{}
-	}
-	sent := func(frames uint64) {
-		t.Helper()
-		from := w.sender.Stats().Frames
-		until("sent more", func(pipe.VideoStats) bool { return w.sender.Stats().Frames >= from+frames })
-	}
+		sent := func(frames uint64) {
+			t.Helper()
+			from := w.sender.Stats().Frames
+			until("sent more", func(pipe.VideoStats) bool { return w.sender.Stats().Frames >= from+frames })
+		}
 
-	until("decoded", func(s pipe.VideoStats) bool { return s.Frames >= 30 })
-	view.Resize(0, 0, media.FitCover)
-	sent(5) // one may be in the decoder's hands
-	hidden := w.to.Stats()
-	sent(30)
-	if s := w.to.Stats(); s.Frames != hidden.Frames || s.Requests != hidden.Requests {
-		t.Errorf("hidden: %d frames decoded, %d keyframes asked for", s.Frames-hidden.Frames, s.Requests-hidden.Requests)
-	}
-	view.Resize(320, 180, media.FitCover)
-	shown := until("decoded again", func(s pipe.VideoStats) bool { return s.Frames >= hidden.Frames+30 })
-	if shown.Keyframes != 2 || shown.Requests == 0 || shown.Corrupt != 0 {
-		t.Errorf("shown again: %d keyframes decoded, %d asked for, %d corrupt", shown.Keyframes, shown.Requests, shown.Corrupt)
-	}
+		until("decoded", func(s pipe.VideoStats) bool { return s.Frames >= 30 })
+		view.Resize(0, 0, media.FitCover)
+		sent(5) // one may be in the decoder's hands
+		hidden := w.to.Stats()
+		sent(30)
+		if s := w.to.Stats(); s.Frames != hidden.Frames || s.Requests != hidden.Requests {
+			t.Errorf("hidden: %d frames decoded, %d keyframes asked for", s.Frames-hidden.Frames, s.Requests-hidden.Requests)
+		}
+		view.Resize(320, 180, media.FitCover)
+		shown := until("decoded again", func(s pipe.VideoStats) bool { return s.Frames >= hidden.Frames+30 })
+		if shown.Keyframes != 2 || shown.Requests == 0 || shown.Corrupt != 0 {
+			t.Errorf("shown again: %d keyframes decoded, %d asked for, %d corrupt", shown.Keyframes, shown.Requests, shown.Corrupt)
+		}
+	})
 }
 
 func TestVideoSenderWithoutSubscribersEncodesNothing(t *testing.T) {

@@ -75,6 +75,9 @@ func TestNATSUnreachable(t *testing.T) {
 // The binary as it is shipped: without cgo, healthy, with metrics on a listener of their own,
 // logging JSON, and gone after SIGTERM with status 0.
 func TestBinary(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the program")
+	}
 	path := filepath.Join(t.TempDir(), "parley-rendezvous")
 	build := exec.Command("go", "build", "-o", path, ".")
 	build.Env = append(build.Environ(), "CGO_ENABLED=0")

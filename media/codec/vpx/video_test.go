@@ -29,7 +29,7 @@ func TestRate(t *testing.T) {
 	}
 	for _, codec := range []media.Codec{media.VP8, media.VP9} {
 		for i, tt := range tests {
-			if testing.Short() && i > 0 {
+			if testing.Short() && (i > 0 || codec != media.VP8) {
 				break
 			}
 			t.Run(fmt.Sprintf("%s %dx%d@%.0f", codec, tt.w, tt.h, tt.fps), func(t *testing.T) {
@@ -116,6 +116,9 @@ func TestPicture(t *testing.T) {
 			e := configure(t, nil, media.VideoConfig{Codec: codec, Width: 640, Height: 360, BitRate: 600_000, FrameRate: 30})
 			d := openDecoder(t, codec)
 			sum, lowest, n := 0.0, 99.0, 150
+			if testing.Short() {
+				n = 30
+			}
 			for i := range n {
 				f := cam.At(i)
 				p := encode(t, e, f, false)
@@ -166,6 +169,9 @@ func TestChangeWhileRunning(t *testing.T) {
 		{"portrait", true, func(c *media.VideoConfig) { c.Width, c.Height = 360, 640 }},
 	}
 	for _, codec := range []media.Codec{media.VP8, media.VP9} {
+		if testing.Short() && codec != media.VP8 {
+			continue
+		}
 		t.Run(string(codec), func(t *testing.T) {
 			cam := mediatest.NewCamera(t, 640, 360, 30)
 			base.Codec = codec
@@ -294,7 +300,7 @@ func TestJitter(t *testing.T) {
 	const kbps = 600
 	seconds := time.Duration(20)
 	if testing.Short() {
-		seconds = 8
+		seconds = 4
 	}
 	rhythms := map[string][]time.Duration{ // ms
 		"even":   {33},
@@ -304,6 +310,9 @@ func TestJitter(t *testing.T) {
 	}
 	for _, codec := range []media.Codec{media.VP8, media.VP9} {
 		for name, rhythm := range rhythms {
+			if testing.Short() && name != "uneven" {
+				continue
+			}
 			cam := mediatest.NewCamera(t, 320, 180, 30)
 			e := configure(t, nil, media.VideoConfig{Codec: codec, Width: 320, Height: 180, BitRate: kbps * 1000, FrameRate: 30})
 			bytes, largest := 0, 0
