@@ -207,7 +207,7 @@ func sources(t *testing.T) []source {
 		}
 		name := d.Name()
 		if d.IsDir() {
-			if p != "." && (name == "build" || name == "testdata" || name == "node_modules" || name[0] == '.' || name[0] == '_') {
+			if p != "." && (name == "build" || name == "testdata" || name == "node_modules" || name == "third_party" || name[0] == '.' || name[0] == '_') {
 				return fs.SkipDir
 			}
 			return nil

@@ -2,6 +2,9 @@ module parley
 
 go 1.26.0
 
+// One patch, see its README.
+replace github.com/jeandeaual/go-locale => ./third_party/go-locale
+
 require (
 	fyne.io/fyne/v2 v2.7.1
 	github.com/chromedp/cdproto v0.159.0
