@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -39,9 +40,11 @@ func refusal(code signal.ErrorCode) signal.Error { return signal.Error{Code: cod
 // what they cost.
 type conn struct {
 	ws      *websocket.Conn
+	socket  syscall.RawConn // nil where a write cannot be tried without waiting
 	visit   *visit
 	writers sync.WaitGroup
 	wrote   atomic.Int64 // when something was written last, Unix ns
+	patient time.Time    // the read deadline; it belongs to the reader
 
 	// What follows belongs to the session's lock.
 	writing  bool   // a writer runs, or has run for the last time
@@ -52,11 +55,20 @@ type conn struct {
 	farewell signal.ErrorCode
 }
 
+// claim makes the caller the connection's writer, unless there is one. The session's lock is held.
+func (c *conn) claim() bool {
+	if c.writing {
+		return false
+	}
+	c.writing = true
+	c.writers.Add(1)
+	return true
+}
+
 // nudge has a writer look for something to write. The session's lock is held.
 func (c *conn) nudge(s *session) {
-	if !c.writing {
-		c.writing = true
-		c.writers.Go(func() { c.write(s) })
+	if c.claim() {
+		go c.write(s, newScratch(), false)
 	}
 }
 
@@ -83,7 +95,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		s.exit(nil, v)
 		return
 	}
-	c := &conn{ws: ws, visit: v, writing: true} // the welcome comes first
+	c := &conn{ws: ws, socket: rawSocket(ws.NetConn()), visit: v, writing: true} // the welcome comes first
 	s.track(c, nil)
 	ws.SetReadLimit(2 * signal.MaxFrame) // what is a little too long is refused in words
 	sess, err := s.admit(c)
@@ -164,6 +176,7 @@ func (s *Server) refuse(c *conn, err error) {
 // read serves what the member says until the connection is over, and returns why.
 func (s *Server) read(c *conn, sess *session) error {
 	frames := rate.NewLimiter(frameRate, 2*frameRate)
+	var turns []turn
 	for {
 		f, err := c.readFrame(signal.Silence)
 		if err != nil {
@@ -174,7 +187,11 @@ func (s *Server) read(c *conn, sess *session) error {
 			if err := s.node.pace(s.closing, sess, len(send.Body)); err != nil {
 				return err
 			}
-			if err := s.node.relayPaced(s.closing, sess, c, send); err != nil {
+			turns, err = s.node.relayPaced(s.closing, sess, c, send, turns[:0])
+			for _, t := range turns {
+				t.conn.flush(t.session)
+			}
+			if err != nil {
 				return err
 			}
 			continue
@@ -201,29 +218,78 @@ func (s *Server) read(c *conn, sess *session) error {
 
 var errLeft = errors.New("the member has left")
 
-// buffers are for frames on their way out and in; a connection that is silent holds none.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+// scratch is what a connection works with while a frame is on its way out or in; one that is silent
+// holds none.
+type scratch struct {
+	frames []byte
+	sent   int // of frames
+	try    func(fd uintptr) bool
+}
+
+var scratches = sync.Pool{New: func() any {
+	b := new(scratch)
+	b.try = b.trySend
+	return b
+}}
+
+func newScratch() *scratch { return scratches.Get().(*scratch) }
 
 // maxPooled keeps buffers of rare, long frames out of the pool, in bytes.
 const maxPooled = 16 << 10
 
-func release(b *[]byte) {
-	if cap(*b) <= maxPooled {
-		*b = (*b)[:0]
-		buffers.Put(b)
+func (b *scratch) release() {
+	if cap(b.frames) <= maxPooled {
+		b.frames, b.sent = b.frames[:0], 0
+		scratches.Put(b)
 	}
 }
 
-// write sends what is due until nothing is. It closes the connection after a farewell, and when
-// the client takes nothing.
-func (c *conn) write(s *session) {
-	b := buffers.Get().(*[]byte)
-	defer release(b)
-	for {
+// turn is a connection that a caller has claimed and has to flush.
+type turn struct {
+	conn    *conn
+	session *session
+}
+
+// flush writes what is due while the socket takes it at once: a goroutine for each frame would cost
+// more than the frame. Where the socket is full, or the connection ends, one does the rest. The
+// caller has claimed the connection, and holds no lock.
+func (c *conn) flush(s *session) {
+	b := newScratch()
+	for c.socket != nil {
 		var last bool
-		*b, last = s.due(c, (*b)[:0])
-		if len(*b) > 0 {
-			if err := c.send(*b); err != nil {
+		b.frames, last = s.due(c, b.frames[:0])
+		if len(b.frames) == 0 && !last {
+			b.release()
+			c.writers.Done()
+			return
+		}
+		if !c.trySend(b) || last {
+			go c.write(s, b, last)
+			return
+		}
+	}
+	go c.write(s, b, false)
+}
+
+// trySend writes frames as far as the socket takes them without waiting, and leaves the rest in b.
+// It tells whether none is left.
+func (c *conn) trySend(b *scratch) bool {
+	c.wrote.Store(time.Now().UnixNano())
+	b.sent = 0
+	_ = c.socket.Write(b.try) // what fails here fails again where there is time for it
+	b.frames = b.frames[:copy(b.frames, b.frames[b.sent:])]
+	return len(b.frames) == 0
+}
+
+// write sends what is left in b, which it releases, and then what is due until nothing is. After
+// the last, a farewell, it closes the connection, and also when the client takes nothing. The caller
+// has claimed the connection.
+func (c *conn) write(s *session, b *scratch, last bool) {
+	defer c.writers.Done()
+	defer b.release()
+	for {
+		if len(b.frames) > 0 {
+			if err := c.send(b.frames); err != nil {
 				_ = c.ws.Close() // the reader learns of it, and no writer follows: writing stays set
 				return
 			}
@@ -233,7 +299,8 @@ func (c *conn) write(s *session) {
 			_ = c.ws.Close()
 			return
 		}
-		if len(*b) == 0 {
+		b.frames, last = s.due(c, b.frames[:0])
+		if len(b.frames) == 0 && !last {
 			return
 		}
 	}
@@ -249,8 +316,10 @@ func (c *conn) send(frames []byte) error {
 	if err := socket.SetWriteDeadline(now.Add(writeTimeout)); err != nil {
 		return err
 	}
-	_, err := socket.Write(frames)
-	return err
+	if _, err := socket.Write(frames); err != nil {
+		return err
+	}
+	return socket.SetWriteDeadline(time.Time{}) // trySend sets none
 }
 
 // textHeader appends the header of a text frame, final and not masked (RFC 6455, section 5.2).
@@ -282,15 +351,18 @@ func (c *conn) closeSoftly() {
 
 // readFrame waits for a frame. Only what has begun to arrive holds a buffer.
 func (c *conn) readFrame(silence time.Duration) (signal.Frame, error) {
-	_ = c.ws.SetReadDeadline(time.Now().Add(silence))
+	if until := time.Now().Add(silence); until.After(c.patient) { // moved now and then, not for every frame
+		c.patient = until.Add(silence / 8)
+		_ = c.ws.SetReadDeadline(c.patient)
+	}
 	kind, r, err := c.ws.NextReader()
 	if err == nil && kind != websocket.TextMessage {
 		return nil, signal.ErrInvalid
 	}
-	b := buffers.Get().(*[]byte)
-	defer release(b)
+	b := newScratch()
+	defer b.release()
 	if err == nil {
-		*b, err = appendAll(*b, r)
+		b.frames, err = appendAll(b.frames, r)
 	}
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
@@ -298,7 +370,7 @@ func (c *conn) readFrame(silence time.Duration) (signal.Frame, error) {
 	case err != nil:
 		return nil, err
 	}
-	return signal.Decode(*b)
+	return signal.Decode(b.frames)
 }
 
 // appendAll is io.ReadAll into a buffer that is there.

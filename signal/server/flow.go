@@ -109,10 +109,11 @@ func (n *node) mayRelay(s *session, f signal.Send) error {
 }
 
 // relayPaced relays what a member sends as soon as every receiver has room for it.
-func (n *node) relayPaced(ctx context.Context, s *session, c *conn, f signal.Send) error {
-	err := n.relay(s, c, f)
+// It appends to turns whom the caller has to flush.
+func (n *node) relayPaced(ctx context.Context, s *session, c *conn, f signal.Send, turns []turn) ([]turn, error) {
+	turns, err := n.relay(s, c, f, turns)
 	if !errors.Is(err, errHeld) {
-		return err
+		return turns, err
 	}
 	n.metrics.held.Inc()
 	s.hold(true)
@@ -122,12 +123,12 @@ func (n *node) relayPaced(ctx context.Context, s *session, c *conn, f signal.Sen
 	for errors.Is(err, errHeld) {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return turns, ctx.Err()
 		case <-poll.C:
 		}
-		err = n.relay(s, c, f)
+		turns, err = n.relay(s, c, f, turns)
 	}
-	return err
+	return turns, err
 }
 
 func (s *session) hold(held bool) {

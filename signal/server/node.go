@@ -156,7 +156,9 @@ func (n *node) take(msg *nats.Msg) {
 		if m, err := decodeRelayed(msg.Data); err == nil {
 			n.mu.Lock()
 			defer n.mu.Unlock()
-			n.deliver(room, m)
+			for _, t := range n.deliver(room, m, nil) {
+				go t.conn.write(t.session, newScratch(), false)
+			}
 		}
 		return
 	}
@@ -234,12 +236,12 @@ func (n *node) announce(name string, r *room) {
 	n.bus.publish(subjectRoom+name, nt)
 }
 
-// deliver puts a relayed body in line for its receivers on this node. It is encoded once. n.mu is
-// held.
-func (n *node) deliver(name string, m relayed) {
+// deliver puts a relayed body in line for its receivers on this node. It is encoded once. The
+// connections that the caller has to write to are appended to turns. n.mu is held.
+func (n *node) deliver(name string, m relayed, turns []turn) []turn {
 	r := n.rooms[name]
 	if r == nil {
-		return
+		return turns
 	}
 	if m.to != "" && r.sessions[m.from] != nil && r.view[m.to] == nil {
 		n.metrics.lost.Inc()
@@ -256,10 +258,14 @@ func (n *node) deliver(name string, m relayed) {
 		if id == m.from || (m.to != "" && m.to != id) {
 			continue
 		}
-		if err := s.push(encoded(), st, m.seq); err != nil {
+		c, err := s.put(encoded(), st, m.seq)
+		if err != nil {
 			n.metrics.overflows.Inc()
 			n.end(r, s, signal.CodeOverflow)
 			continue
+		}
+		if c != nil {
+			turns = append(turns, turn{c, s})
 		}
 		if a, limit := n.ledger.excess(s); a != nil {
 			n.relieve(a, limit)
@@ -272,6 +278,7 @@ func (n *node) deliver(name string, m relayed) {
 		}
 	}
 	n.tidy(r)
+	return turns
 }
 
 // pace waits until the member may send, and while too much of other nodes waits to be dispatched.
@@ -295,23 +302,22 @@ func (n *node) pace(ctx context.Context, s *session, size int) error {
 	return nil
 }
 
-// relay publishes what a member sends to other nodes, and puts it in line for the members here. The
-// session cannot move meanwhile.
-func (n *node) relay(s *session, c *conn, f signal.Send) error {
+// relay publishes what a member sends to other nodes, and puts it in line for the members here, whose
+// connections it appends to turns as deliver does. The session cannot move meanwhile.
+func (n *node) relay(s *session, c *conn, f signal.Send, turns []turn) ([]turn, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := n.mayRelay(s, f); err != nil {
-		return err
+		return turns, err
 	}
 	m := relayed{from: s.id, to: f.To, seq: f.Seq, body: f.Body}
 	fresh, err := s.accept(c, f, func() error { return n.bus.relay(s.room, m) })
 	if err != nil || !fresh {
-		return err
+		return turns, err
 	}
 	n.metrics.relayed.Inc()
 	n.metrics.bytes.Add(float64(len(f.Body)))
-	n.deliver(s.room, m)
-	return nil
+	return n.deliver(s.room, m, turns), nil
 }
 
 // part ends what a connection was to a session: the membership, when the member has left or

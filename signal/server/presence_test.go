@@ -79,7 +79,7 @@ func TestPresenceOf30000RoomsLosesNothing(t *testing.T) {
 		if err := other.pace(t.Context(), sender, 1); err != nil {
 			t.Fatal(err)
 		}
-		if err := other.relay(sender, c, signal.Send{N: i + 1, Seq: i + 1, Body: []byte("x")}); err != nil {
+		if _, err := other.relay(sender, c, signal.Send{N: i + 1, Seq: i + 1, Body: []byte("x")}, nil); err != nil {
 			t.Fatal(err)
 		}
 		got[near] += takeAll(near)

@@ -102,19 +102,24 @@ func (s *session) owns(token string) bool {
 	return subtle.ConstantTimeCompare([]byte(s.token), []byte(token)) == 1
 }
 
-// push puts an event in line.
+// push puts an event in line and has it written.
 func (s *session) push(e event, st stream, seq uint64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.pushLocked(e, st, seq)
+	c, err := s.put(e, st, seq)
+	if c != nil {
+		go c.write(s, newScratch(), false)
+	}
+	return err
 }
 
-func (s *session) pushLocked(e event, st stream, seq uint64) error {
+// put puts an event in line. It returns the connection if the caller has become its writer.
+func (s *session) put(e event, st stream, seq uint64) (*conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.over {
-		return nil
+		return nil, nil
 	}
 	if len(s.waiting) >= maxWaiting || s.bytes+len(e.tail) > maxWaitingBytes {
-		return errOverflow
+		return nil, errOverflow
 	}
 	s.waiting = append(s.waiting, e)
 	s.bill(1, len(e.tail))
@@ -122,10 +127,10 @@ func (s *session) pushLocked(e event, st stream, seq uint64) error {
 	if e.kind == kindMessage {
 		s.marks[st] = seq
 	}
-	if s.conn != nil {
-		s.conn.nudge(s)
+	if s.conn == nil || !s.conn.claim() {
+		return nil, nil
 	}
-	return nil
+	return s.conn, nil
 }
 
 // acknowledge forgets everything up to number n.
