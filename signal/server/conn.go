@@ -47,11 +47,12 @@ type conn struct {
 	patient time.Time    // the read deadline; it belongs to the reader
 
 	// What follows belongs to the session's lock.
-	writing  bool   // a writer runs, or has run for the last time
-	cursor   uint64 // the last number written
-	acked    uint64 // the last send acknowledged
-	pong     bool   // the client waits for one
-	ping     bool   // the client is to be asked for a sign of life
+	writing  bool      // a writer runs, or has run for the last time
+	cursor   uint64    // the last number written
+	acked    uint64    // the last send acknowledged
+	owedAt   time.Time // when the one after it came
+	pong     bool      // the client waits for one
+	ping     bool      // the client is to be asked for a sign of life
 	farewell signal.ErrorCode
 }
 

@@ -23,12 +23,35 @@ const (
 // errHeld tells that a receiver has no room now for what a member sends.
 var errHeld = errors.New("a receiver has no room now")
 
-// backlog is what waits for a session from one sender.
-type backlog struct{ frames, bytes int }
+// source is what a session knows of one sender.
+type source struct {
+	frames, bytes int       // that wait
+	marks         [2]uint64 // the last sequence put in line: to everyone, to this member alone
+}
+
+// mark is where a source keeps the sequences of a stream.
+func (o *source) mark(st stream) *uint64 {
+	if st.To == "" {
+		return &o.marks[0]
+	}
+	return &o.marks[1]
+}
+
+// source finds or makes what the session knows of a sender. s.mu is held.
+func (s *session) source(id signal.ID) *source {
+	o := s.sources[id]
+	if o == nil {
+		o = &source{}
+		if s.sources == nil {
+			s.sources = map[signal.ID]*source{}
+		}
+		s.sources[id] = o
+	}
+	return o
+}
 
 // pulse is how a session keeps up with what waits for it.
 type pulse struct {
-	from     map[signal.ID]backlog
 	progress time.Time // something was acknowledged, or began to wait, last
 	turn     uint64    // the last number that waited at turnAt
 	turnAt   time.Time
@@ -40,25 +63,17 @@ func (s *session) noteWaiting(e event) {
 	if len(s.waiting) == 1 {
 		s.restartTurn()
 	}
-	if e.kind == kindMessage {
-		if s.pulse.from == nil {
-			s.pulse.from = map[signal.ID]backlog{}
-		}
-		b := s.pulse.from[e.id]
-		s.pulse.from[e.id] = backlog{b.frames + 1, b.bytes + len(e.tail)}
+	if e.source != nil {
+		e.source.frames++
+		e.source.bytes += len(e.tail)
 	}
 }
 
 // noteGone counts an event out. s.mu is held.
 func (s *session) noteGone(e event) {
-	if e.kind != kindMessage {
-		return
-	}
-	b := s.pulse.from[e.id]
-	if b = (backlog{b.frames - 1, b.bytes - len(e.tail)}); b.frames > 0 {
-		s.pulse.from[e.id] = b
-	} else {
-		delete(s.pulse.from, e.id)
+	if e.source != nil {
+		e.source.frames--
+		e.source.bytes -= len(e.tail)
 	}
 }
 
@@ -80,8 +95,15 @@ func (s *session) restartTurn() {
 func (s *session) hasRoom(from signal.ID, size int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := s.pulse.from[from]
-	if b.frames < maxWaiting-presenceReserve-len(s.waiting) && b.bytes+size <= maxWaitingBytes-s.bytes {
+	const frames = maxWaiting - presenceReserve
+	if 2*len(s.waiting) < frames && 2*s.bytes+size <= maxWaitingBytes { // whoever sent it
+		return true
+	}
+	var of source
+	if o := s.sources[from]; o != nil {
+		of = *o
+	}
+	if of.frames < frames-len(s.waiting) && of.bytes+size <= maxWaitingBytes-s.bytes {
 		return true
 	}
 	now := time.Now()

@@ -131,8 +131,12 @@ func (s *session) pack() (parcel, []event) {
 		Status: parcelMoved, Session: s.name, Try: s.try, Since: s.since, LastIn: s.lastIn, Base: s.base,
 		Members: s.members, Waiting: len(s.waiting), Rate: float64(s.sends.Limit()), Burst: s.sends.Burst(),
 	}
-	for st, seq := range s.marks {
-		p.Marks = append(p.Marks, mark{st, seq})
+	for id, o := range s.sources {
+		for _, st := range []stream{{id, ""}, {id, s.id}} {
+			if seq := *o.mark(st); seq > 0 {
+				p.Marks = append(p.Marks, mark{st, seq})
+			}
+		}
 	}
 	return p, s.waiting
 }
@@ -193,15 +197,19 @@ func (n *node) claim(r *room, e *entry, j signal.Join) (*moved, error) {
 func (p parcel) unpack(room string, j signal.Join, waiting []event) *session {
 	s := &session{
 		room: room, id: j.ID, name: p.Session, try: p.Try, token: j.Token, since: p.Since,
-		lastIn: p.LastIn, base: p.Base, members: p.Members, waiting: waiting, marks: map[stream]uint64{},
+		lastIn: p.LastIn, base: p.Base, members: p.Members, waiting: waiting,
 	}
 	s.limit(rate.Limit(p.Rate), p.Burst)
-	for _, e := range waiting {
+	for i := range waiting {
+		e := &waiting[i]
+		if e.kind == kindMessage {
+			e.source = s.source(e.id)
+		}
 		s.bytes += len(e.tail)
-		s.noteWaiting(e)
+		s.noteWaiting(*e)
 	}
 	for _, m := range p.Marks {
-		s.marks[m.stream] = m.Seq
+		*s.source(m.From).mark(m.stream) = m.Seq
 	}
 	return s
 }
@@ -211,7 +219,7 @@ func (p parcel) unpack(room string, j signal.Join, waiting []event) *session {
 func (n *node) adopt(r *room, m *moved) *session {
 	s := m.session
 	for _, late := range m.late {
-		if late.seq > s.marks[late.st] {
+		if late.seq > *s.source(late.st.From).mark(late.st) {
 			_ = s.push(late.event, late.st, late.seq) // what does not fit here does not fit at the next push either
 		}
 	}
@@ -250,5 +258,5 @@ func unpackEvent(b []byte) (event, bool) {
 		return event{}, false
 	}
 	id, tail, ok := cutText(b[1:])
-	return event{kind(b[0]), signal.ID(id), tail}, ok
+	return event{kind: kind(b[0]), id: signal.ID(id), tail: tail}, ok
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"golang.org/x/time/rate"
 
 	"parley/signal"
 )
@@ -250,7 +251,7 @@ func (n *node) deliver(name string, m relayed, turns []turn) []turn {
 	var e event
 	encoded := func() event {
 		if e.tail == nil {
-			e = newEvent(kindMessage, m.from, signal.Message{N: 1, From: m.from, To: m.to, Seq: m.seq, Body: m.body})
+			e = newMessage(m)
 		}
 		return e
 	}
@@ -283,13 +284,14 @@ func (n *node) deliver(name string, m relayed, turns []turn) []turn {
 
 // pace waits until the member may send, and while too much of other nodes waits to be dispatched.
 func (n *node) pace(ctx context.Context, s *session, size int) error {
-	if err := s.sends.Wait(ctx); err != nil {
+	now := time.Now()
+	if err := spend(ctx, s.sends, now, 1); err != nil {
 		return err
 	}
-	if err := s.volume.WaitN(ctx, size); err != nil {
+	if err := spend(ctx, s.volume, now, size); err != nil {
 		return err
 	}
-	if err := s.waitAddress(ctx, size); err != nil {
+	if err := s.waitAddress(ctx, now, size); err != nil {
 		return err
 	}
 	for len(n.bus.inbox) > inboxSize/2 {
@@ -300,6 +302,14 @@ func (n *node) pace(ctx context.Context, s *session, size int) error {
 		}
 	}
 	return nil
+}
+
+// spend waits until a limiter allows n. Mostly it does so at once, which waiting is slow to find out.
+func spend(ctx context.Context, l *rate.Limiter, now time.Time, n int) error {
+	if l.AllowN(now, n) {
+		return nil
+	}
+	return l.WaitN(ctx, n)
 }
 
 // relay publishes what a member sends to other nodes, and puts it in line for the members here, whose

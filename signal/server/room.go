@@ -207,7 +207,7 @@ func (n *node) refuse(budget string) error {
 func (n *node) begin(r *room, j signal.Join, replaces string, limit rate.Limit, burst int) *session {
 	s := &session{
 		room: r.name, id: j.ID, name: signal.NewSession(), token: j.Token, since: time.Now().UnixNano(),
-		members: r.others(j.ID), marks: map[stream]uint64{},
+		members: r.others(j.ID),
 	}
 	s.limit(limit, burst)
 	n.settle(r, s, replaces)

@@ -28,7 +28,8 @@ const (
 	frameRate          = 2000    // other frames a second
 	joinTimeout        = 5 * time.Second
 	writeTimeout       = 10 * time.Second
-	ackDelay           = 250 * time.Millisecond // how long an acknowledgement waits for company
+	ackDelay           = 250 * time.Millisecond // how long an acknowledgement waits for company,
+	busyAckDelay       = time.Second            // and where something was written a moment ago
 	farewellTimeout    = 2 * time.Second        // for the last frames of all connections
 	handOverTimeout    = 3 * time.Second        // for members to move to other nodes when this one stops
 )
@@ -219,9 +220,10 @@ func (s *Server) keepAlive(ctx context.Context) {
 				}
 			}
 			s.mu.Unlock()
-			since := now.Add(-signal.Heartbeat).UnixNano()
 			for _, l := range all {
-				l.sess.remind(l.conn, l.conn.wrote.Load() < since)
+				if l.sess.remind(l.conn, now) {
+					l.conn.flush(l.sess)
+				}
 			}
 			clear(all)
 			all = all[:0]

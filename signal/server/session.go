@@ -35,6 +35,8 @@ type event struct {
 	kind kind
 	id   signal.ID // who joined, left or sent
 	tail []byte    // the frame after its number, shared by all receivers
+
+	source *source // of a message, in the line of a session
 }
 
 // heads is what comes before the number, by kind.
@@ -46,7 +48,16 @@ var heads = map[kind]string{
 
 // newEvent encodes a frame once for any number of receivers. The frame must have number 1.
 func newEvent(k kind, id signal.ID, f signal.Frame) event {
-	text := signal.Encode(f)
+	return makeEvent(k, id, signal.Encode(f))
+}
+
+// newMessage is newEvent of what a member has sent.
+func newMessage(m relayed) event {
+	f := signal.Message{N: 1, From: m.from, To: m.to, Seq: m.seq, Body: m.body}
+	return makeEvent(kindMessage, m.from, signal.Append(make([]byte, 0, frameSize(len(m.body))), f))
+}
+
+func makeEvent(k kind, id signal.ID, text []byte) event {
 	return event{kind: k, id: id, tail: text[len(heads[k])+1:]}
 }
 
@@ -85,9 +96,9 @@ type session struct {
 	waiting []event     // numbered from base+1
 	bytes   int
 	pulse   pulse
-	account *account          // what waits here is counted against its address
-	members []signal.ID       // the others, as they were after number base
-	marks   map[stream]uint64 // the last sequence of each stream put in line
+	account *account    // what waits here is counted against its address
+	members []signal.ID // the others, as they were after number base
+	sources map[signal.ID]*source
 }
 
 var (
@@ -121,12 +132,13 @@ func (s *session) put(e event, st stream, seq uint64) (*conn, error) {
 	if len(s.waiting) >= maxWaiting || s.bytes+len(e.tail) > maxWaitingBytes {
 		return nil, errOverflow
 	}
+	if e.kind == kindMessage {
+		e.source = s.source(e.id)
+		*e.source.mark(st) = seq
+	}
 	s.waiting = append(s.waiting, e)
 	s.bill(1, len(e.tail))
 	s.noteWaiting(e)
-	if e.kind == kindMessage {
-		s.marks[st] = seq
-	}
 	if s.conn == nil || !s.conn.claim() {
 		return nil, nil
 	}
@@ -233,13 +245,10 @@ func (s *session) limit(sends rate.Limit, burst int) {
 }
 
 // waitAddress waits until the member's address may send so many bytes.
-func (s *session) waitAddress(ctx context.Context, size int) error {
+func (s *session) waitAddress(ctx context.Context, now time.Time, size int) error {
 	a := s.owner()
-	if a == nil {
-		return nil // it has ended or moved; the relay will say so
-	}
-	for _, a := range a.all() {
-		if err := a.volume.WaitN(ctx, size); err != nil {
+	for ; a != nil; a = a.wide { // nil: it has ended or moved; the relay will say so
+		if err := spend(ctx, a.volume, now, size); err != nil {
 			return err
 		}
 	}
@@ -299,6 +308,9 @@ func (s *session) accept(c *conn, f signal.Send, publish func() error) (fresh bo
 			return false, err
 		}
 		s.lastIn, fresh = f.N, true
+		if s.lastIn-c.acked == 1 {
+			c.owedAt = time.Now()
+		}
 	}
 	if !fresh || s.lastIn-c.acked >= ackEvery {
 		c.nudge(s)
@@ -314,15 +326,16 @@ func (s *session) answer(c *conn) {
 	c.nudge(s)
 }
 
-// remind has an acknowledgement written that is still owed, and, when the connection has been
-// silent, a ping.
-func (s *session) remind(c *conn, silent bool) {
+// remind tells whether the caller has to flush the connection: an acknowledgement is still owed, or
+// the connection has been silent and a ping is due. An acknowledgement costs as much as a message,
+// so where messages keep coming, it goes along with the next.
+func (s *session) remind(c *conn, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.ping = c.ping || silent
-	if c.ping || s.lastIn > c.acked {
-		c.nudge(s)
-	}
+	quiet := now.UnixNano() - c.wrote.Load()
+	c.ping = c.ping || quiet >= int64(signal.Heartbeat)
+	owed := s.lastIn > c.acked && (quiet >= int64(busyAckDelay) || now.Sub(c.owedAt) >= busyAckDelay)
+	return (c.ping || owed) && c.claim()
 }
 
 // welcomed lets writers begin.
