@@ -57,7 +57,8 @@ type (
 // that needs it. All methods may be called from any goroutine.
 type Manager struct {
 	log     *slog.Logger
-	drivers []driver // the first that takes a spec opens it
+	drivers []driver      // the first that takes a spec opens it
+	every   time.Duration // between two looks of Watch
 }
 
 var _ media.Devices = (*Manager)(nil)
@@ -68,7 +69,7 @@ func New(cfg Config) *Manager {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Manager{log: log, drivers: []driver{
+	return &Manager{log: log, every: watchInterval, drivers: []driver{
 		file.Driver{Convert: cfg.Convert}, v4l2.New(cfg.Convert), x11.New(cfg.Convert), pulse.New(log),
 	}}
 }
@@ -185,7 +186,7 @@ func (m *Manager) Watch(ctx context.Context, changed func(media.Kind)) error {
 	for _, k := range kinds {
 		last[k] = m.fingerprint(k)
 	}
-	tick := time.NewTicker(watchInterval)
+	tick := time.NewTicker(m.every)
 	defer tick.Stop()
 	for turn := 1; ; turn++ {
 		select {

@@ -86,6 +86,7 @@ func TestWatchTellsOfChanges(t *testing.T) {
 	pulse.Mic("desk")
 	pulse.Use()
 	m := newManager(t)
+	m.every = watchInterval / 20
 	dev := t.TempDir()
 	for _, d := range m.drivers {
 		if v, ok := d.(*v4l2.Driver); ok {
@@ -102,18 +103,23 @@ func TestWatchTellsOfChanges(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	expect := func(want media.Kind, after string) {
-		t.Helper()
-		timeout := time.After(20 * time.Second)
+	changed := func(want media.Kind, within time.Duration) bool {
+		timeout := time.After(within)
 		for {
 			select {
 			case k := <-seen:
 				if k == want {
-					return
+					return true
 				}
 			case <-timeout:
-				t.Fatalf("no word of a changed %v after %s", want, after)
+				return false
 			}
+		}
+	}
+	expect := func(want media.Kind, after string) {
+		t.Helper()
+		if !changed(want, 20*time.Second) {
+			t.Fatalf("no word of a changed %v after %s", want, after)
 		}
 	}
 	names := func(kind media.Kind) (out []string) {
@@ -126,15 +132,9 @@ func TestWatchTellsOfChanges(t *testing.T) {
 		}
 		return out
 	}
-	// Watch compares with what it found first; plug in again and again until it has begun.
-	for plugged := false; !plugged; {
-		pulse.Mic("headset")
-		select {
-		case <-seen:
-			plugged = true
-		case <-time.After(2 * watchInterval):
-			pulse.Unplug("headset")
-		}
+	// Watch compares with what it found first: plug in again and again until it has begun.
+	for pulse.Mic("headset"); !changed(media.Microphone, 2*watchInterval); pulse.Mic("headset") {
+		pulse.Unplug("headset")
 	}
 	pulse.Unplug("headset")
 	expect(media.Microphone, "the headset went")

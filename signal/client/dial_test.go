@@ -38,7 +38,11 @@ func rendezvous(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.Close()
 	for first := true; ; first = false {
-		if _, _, err := conn.ReadMessage(); err != nil {
+		_, text, err := conn.ReadMessage()
+		if err != nil {
+			return
+		}
+		if f, _ := signal.Decode(text); f == (signal.Leave{}) {
 			return
 		}
 		if first {

@@ -2,8 +2,10 @@ package client
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -13,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 var quiet = log.New(io.Discard, "", 0)
@@ -210,7 +214,6 @@ func TestProxiesAreNamed(t *testing.T) {
 		"bad header":              {"http", says("HTTP/1.1 200 OK\r\nsecret\r\n\r\n"), ProxyRubbish, 0},
 		"endless header":          {"http", says("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 2*maxProxyAnswer)), ProxyRubbish, 0},
 		"endless patience":        {"http", says(strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 100)), ProxyRubbish, 0},
-		"silent":                  {"http", silent, ProxySilent, 0},
 		"TLS where there is none": {"https", says("HTTP/1.1 200 OK\r\n\r\n"), ProxyRubbish, 0},
 		"a stranger's":            {"https", overTLS(ca.issue(t, good), silent), CertIssuer, 0},
 		"SOCKS, refused":          {"socks5", says("\x05\x00\x05\x02\x00\x01\x00\x00\x00\x00\x00\x00"), ProxyRefused, 2},
@@ -219,7 +222,6 @@ func TestProxiesAreNamed(t *testing.T) {
 		"SOCKS, rubbish":          {"socks5", says("HTTP/1.1 400 Bad Request\r\n\r\n"), ProxyRubbish, 0},
 		"SOCKS, unknown address":  {"socks5", says("\x05\x00\x05\x00\x00\x09\x00\x00"), ProxyRubbish, 0},
 		"SOCKS, half":             {"socks5", says("\x05\x00\x05\x00\x00\x03\xff"), ProxyRubbish, 0},
-		"SOCKS, silent":           {"socks5", silent, ProxySilent, 0},
 		"server is none":          {"http", says("HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), Foreign, 404},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -243,6 +245,39 @@ func TestProxiesAreNamed(t *testing.T) {
 		if o := try(t, nil, "ws://meet.example/ws"); o.failure == nil || o.failure.Kind != ProxySetting || o.gaveUp {
 			t.Errorf("%s: %v", setting, o.err)
 		}
+	}
+}
+
+// TestSilentProxyIsNamed has a proxy that takes the connection and says nothing.
+func TestSilentProxyIsNamed(t *testing.T) {
+	for _, scheme := range []string{"http", "https", "socks5"} {
+		t.Run(scheme, func(t *testing.T) {
+			environment(t, map[string]string{"HTTP_PROXY": scheme + "://proxy.example:1"})
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				var lost error
+				ctx, cancel := context.WithCancel(t.Context())
+				cfg := config("ws://meet.example/ws", func(ev Event) {
+					lost = ev.(Disconnected).Err
+					cancel()
+				})
+				cfg.Dial = func(_ context.Context, _, addr string) (net.Conn, error) {
+					ours, theirs := net.Pipe()
+					go func() { _, _ = io.Copy(io.Discard, theirs) }()
+					return ours, nil
+				}
+				if err := New(cfg).Run(ctx); err != nil {
+					t.Fatal(err)
+				}
+				var f *Failure
+				if !errors.As(lost, &f) || f.Kind != ProxySilent || f.By != "proxy.example:1" {
+					t.Errorf("got %v", lost)
+				}
+				if waited := time.Since(began); waited != dialTimeout {
+					t.Errorf("waited %v", waited)
+				}
+			})
+		})
 	}
 }
 

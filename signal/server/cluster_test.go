@@ -66,6 +66,7 @@ func TestTwoNodes(t *testing.T) {
 // A member that comes back to another node brings its session along: whatever waited for it at
 // the first node and whatever it had not got through yet.
 func TestResumeAtAnotherNode(t *testing.T) {
+	t.Parallel()
 	n1, n2 := startTwoNodes(t)
 	wire := startCutter(t, n1.addr())
 	a, b := startPair(t, room(), n1.url(), wire.url())
@@ -98,6 +99,7 @@ func TestResumeAtAnotherNode(t *testing.T) {
 
 // While members hop between two nodes at every cut, nothing is lost, doubled or out of order.
 func TestNothingIsLostBetweenNodes(t *testing.T) {
+	t.Parallel()
 	address := startNATS(t)
 	nodes := []*node{
 		startNode(t, server.Config{NATS: address, Rate: 100_000, Burst: 100_000}),
@@ -132,6 +134,7 @@ func TestNothingIsLostBetweenNodes(t *testing.T) {
 
 // A node that stops sends its members to the others, and their sessions follow.
 func TestGracefulStopHandsMembersOver(t *testing.T) {
+	t.Parallel()
 	n1, n2 := startTwoNodes(t)
 	wire := startCutter(t, n1.addr())
 	a, b := startPair(t, room(), n2.url(), wire.url())
@@ -151,6 +154,7 @@ func TestDeadNodeIsNoticed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for heartbeats to be missed")
 	}
+	t.Parallel()
 	address := startNATS(t)
 	mortal := startNATSProxy(t, address)
 	n1 := startNode(t, server.Config{NATS: address})

@@ -190,6 +190,7 @@ func TestTakeover(t *testing.T) {
 // A member that does not acknowledge gets no more than the session keeps, then is ended, and
 // counted; whoever sends to it is not held up.
 func TestOverflowEndsTheSession(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, server.Config{Rate: 100_000, Burst: 100_000})
 	name := room()
 	deaf := joinRaw(t, n, name)
@@ -207,6 +208,7 @@ func TestOverflowEndsTheSession(t *testing.T) {
 }
 
 func TestTooFastASenderIsSlowedDownNotRefused(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, server.Config{Rate: 100, Burst: 10})
 	a, b := startPair(t, room(), n.url(), n.url())
 	for seq := range uint64(60) {
@@ -226,6 +228,7 @@ func TestSilentClientIsNoticed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for the silence limit")
 	}
+	t.Parallel()
 	n := startNode(t, server.Config{})
 	name := room()
 	a := startJoined(t, n.url(), name)

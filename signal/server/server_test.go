@@ -15,6 +15,7 @@ import (
 )
 
 func TestMembersMeetAndTalk(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, server.Config{})
 	name := room()
 	a := startMember(t, n.url(), name, signal.NewID())
@@ -62,6 +63,7 @@ func TestMembersMeetAndTalk(t *testing.T) {
 }
 
 func TestRoomsAreApart(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, server.Config{})
 	a := startJoined(t, n.url(), room())
 	b := startMember(t, n.url(), room(), signal.NewID())
@@ -141,6 +143,7 @@ func TestResume(t *testing.T) {
 // 2000 messages each way over a network that cuts every connection at a random point: no loss,
 // no duplicate, in order.
 func TestNothingIsLostOverCuts(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, server.Config{Rate: 100_000, Burst: 100_000})
 	name := room()
 	var wires [2]*cutter
@@ -257,6 +260,7 @@ func TestMemberThatStaysAwayLeaves(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for the resume window")
 	}
+	t.Parallel()
 	n := startNode(t, server.Config{})
 	wire := startCutter(t, n.addr())
 	a, b := startPair(t, room(), n.url(), wire.url())
@@ -280,6 +284,7 @@ func TestMemberThatStaysAwayLeaves(t *testing.T) {
 
 // Kick replaces a connection that still works, as after a change of network, and loses nothing.
 func TestKickResumesAtOnce(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, server.Config{})
 	a, b := startPair(t, room(), n.url(), n.url())
 	for round := range 5 {

@@ -152,6 +152,9 @@ func TestStaleSocket(t *testing.T) {
 
 // TestHungApp: an app that has the lock and does not answer does not keep others from starting.
 func TestHungApp(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for two timeouts")
+	}
 	socket := place(t)
 	in, err := Start(t.Context(), socket, "")
 	if err != nil {

@@ -213,6 +213,9 @@ func TestDefaultIsFollowed(t *testing.T) {
 }
 
 func TestServerRestart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the sound server twice")
+	}
 	pulse := pulsetest.Start(t)
 	pulse.NullSink("room")
 	pulse.Use()
@@ -301,6 +304,9 @@ func TestMutedBySystem(t *testing.T) {
 	expect("headset")
 	pulse.Volume("headset", 80)
 	expect("")
+	if testing.Short() {
+		return
+	}
 	pulse.Stop()
 	wait(t, "the server's end", func() bool {
 		list, err := m.List(media.Microphone)
