@@ -15,6 +15,7 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/app"
+	"github.com/jezek/xgb"
 	"github.com/pion/webrtc/v4"
 	"golang.org/x/sync/errgroup"
 
@@ -63,6 +64,7 @@ func run(args []string) error {
 		return err
 	}
 	log := newLog()
+	xgb.Logger = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // its errors are returned to us as well
 	devices := device.New(device.Config{Convert: codec.New(), Log: log})
 	defer devices.Close()
 	if err := o.tryDevices(devices); err != nil {
@@ -117,11 +119,9 @@ func (p *program) window() error {
 	if err := desktop.CheckDisplay(); err != nil {
 		return err
 	}
-	if err := desktop.SecureSettings(appID); err != nil {
-		p.log.Warn("others may read the settings", "err", err)
-	}
-	a := app.NewWithID(appID)
-	prefs := ui.NewPreferences(a.Preferences())
+	prefs := ui.NewPreferences(desktop.OpenSettings(appID, p.log))
+	defer desktop.PlaceToolkit()()
+	a := app.NewWithID("") // with an ID the toolkit would keep settings too
 	cfg := p.callConfig()
 	if !p.given["name"] {
 		cfg.Name = prefs.Name()
@@ -151,7 +151,7 @@ func (p *program) window() error {
 		return err
 	}
 	room := desktop.FitScale(a.Settings().Scale(), ui.Smallest())
-	if err := desktop.Open(func() { w = ui.New(a, c) }); err != nil {
+	if err := desktop.Open(func() { w = ui.New(a, prefs, c) }); err != nil {
 		return err
 	}
 	w.Limit(room)

@@ -183,11 +183,12 @@ func open(t *testing.T, size fyne.Size) (*Window, *fakeCall) {
 func openScaled(t *testing.T, size fyne.Size, prepare func(Preferences)) (*Window, *fakeCall) {
 	t.Helper()
 	app := test.NewTempApp(t)
+	prefs := NewPreferences(app.Preferences())
 	if prepare != nil {
-		prepare(NewPreferences(app.Preferences()))
+		prepare(prefs)
 	}
 	c := newFakeCall()
-	w := New(app, c)
+	w := New(app, prefs, c)
 	w.now = func() time.Time { return clock }
 	w.win.Resize(size)
 	t.Cleanup(w.win.Close)

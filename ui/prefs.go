@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"fyne.io/fyne/v2"
-
 	"parley/media"
 	"parley/media/call"
 	"parley/ui/widget"
@@ -15,11 +13,21 @@ import (
 // maxRecent is how many meetings are remembered.
 const maxRecent = 10
 
-// Preferences are what is remembered between runs.
-type Preferences struct{ store fyne.Preferences }
+// Store keeps values by their keys, between runs too.
+type Store interface {
+	String(key string) string
+	StringWithFallback(key, fallback string) string
+	SetString(key, value string)
+	Bool(key string) bool
+	BoolWithFallback(key string, fallback bool) bool
+	SetBool(key string, value bool)
+}
 
-// NewPreferences wraps the toolkit's store.
-func NewPreferences(p fyne.Preferences) Preferences { return Preferences{p} }
+// Preferences are what is remembered between runs.
+type Preferences struct{ store Store }
+
+// NewPreferences remembers in a store.
+func NewPreferences(s Store) Preferences { return Preferences{s} }
 
 // Recent is a meeting that was.
 type Recent struct {

@@ -95,10 +95,10 @@ type Window struct {
 }
 
 // New makes the window; nothing shows before its FyneWindow does.
-func New(app fyne.App, c Call) *Window {
+func New(app fyne.App, prefs Preferences, c Call) *Window {
 	w := &Window{
 		app: app, win: app.NewWindow("Parley"), call: c,
-		prefs: NewPreferences(app.Preferences()), now: time.Now,
+		prefs: prefs, now: time.Now,
 	}
 	w.raise = w.win.RequestFocus
 	w.display.init()

@@ -102,7 +102,7 @@ func LaunchWith(t testing.TB, env []string, files []*os.File, path string, args 
 	home := t.TempDir()
 	p.Cmd.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool {
 		return strings.HasPrefix(e, "DISPLAY=") || strings.HasPrefix(e, "WAYLAND_DISPLAY=") || strings.HasPrefix(e, "PULSE_")
-	}), "HOME="+home, "XDG_CONFIG_HOME="+home, "LANG=en_US.UTF-8") // the toolkit complains of "C" on standard error
+	}), "HOME="+home, "XDG_CONFIG_HOME="+home, "LANG=C.UTF-8")
 	p.Cmd.Env = append(p.Cmd.Env, env...)
 	p.Cmd.ExtraFiles = files
 	p.Cmd.Stdout = lockedBuffer{&p.mu, &p.stdout}

@@ -3,8 +3,10 @@
 package desktop
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"os"
 	"runtime"
@@ -60,15 +62,30 @@ func displayAnswers(name string) bool {
 	return false
 }
 
-// Open calls open, which makes the window. The toolkit panics when the display answers but refuses,
-// or cannot draw; that too is one line for a person.
+// Open calls open, which makes the window. The toolkit panics when the display answers but refuses, or
+// cannot draw, and has logged the reason before. That too is one line for a person: what it logged comes
+// with the error, or goes where it was meant to when the window opened.
 func Open(open func()) (err error) {
+	var said bytes.Buffer
+	to, flags := log.Writer(), log.Flags()
+	log.SetOutput(&said)
+	log.SetFlags(0)
 	defer func() {
-		if r := recover(); r != nil {
-			if _, ours := r.(runtime.Error); ours {
-				panic(r)
-			}
-			err = fmt.Errorf("no window can be opened on display %q: %v", os.Getenv("DISPLAY"), r)
+		log.SetOutput(to)
+		log.SetFlags(flags)
+		r := recover()
+		if _, ours := r.(runtime.Error); ours {
+			panic(r)
+		}
+		reason := strings.Join(strings.FieldsFunc(said.String(), func(r rune) bool { return r == '\n' }), "; ")
+		switch {
+		case r == nil && reason != "":
+			log.Print(reason)
+		case r != nil && reason == "":
+			reason = fmt.Sprint(r)
+		}
+		if r != nil {
+			err = fmt.Errorf("no window can be opened on display %q: %s", os.Getenv("DISPLAY"), reason)
 		}
 	}()
 	open()

@@ -37,12 +37,9 @@ const accepted = "ok\n"
 // Socket is where the app of this user and profile listens. Its folder is ours and private:
 // links are secrets.
 func Socket() (string, error) {
-	config, err := os.UserConfigDir()
-	if err != nil {
-		return "", err
-	}
+	config, _ := os.UserConfigDir() // empty where there is no home: a profile like another
 	dir := os.Getenv("XDG_RUNTIME_DIR")
-	if dir == "" {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		dir = os.TempDir()
 	}
 	dir = filepath.Join(dir, fmt.Sprintf("parley-%d", os.Getuid()))

@@ -2,13 +2,10 @@ package desktop
 
 import (
 	"fmt"
-	"io"
-	"log"
 	"math"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 
 	"fyne.io/fyne/v2"
 	"github.com/jezek/xgb"
@@ -18,9 +15,6 @@ import (
 
 // The toolkit draws as much larger as the monitor claims to be denser than 120 dpi, times a factor of
 // the user's. Where a monitor's claim is off, a window at that scale is larger than the screen.
-
-// silenceLibrary keeps the X11 library from writing to standard error; its errors are returned.
-var silenceLibrary = sync.OnceFunc(func() { xgb.Logger = log.New(io.Discard, "", 0) })
 
 // monitor is a screen in pixels, and as wide as it says to be.
 type monitor struct {
@@ -88,7 +82,6 @@ func tenths(scale float32) float32 { return float32(math.Round(float64(scale*10)
 
 // firstMonitor is the monitor on which windows open, the whole screen where the server has no list.
 func firstMonitor() (monitor, error) {
-	silenceLibrary()
 	x, err := xgb.NewConn()
 	if err != nil {
 		return monitor{}, fmt.Errorf("ask for the screen's size: %w", err)

@@ -30,7 +30,6 @@ func NativeID(w fyne.Window) (id xproto.Window) {
 
 // WatchShown tells report whether the window can be seen, whenever that changes, until ctx ends.
 func WatchShown(ctx context.Context, id xproto.Window, report func(shown bool)) error {
-	silenceLibrary()
 	x, err := xgb.NewConn()
 	if err != nil {
 		return fmt.Errorf("watch the window: %w", err)

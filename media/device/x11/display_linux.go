@@ -2,8 +2,6 @@ package x11
 
 import (
 	"fmt"
-	"io"
-	"log"
 	"os"
 	"sync"
 
@@ -12,9 +10,6 @@ import (
 
 	"parley/media"
 )
-
-// silenceLibrary keeps the X11 library from writing to standard error; its errors are returned.
-var silenceLibrary = sync.OnceFunc(func() { xgb.Logger = log.New(io.Discard, "", 0) })
 
 // display is a connection to the display of the environment. It speaks the X11 protocol
 // itself: Xlib ends the whole program when its server goes.
@@ -29,7 +24,6 @@ type display struct {
 
 // dial connects to the display, without which it is ErrNoDevice.
 func dial() (*display, error) {
-	silenceLibrary()
 	if os.Getenv("DISPLAY") == "" {
 		return nil, fmt.Errorf("no X display: %w", media.ErrNoDevice)
 	}
