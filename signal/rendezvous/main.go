@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -42,6 +43,13 @@ Usage: parley-rendezvous [flags]
                   proxies whose X-Forwarded-For names the client, as 10.0.0.0/8 or 127.0.0.1 (default: none)
   --metrics ADDR  where to serve figures for Prometheus, at /metrics (default: nowhere)
   --nats URL      share rooms with other nodes over this NATS (default: NATS inside this process)
+  --cluster-key-file FILE
+                  a secret that all nodes on that NATS share (or in $PARLEY_CLUSTER_KEY)
+  --nats-creds FILE
+                  NATS credentials
+  --nats-ca FILE, --nats-cert FILE, --nats-key FILE
+                  TLS to NATS: whom to trust, and this node's certificate and its key
+  --nats-plain    allow NATS without TLS over a network
   --version       print the version
   --help          print this
 
@@ -53,8 +61,23 @@ type options struct {
 	metrics string
 	nats    string
 
+	cluster    server.Cluster
+	keyFile    string
 	perAddress int
 	proxies    []netip.Prefix
+}
+
+// readClusterKey takes the cluster's secret from its file, else from the environment.
+func (o *options) readClusterKey() error {
+	text := []byte(os.Getenv("PARLEY_CLUSTER_KEY"))
+	if o.keyFile != "" {
+		var err error
+		if text, err = os.ReadFile(o.keyFile); err != nil {
+			return fmt.Errorf("read --cluster-key-file: %w", err)
+		}
+	}
+	o.cluster.Key = bytes.TrimSpace(text)
+	return nil
 }
 
 // trust takes the value of --trusted-proxy.
@@ -88,6 +111,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.StringVar(&opt.listen, "listen", ":8443", "")
 	flags.StringVar(&opt.metrics, "metrics", "", "")
 	flags.StringVar(&opt.nats, "nats", "", "")
+	flags.StringVar(&opt.keyFile, "cluster-key-file", "", "")
+	flags.StringVar(&opt.cluster.Creds, "nats-creds", "", "")
+	flags.StringVar(&opt.cluster.CA, "nats-ca", "", "")
+	flags.StringVar(&opt.cluster.Cert, "nats-cert", "", "")
+	flags.StringVar(&opt.cluster.CertKey, "nats-key", "", "")
+	flags.BoolVar(&opt.cluster.Plain, "nats-plain", false, "")
 	flags.IntVar(&opt.perAddress, "per-address", 200, "")
 	flags.Func("trusted-proxy", "", opt.trust)
 	flags.BoolVar(&showVersion, "version", false, "")
@@ -102,6 +131,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case showVersion:
 		fmt.Fprintln(stdout, "parley-rendezvous", versionText())
 		return exitOK
+	}
+	if err := opt.readClusterKey(); err != nil {
+		return fail(stderr, exitUsage, err.Error())
 	}
 	listeners, err := listen(opt)
 	if err != nil {
@@ -137,7 +169,7 @@ func listen(opt options) (listeners, error) {
 // to go while the listener still answers health checks; the listeners stop last.
 func serve(ctx context.Context, l listeners, opt options, log *slog.Logger) error {
 	node, err := server.New(server.Config{
-		NATS: opt.nats, Log: log, PerAddress: opt.perAddress, TrustedProxies: opt.proxies,
+		NATS: opt.nats, Cluster: opt.cluster, Log: log, PerAddress: opt.perAddress, TrustedProxies: opt.proxies,
 	})
 	if err != nil {
 		_ = l.service.Close()

@@ -61,7 +61,30 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 }
 
+// NATS without a common secret, or without TLS over a network, is refused.
+func TestNATSUnprotected(t *testing.T) {
+	for name, c := range map[string]struct{ key, url, want string }{
+		"no secret": {"", "nats://127.0.0.1:1", "--cluster-key-file"},
+		"no TLS":    {"sixteen bytes or more", "nats://user:secret@192.0.2.1:4222", "--nats-plain"},
+		"one of two without TLS": {
+			"sixteen bytes or more", "nats://127.0.0.1:1,nats://192.0.2.1:4222", "--nats-plain",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("PARLEY_CLUSTER_KEY", c.key)
+			var stderr bytes.Buffer
+			if got := run(t.Context(), []string{"--listen", "127.0.0.1:0", "--nats", c.url}, io.Discard, &stderr); got != exitFailed {
+				t.Errorf("exit status %d, want %d", got, exitFailed)
+			}
+			if text := stderr.String(); !strings.Contains(text, c.want) || strings.Contains(text, "user:secret") {
+				t.Errorf("said %q", text)
+			}
+		})
+	}
+}
+
 func TestNATSUnreachable(t *testing.T) {
+	t.Setenv("PARLEY_CLUSTER_KEY", "sixteen bytes or more")
 	var stderr bytes.Buffer
 	args := []string{"--listen", "127.0.0.1:0", "--nats", "nats://user:secret@127.0.0.1:1"}
 	if got := run(t.Context(), args, io.Discard, &stderr); got != exitFailed {

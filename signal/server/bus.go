@@ -113,10 +113,11 @@ type bus struct {
 	nc       *nats.Conn
 	embedded *natsserver.Server
 	inbox    chan *nats.Msg
+	seal     *clusterSeal // nil: nobody but this process is on NATS
 }
 
 // dialBus starts the embedded NATS or connects to the external one.
-func dialBus(address string, onDrop, onChange func(error)) (*bus, error) {
+func dialBus(address, name string, cluster Cluster, onDrop, onChange func(error)) (*bus, error) {
 	b := &bus{inbox: make(chan *nats.Msg, inboxSize)}
 	options := []nats.Option{
 		nats.Name("parley-rendezvous"),
@@ -142,6 +143,12 @@ func dialBus(address string, onDrop, onChange func(error)) (*bus, error) {
 		}
 		b.embedded = ns
 		options = append(options, nats.InProcessServer(ns))
+	} else {
+		var err error
+		if b.seal, err = newClusterSeal(cluster.Key, name); err != nil {
+			return nil, fmt.Errorf("prepare the cluster's keys: %w", err)
+		}
+		options = append(options, cluster.options(address)...)
 	}
 	nc, err := nats.Connect(address, options...)
 	if err != nil {
@@ -175,7 +182,7 @@ func (b *bus) publish(subject string, nt notice) {
 	if err != nil {
 		panic(fmt.Sprintf("encode a notice: %v", err)) // it has no value that JSON cannot write
 	}
-	_ = b.nc.Publish(subject, text) // fails when NATS is gone for long; heartbeats heal what it misses
+	_ = b.send(subject, "", text) // fails when NATS is gone for long; heartbeats heal what it misses
 }
 
 // relay publishes a sealed body to the other nodes. There are none on the embedded NATS.
@@ -183,7 +190,7 @@ func (b *bus) relay(room string, m relayed) error {
 	if b.embedded != nil {
 		return nil
 	}
-	if err := b.nc.Publish(subjectRoom+room, m.encode()); err != nil {
+	if err := b.send(subjectRoom+room, "", m.encode()); err != nil {
 		return refusal(signal.CodeUnavailable)
 	}
 	return nil
@@ -205,9 +212,10 @@ func (b *bus) ask(ctx context.Context, subject string, nt notice, limit time.Dur
 	}
 	defer func() { _ = sub.Unsubscribe() }()
 	_ = sub.SetPendingLimits(-1, -1) // a session that moves comes in many messages
-	if err := b.nc.PublishRequest(subject, reply, text); err != nil {
+	if err := b.send(subject, reply, text); err != nil {
 		return err
 	}
+	seen := stamps{}
 	for {
 		msg, err := sub.NextMsgWithContext(ctx)
 		if err != nil {
@@ -216,7 +224,11 @@ func (b *bus) ask(ctx context.Context, subject string, nt notice, limit time.Dur
 		if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" { // NATS: no responders
 			return nats.ErrNoResponders
 		}
-		if take(msg.Data) {
+		data, err := b.open(msg, seen)
+		if err != nil {
+			continue
+		}
+		if take(data) {
 			return nil
 		}
 	}

@@ -38,6 +38,9 @@ func (n *node) addr() string { return strings.TrimPrefix(n.web.URL, "http://") }
 
 func startNode(t testing.TB, cfg server.Config) *node {
 	t.Helper()
+	if cfg.NATS != "" && cfg.Cluster.Key == nil {
+		cfg.Cluster.Key = []byte("a secret of the test's nodes")
+	}
 	if cfg.PerAddress == 0 {
 		cfg.PerAddress = 100_000 // all members of a test come from one address
 	}

@@ -22,6 +22,7 @@ type metrics struct {
 	busLost   prometheus.Counter
 	overflows prometheus.Counter
 	held      prometheus.Counter
+	forged    prometheus.Counter
 	refused   *prometheus.CounterVec
 	resumes   *prometheus.CounterVec
 	join      prometheus.Histogram
@@ -49,6 +50,7 @@ func newMetrics() *metrics {
 	m.busLost = counter("parley_bus_dropped_total", "Messages that NATS dropped because this node was too slow.")
 	m.overflows = counter("parley_overflows_total", "Sessions ended because too much was waiting for their member.")
 	m.held = counter("parley_held_sends_total", "Sends that waited for a receiver to have room.")
+	m.forged = counter("parley_forged_notices_total", "Messages on NATS that no node of this cluster has sent, or that were played again.")
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "parley_refused_total", Help: "Connections refused or ended for cause, by reason.",
 	}, []string{"reason"})

@@ -94,9 +94,9 @@ func (n *node) handOver(msg *nats.Msg, nt notice) {
 	if err != nil {
 		return
 	}
-	_ = n.bus.nc.Publish(msg.Reply, text)
+	_ = n.bus.send(msg.Reply, "", text)
 	for _, e := range waiting {
-		_ = n.bus.nc.Publish(msg.Reply, packEvent(e))
+		_ = n.bus.send(msg.Reply, "", packEvent(e))
 	}
 }
 
@@ -180,7 +180,11 @@ func (n *node) claim(r *room, e *entry, j signal.Join) (*moved, error) {
 	}
 	n.mu.Lock()
 	delete(r.claims, j.ID)
+	_, alive := n.nodes[target]
 	switch {
+	case err != nil && p.Status == "" && alive:
+		// The node beats, so the session is not lost: anybody on NATS can say that nobody answers.
+		return nil, refusal(signal.CodeUnavailable)
 	case errors.Is(err, nats.ErrNoResponders), err == nil && p.Status == parcelGone:
 		return nil, nil
 	case err == nil && p.Status == parcelTaken:

@@ -52,8 +52,8 @@ func newNode(log *slog.Logger, m *metrics, l *ledger) *node {
 }
 
 // start connects to NATS and finds the other nodes. Nobody else on NATS is found out at once.
-func (n *node) start(ctx context.Context, address string) error {
-	b, err := dialBus(address, n.busTrouble, func(err error) {
+func (n *node) start(ctx context.Context, address string, cluster Cluster) error {
+	b, err := dialBus(address, n.name, cluster, n.busTrouble, func(err error) {
 		if err != nil || ctx.Err() == nil { // our own goodbye is no news
 			n.log.Warn("NATS connection changed", "err", err)
 		}
@@ -142,19 +142,25 @@ func (n *node) stop() {
 
 // dispatch takes what NATS brings, in the order in which it came over the connection.
 func (n *node) dispatch() {
+	seen := stamps{}
 	for {
 		select {
 		case <-n.stopped:
 			return
 		case msg := <-n.bus.inbox:
-			n.take(msg)
+			n.take(msg, seen)
 		}
 	}
 }
 
-func (n *node) take(msg *nats.Msg) {
-	if room, ok := strings.CutPrefix(msg.Subject, subjectRoom); ok && len(msg.Data) > 0 && msg.Data[0] == relayTag {
-		if m, err := decodeRelayed(msg.Data); err == nil {
+func (n *node) take(msg *nats.Msg, seen stamps) {
+	data, err := n.bus.open(msg, seen)
+	if err != nil {
+		n.metrics.forged.Inc()
+		return
+	}
+	if room, ok := strings.CutPrefix(msg.Subject, subjectRoom); ok && len(data) > 0 && data[0] == relayTag {
+		if m, err := decodeRelayed(data); err == nil {
 			n.mu.Lock()
 			defer n.mu.Unlock()
 			for _, t := range n.deliver(room, m, nil) {
@@ -164,8 +170,8 @@ func (n *node) take(msg *nats.Msg) {
 		return
 	}
 	var nt notice
-	if err := json.Unmarshal(msg.Data, &nt); err != nil {
-		n.log.Warn("a notice that cannot be read", "bytes", len(msg.Data))
+	if err := json.Unmarshal(data, &nt); err != nil {
+		n.log.Warn("a notice that cannot be read", "bytes", len(data))
 		return
 	}
 	n.mu.Lock()

@@ -23,7 +23,7 @@ func startTestNode(t testing.TB, address string) *node {
 	t.Helper()
 	m := newMetrics()
 	n := newNode(slog.New(slog.DiscardHandler), m, newLedger(manyRooms, 2*manyRooms))
-	if err := n.start(context.Background(), address); err != nil {
+	if err := n.start(context.Background(), address, Cluster{Key: make([]byte, minClusterKey)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(n.stop)

@@ -37,6 +37,7 @@ const (
 // Config is what a node needs.
 type Config struct {
 	NATS           string       // URL of an external NATS; empty: embedded in this process, without a port
+	Cluster        Cluster      // for an external NATS
 	Log            *slog.Logger // nil: no log
 	MaxConnections int          // 0: 10 000
 	PerAddress     int          // connections of one address, on which its other budgets depend; 0: 200
@@ -72,6 +73,9 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	if cfg.MaxConnections < 0 || cfg.PerAddress < 0 || cfg.Rate < 0 || cfg.Burst < 0 {
 		return nil, errors.New("configure the rendezvous: limits must not be negative")
+	}
+	if err := cfg.Cluster.check(cfg.NATS); err != nil {
+		return nil, err
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -131,7 +135,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if again {
 		return errors.New("run the rendezvous: it has run already")
 	}
-	if err := s.node.start(ctx, s.cfg.NATS); err != nil {
+	if err := s.node.start(ctx, s.cfg.NATS, s.cfg.Cluster); err != nil {
 		s.close()
 		return err
 	}
