@@ -21,6 +21,7 @@ import (
 
 	"parley/media"
 	"parley/media/call"
+	"parley/media/check"
 	"parley/media/codec"
 	"parley/media/device"
 	"parley/signal"
@@ -43,11 +44,19 @@ func main() {
 	}
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "parley:", err)
-		if errors.As(err, new(failure)) {
-			os.Exit(1)
-		}
-		os.Exit(2)
+		os.Exit(status(err))
 	}
+}
+
+// status is the exit status for an error, as --help lists them.
+func status(err error) int {
+	switch {
+	case errors.Is(err, check.ErrDevices):
+		return 3
+	case errors.As(err, new(failure)):
+		return 1
+	}
+	return 2
 }
 
 // failure is what went wrong after the start: exit status 1.

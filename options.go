@@ -39,6 +39,12 @@ There is one window: a second start hands its link to the app that runs, whose w
 front. Any flag but --server makes a program of its own, with its own window.
 
 PARLEY_LOG=info or debug prints more to standard error.
+
+Exit status
+  0   all went well
+  1   something went wrong after the start
+  2   the command line, or the display, is wrong: nothing was started
+  3   parley check: calls work, but camera, microphone or speaker do not; the report says which
 `
 
 // options is the command line.

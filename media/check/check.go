@@ -3,9 +3,11 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,20 +20,26 @@ import (
 // checkTime is how long the call lasts after its first frame.
 const checkTime = 5 * time.Second
 
+// ErrDevices says that calls work, but that something is missing to take part in full.
+var ErrDevices = errors.New("calls work, but not with every device")
+
 // Config is what is checked.
 type Config struct {
-	Call   call.Config // of both sides; the check sets names, server, devices and sound
+	Call   call.Config // of both sides; its devices are tried, and then the check sets them, names, server and sound
 	Server *url.URL    // the rendezvous of the call
 	Out    io.Writer   // gets the report
 }
 
-// Run lists the devices and makes a call between two peers in this process: test picture and tone,
-// real codecs, real connections over loopback. The error says what is wrong.
+// Run lists the devices, opens those that a call would use, and makes a call between two peers in this
+// process: test picture and tone, real codecs, real connections over loopback. The error says what is
+// wrong, or wraps ErrDevices.
 func Run(ctx context.Context, cfg Config) error {
 	c := check{cfg}
 	c.print("Devices\n")
+	works := map[media.Kind]bool{}
 	for _, k := range []media.Kind{media.Camera, media.Microphone, media.Speaker, media.Screen} {
 		c.devices(k)
+		works[k] = c.try(k)
 	}
 	c.print("\nCall\n  server      %s\n", cfg.Server.Host)
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -43,10 +51,43 @@ func Run(ctx context.Context, cfg Config) error {
 	if werr := g.Wait(); err == nil {
 		err = werr
 	}
-	if err == nil {
-		c.print("\nAll is well.\n")
+	if err != nil {
+		return err
 	}
-	return err
+	return c.conclude(works)
+}
+
+// conclude says what somebody can do in a meeting here, and what not.
+func (c check) conclude(works map[media.Kind]bool) error {
+	can, cannot, missing := []string{"watch"}, []string(nil), []string(nil)
+	for _, d := range []struct {
+		kind        media.Kind
+		can, cannot string
+	}{
+		{media.Speaker, "listen", "you hear nobody"},
+		{media.Microphone, "speak", "nobody hears you"},
+		{media.Camera, "show yourself", "nobody sees you"},
+	} {
+		if works[d.kind] {
+			can = append(can, d.can)
+			continue
+		}
+		cannot, missing = append(cannot, d.cannot), append(missing, "no working "+d.kind.String())
+	}
+	if len(missing) == 0 {
+		c.print("\nAll is well.\n")
+		return nil
+	}
+	c.print("\nThe call works. You can %s, but %s.\n", list(can), list(cannot))
+	return fmt.Errorf("%w: %s", ErrDevices, list(missing))
+}
+
+// list is "a", "a and b", "a, b and c".
+func list(items []string) string {
+	if n := len(items); n > 1 {
+		return strings.Join(items[:n-1], ", ") + " and " + items[n-1]
+	}
+	return items[0]
 }
 
 type check struct{ Config }
@@ -70,6 +111,32 @@ func (c check) devices(k media.Kind) {
 		}
 		c.print("  %-11s %s%s\n", k, d.Name, mark)
 	}
+}
+
+// try opens the device of a kind that a call would use, and closes it again. It says whether that works.
+func (c check) try(k media.Kind) bool {
+	var device io.Closer
+	var err error
+	spec := map[media.Kind]string{media.Camera: c.Call.Camera, media.Microphone: c.Call.Microphone, media.Speaker: c.Call.Speaker}[k]
+	switch {
+	case spec == media.SpecOff:
+		return false
+	case k == media.Camera:
+		device, err = c.Call.Devices.OpenCamera(spec)
+	case k == media.Microphone:
+		device, err = c.Call.Devices.OpenMicrophone(spec)
+	case k == media.Speaker:
+		device, err = c.Call.Devices.OpenSpeaker(spec)
+	default: // a screen is opened by a choice, in the meeting
+		return true
+	}
+	if err == nil {
+		err = device.Close()
+	}
+	if err != nil && !errors.Is(err, media.ErrNoDevice) { // that there is none is in the list
+		c.print("  %-11s cannot be used: %v\n", "", err)
+	}
+	return err == nil
 }
 
 // call makes the call and prints what one side sees and hears of the other.

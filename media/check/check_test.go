@@ -3,15 +3,19 @@ package check
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
 
+	"parley/media"
 	"parley/media/call"
 	"parley/media/codec"
 	"parley/media/device"
@@ -75,5 +79,57 @@ func TestNoServer(t *testing.T) {
 	text, err := report(t, t.Context(), &url.URL{Scheme: "http", Host: "127.0.0.1:1"})
 	if err == nil || !strings.Contains(err.Error(), "no meeting") || strings.Contains(text, "All is well") {
 		t.Errorf("error %v, report\n%s", err, text)
+	}
+}
+
+// none has a camera that another program uses and no sound.
+type none struct{ media.Devices }
+
+func (none) OpenCamera(string) (media.VideoSource, error) {
+	return nil, fmt.Errorf("open camera: %w", media.ErrBusy)
+}
+
+func (none) OpenMicrophone(string) (media.AudioSource, error) {
+	return nil, fmt.Errorf("open microphone: %w", media.ErrNoDevice)
+}
+
+func (none) OpenSpeaker(string) (media.AudioSink, error) {
+	return nil, fmt.Errorf("open speaker: %w", media.ErrNoDevice)
+}
+
+// TestVerdict: the end of the report says what somebody can do here, and all is well only when nothing is missing.
+func TestVerdict(t *testing.T) {
+	devices := device.New(device.Config{Convert: codec.New()})
+	defer devices.Close()
+	wav := filepath.Join(t.TempDir(), "heard.wav")
+	for _, c := range []struct {
+		devices               media.Devices
+		camera, mic, speaker  string
+		says                  []string
+		missing, missingNever string
+	}{
+		{devices, media.SpecTest, media.SpecTone, wav, []string{"All is well."}, "", ""},
+		{devices, media.SpecOff, media.SpecOff, wav, []string{"You can watch and listen, but nobody hears you and nobody sees you."}, "no working microphone and no working camera", "speaker"},
+		{devices, media.SpecTest, media.SpecTone, media.SpecOff, []string{"You can watch, speak and show yourself, but you hear nobody."}, "no working speaker", "camera"},
+		{none{devices}, media.SpecDefault, media.SpecDefault, media.SpecDefault, []string{"in use by another program", "You can watch, but you hear nobody, nobody hears you and nobody sees you."}, "no working speaker, no working microphone and no working camera", "well"},
+	} {
+		var out bytes.Buffer
+		check := check{Config{Call: call.Config{Devices: c.devices, Camera: c.camera, Microphone: c.mic, Speaker: c.speaker}, Out: &out}}
+		works := map[media.Kind]bool{}
+		for _, k := range []media.Kind{media.Camera, media.Microphone, media.Speaker, media.Screen} {
+			works[k] = check.try(k)
+		}
+		err := check.conclude(works)
+		for _, line := range c.says {
+			if !strings.Contains(out.String(), line) {
+				t.Errorf("%s, %s, %s: %q is not in\n%s", c.camera, c.mic, c.speaker, line, out.String())
+			}
+		}
+		switch {
+		case c.missing == "" && err != nil:
+			t.Errorf("nothing is missing, and %v", err)
+		case c.missing != "" && (!errors.Is(err, ErrDevices) || !strings.Contains(err.Error(), c.missing) || strings.Contains(err.Error(), c.missingNever)):
+			t.Errorf("%v, want %q", err, c.missing)
+		}
 	}
 }

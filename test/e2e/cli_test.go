@@ -138,6 +138,68 @@ func TestE2EHelp(t *testing.T) {
 	}
 }
 
+// TestE2ECheck: the report of a machine without devices does not say that all is well, and ends with a status
+// of its own, which --help lists.
+func TestE2ECheck(t *testing.T) {
+	harness.EndToEnd(t)
+	p := harness.Launch(t, []string{"PULSE_SERVER=unix:" + t.TempDir() + "/none"}, "build/parley", "check", "--camera", "test")
+	status, out := p.Status(), p.Output()
+	if status == 1 && strings.Contains(out, "sound ") { // the call itself was poor, which a busy machine decides
+		t.Log(p.Errors())
+	} else if status != 3 || !strings.Contains(out, "You can watch and show yourself, but you hear nobody and nobody hears you.") {
+		t.Errorf("status %d\n%s%s", status, out, p.Errors())
+	}
+	if strings.Contains(out, "All is well") {
+		t.Errorf("all is well:\n%s", out)
+	}
+	help := harness.Launch(t, nil, "build/parley", "--help")
+	if help.Status() != 0 || !strings.Contains(help.Output(), "\n  3   parley check:") {
+		t.Errorf("--help does not list the status:\n%s", help.Output())
+	}
+}
+
+// TestE2EFirstStart: whoever starts the program with nothing set gets one line at most, and nothing lies
+// about where it was started.
+func TestE2EFirstStart(t *testing.T) {
+	harness.EndToEnd(t)
+	d := harness.StartDisplay(t)
+	blocked := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	parley, err := filepath.Abs("build/parley")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		env  []string
+		want string // in the one line; empty for none
+	}{
+		"a usual start":                 {nil, ""},
+		"no home":                       {[]string{"HOME=", "XDG_CONFIG_HOME="}, "settings are not kept"},
+		"a home that cannot be written": {[]string{"HOME=" + blocked, "XDG_CONFIG_HOME="}, "settings are not kept"},
+		"no bus, no runtime folder":     {[]string{"DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent", "XDG_RUNTIME_DIR=/nonexistent"}, ""},
+		"no key to the display":         {[]string{"XAUTHORITY=/nonexistent"}, ""},
+		"a locale of no language":       {[]string{"LANG=C.UTF-8", "LC_ALL=xx_YY@foo"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at := t.TempDir()
+			env := append(append(d.Env(), "TMPDIR="+t.TempDir()), c.env...)
+			p := harness.Launch(t, env, "/bin/sh", "-c", "cd '"+at+"' && exec '"+parley+"' --leave-after 3s --name Ada")
+			<-p.Done
+			if said := p.Errors(); c.want == "" && said != "" || c.want != "" && (strings.Count(said, "\n") != 1 || !strings.Contains(said, c.want)) {
+				t.Errorf("it says:\n%s", said)
+			}
+			if p.Status() != 0 {
+				t.Errorf("status %d", p.Status())
+			}
+			if left, err := os.ReadDir(at); err != nil || len(left) > 0 {
+				t.Errorf("%v lie where it was started, %v", left, err)
+			}
+		})
+	}
+}
+
 // TestE2ENoDisplay: without a display there is no window, and one line that says so.
 func TestE2ENoDisplay(t *testing.T) {
 	harness.EndToEnd(t)

@@ -180,8 +180,9 @@ func secure(dir string) error {
 }
 
 // PlaceToolkit makes sure that the toolkit has a folder for its settings, of which Parley uses none but
-// the scale. Without one it would complain, or make one where the program was started. Where the user's
-// own cannot be made it gets a temporary one, and clean removes that.
+// the scale, and the graphics library one for its cache. Without, they would complain, or make one where
+// the program was started. Where the user's own cannot be made they get a temporary one, and clean removes
+// that.
 func PlaceToolkit() (clean func()) {
 	none := func() {}
 	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
@@ -198,7 +199,15 @@ func PlaceToolkit() (clean func()) {
 	if err != nil {
 		return none
 	}
-	if err := errors.Join(os.Mkdir(filepath.Join(dir, "fyne"), 0o700), os.Setenv("XDG_CONFIG_HOME", dir)); err != nil {
+	places := []string{"XDG_CONFIG_HOME", "XDG_CACHE_HOME"}
+	if !filepath.IsAbs(os.Getenv("HOME")) {
+		places = append(places, "HOME")
+	}
+	err = os.Mkdir(filepath.Join(dir, "fyne"), 0o700)
+	for _, name := range places {
+		err = errors.Join(err, os.Setenv(name, dir))
+	}
+	if err != nil {
 		return none
 	}
 	return func() { _ = os.RemoveAll(dir) } // at the end of the program; what is left is an empty folder
