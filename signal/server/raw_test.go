@@ -303,34 +303,6 @@ func TestServerSeesOnlySealedBodies(t *testing.T) {
 	}
 }
 
-// However much there is to tell to somebody who comes, the welcome is the first thing that they hear.
-func TestWelcomeComesFirst(t *testing.T) {
-	n := startNode(t, server.Config{})
-	const rooms, members = 10, signal.MaxMembers
-	var joins sync.WaitGroup
-	names := make([]string, rooms)
-	for i := range rooms * members {
-		if i < rooms {
-			names[i] = room()
-		}
-		r := dialRaw(t, n)
-		joins.Go(func() {
-			if err := r.WriteMessage(websocket.TextMessage, signal.Encode(joinFrame(names[i%rooms]))); err != nil {
-				t.Error(err)
-				return
-			}
-			_ = r.SetReadDeadline(time.Now().Add(patience))
-			_, text, err := r.ReadMessage()
-			if f, _ := signal.Decode(text); err != nil {
-				t.Error(err)
-			} else if _, ok := f.(signal.Welcome); !ok {
-				t.Errorf("the first frame is %T", f)
-			}
-		})
-	}
-	joins.Wait()
-}
-
 func metricsOf(t testing.TB, n *node) string {
 	t.Helper()
 	w := httptest.NewRecorder()
