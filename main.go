@@ -16,7 +16,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/app"
 	"github.com/jezek/xgb"
-	"github.com/pion/webrtc/v4"
 	"golang.org/x/sync/errgroup"
 
 	"parley/media"
@@ -24,6 +23,8 @@ import (
 	"parley/media/check"
 	"parley/media/codec"
 	"parley/media/device"
+	"parley/media/peer"
+	"parley/media/transport"
 	"parley/signal"
 	"parley/signal/host"
 	"parley/ui"
@@ -284,17 +285,12 @@ func (p *program) callConfig() call.Config {
 	return call.Config{
 		Name: p.name, Server: p.server, Host: hosting{p.host}, Devices: p.devices, Codecs: codec.New(),
 		Camera: p.camera, Microphone: p.mic, Speaker: p.speaker, CameraOn: true, MicrophoneOn: true,
-		Sound:    call.Sound{Noise: true},
-		Settings: iceSettings(), Log: p.log,
+		Sound: call.Sound{Noise: true}, Transport: mesh, Log: p.log,
 	}
 }
 
-// iceSettings lets connections use the loopback address too, for several Parleys on one machine.
-func iceSettings() webrtc.SettingEngine {
-	var s webrtc.SettingEngine
-	s.SetIncludeLoopbackCandidate(true)
-	return s
-}
+// mesh has every member connected to every other, on the network as it is.
+func mesh(c transport.Config) call.Transport { return peer.NewMesh(c, peer.Network{}) }
 
 // begin does at once what the command line says.
 func (p *program) begin(c *call.Call) {

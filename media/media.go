@@ -29,6 +29,7 @@ const (
 	Microphone
 	Speaker
 	Screen
+	SystemSound // what the machine plays; in no list
 )
 
 func (k Kind) String() string {
@@ -41,6 +42,8 @@ func (k Kind) String() string {
 		return "speaker"
 	case Screen:
 		return "screen"
+	case SystemSound:
+		return "system-sound"
 	}
 	return "device"
 }

@@ -10,15 +10,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
 
 	"parley/media"
 	"parley/media/call"
 	"parley/media/codec"
 	"parley/media/device"
+	"parley/media/peer"
+	"parley/media/transport"
 	"parley/signal/server"
 )
+
+// mesh connects as the app does.
+func mesh(c transport.Config) call.Transport { return peer.NewMesh(c, peer.Network{}) }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -52,12 +56,10 @@ func config(t *testing.T) Config {
 	t.Helper()
 	devices := device.New(device.Config{Convert: codec.New()})
 	t.Cleanup(func() { devices.Close() })
-	var settings webrtc.SettingEngine
-	settings.SetIncludeLoopbackCandidate(true)
 	return Config{
 		Count: 2, ViewW: 320, ViewH: 180, Problems: new(bytes.Buffer),
 		Call: call.Config{
-			Server: rendezvous(t), Devices: devices, Codecs: codec.New(), Settings: settings,
+			Server: rendezvous(t), Devices: devices, Codecs: codec.New(), Transport: mesh,
 			Camera: media.SpecTest, Microphone: media.SpecTone, Speaker: media.SpecOff, CameraOn: true, MicrophoneOn: true,
 			Log: slog.New(slog.DiscardHandler),
 		},

@@ -11,11 +11,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/webrtc/v4"
 	"golang.org/x/sync/errgroup"
 
 	"parley/media"
 	"parley/media/pipe"
+	"parley/media/transport"
 	"parley/signal"
 	"parley/signal/loop"
 	"parley/signal/room"
@@ -34,18 +34,18 @@ type Config struct {
 	CameraOn, MicrophoneOn      bool
 	Sound                       Sound // of the microphone
 
-	Settings     webrtc.SettingEngine // of every connection
-	ICEServers   []webrtc.ICEServer
-	Certificates []webrtc.Certificate // nil: one is made for each connection
-	Dial         func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Transport makes what carries the tracks of one meeting.
+	Transport func(transport.Config) Transport
+	// Dial reaches the rendezvous; nil: as usual.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Changed is told every new state by the loop's goroutine; it must not block.
 	Changed func(State)
 	Log     *slog.Logger
 }
 
-// queueSize is how many events of rooms, peers and devices wait for the loop. None is
-// dropped: who finds no place waits.
+// queueSize is how many events of rooms and devices wait for the loop. None is dropped: who finds
+// no place waits.
 const queueSize = 1024
 
 // Call is one user's part in meetings, one at a time.
@@ -55,6 +55,7 @@ type Call struct {
 	own   *loop.Mailbox[event]
 
 	rooms     latestRoom
+	moved     chan struct{} // holds 1: some member's phase is another one now
 	audio     *pipe.AudioSender
 	camera    *pipe.VideoSender
 	screen    *pipe.VideoSender
@@ -66,15 +67,11 @@ type Call struct {
 	generated atomic.Bool         // the microphone is a generated tone: steady, so it would be taken for noise
 	silent    atomic.Bool         // the speaker is switched off
 
-	mu    sync.Mutex
-	state State
-	views map[viewKey]*pipe.View
-	peers map[signal.ID]*running
-}
-
-type viewKey struct {
-	id   signal.ID
-	kind media.Kind
+	mu        sync.Mutex
+	state     State
+	views     map[Track]*pipe.View
+	sounds    map[Track]*pipe.AudioReceiver // of others
+	transport Transport                     // nil outside of a meeting
 }
 
 // voice is how microphones are coded: transparent speech with room for in-band FEC
@@ -105,16 +102,17 @@ func New(cfg Config) (*Call, error) {
 		cfg: cfg, queue: make(chan event, queueSize), own: loop.NewMailbox[event](),
 		closers: []io.Closer{enc, stereo},
 		rooms:   latestRoom{ready: make(chan struct{}, 1)},
+		moved:   make(chan struct{}, 1),
 		mixer:   pipe.NewMixer(),
-		views:   make(map[viewKey]*pipe.View),
-		peers:   make(map[signal.ID]*running),
+		views:   make(map[Track]*pipe.View),
+		sounds:  make(map[Track]*pipe.AudioReceiver),
 	}
 	c.audio = pipe.NewAudioSender(enc, cfg.Log)
 	c.audio.Configure(cfg.Sound.coding(voice.Loss))
 	c.sound = pipe.NewStereoSender(stereo, cfg.Log)
 	c.sound.Configure(music)
-	c.camera = pipe.NewVideoSender(cfg.Codecs, c.view(Self, media.Camera), cfg.Log)
-	c.screen = pipe.NewVideoSender(cfg.Codecs, c.view(Self, media.Screen), cfg.Log)
+	c.camera = pipe.NewVideoSender(cfg.Codecs, c.view(track(Self, media.Camera)), cfg.Log)
+	c.screen = pipe.NewVideoSender(cfg.Codecs, c.view(track(Self, media.Screen)), cfg.Log)
 	c.screen.SetLimits(pipe.VideoLimits{FrameRate: screenFrameRate, Screen: true})
 	c.state = State{
 		Name:    room.CleanName(cfg.Name),
@@ -141,16 +139,15 @@ func (c *Call) State() State {
 }
 
 // View is the window on a member's camera or screen; Self names our own.
-func (c *Call) View(id signal.ID, kind media.Kind) media.View { return c.view(id, kind) }
+func (c *Call) View(id signal.ID, kind media.Kind) media.View { return c.view(track(id, kind)) }
 
-func (c *Call) view(id signal.ID, kind media.Kind) *pipe.View {
+func (c *Call) view(t Track) *pipe.View {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	k := viewKey{id, kind}
-	if c.views[k] == nil {
-		c.views[k] = pipe.NewView(c.cfg.Codecs, id == Self && kind == media.Camera)
+	if c.views[t] == nil {
+		c.views[t] = pipe.NewView(c.cfg.Codecs, t == track(Self, media.Camera))
 	}
-	return c.views[k]
+	return c.views[t]
 }
 
 // Level is how loud a member is now, in dBFS; Self is our own microphone.
@@ -158,15 +155,13 @@ func (c *Call) Level(id signal.ID) float64 {
 	if id == Self {
 		return c.audio.Level()
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p := c.peers[id]; p != nil {
-		return p.peer.Audio().Level()
+	if r := c.voiceOf(id); r != nil {
+		return r.Level()
 	}
 	return media.LevelFloor
 }
 
-// tickInterval is how often the loop looks at what peers measure.
+// tickInterval is how often the loop looks at what is measured.
 const tickInterval = 100 * time.Millisecond
 
 // Run is the loop of the call: it feeds next and carries out what that decides, until ctx
@@ -211,6 +206,8 @@ func (c *Call) loop(ctx context.Context, x *executor) {
 			events = append(c.rooms.take(), ev)
 		case <-c.rooms.ready:
 			events = c.rooms.take()
+		case <-c.moved:
+			events = x.phases(&m)
 		case <-tick.C:
 			events = x.observe(&m)
 		}

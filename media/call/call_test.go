@@ -10,14 +10,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
 
 	"parley/media"
 	"parley/media/codec"
 	"parley/media/device"
+	"parley/media/peer"
+	"parley/media/transport"
 	"parley/signal/server"
 )
+
+// mesh connects as the app does.
+func mesh(c transport.Config) Transport { return peer.NewMesh(c, peer.Network{}) }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -56,10 +60,8 @@ func rendezvous(t testing.TB) *url.URL {
 func caller(t testing.TB, server *url.URL, name string, change func(*Config)) *Call {
 	t.Helper()
 	devices := device.New(device.Config{Convert: codec.New()})
-	var settings webrtc.SettingEngine
-	settings.SetIncludeLoopbackCandidate(true)
 	cfg := Config{
-		Name: name, Server: server, Devices: devices, Codecs: codec.New(), Settings: settings,
+		Name: name, Server: server, Devices: devices, Codecs: codec.New(), Transport: mesh,
 		Camera: "test", Microphone: "tone", Speaker: media.SpecOff, CameraOn: true, MicrophoneOn: true,
 		Changed: func(State) {},
 		Log:     slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: logLevel()})).With("me", name),

@@ -4,17 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"parley/media"
-	"parley/media/peer"
 	"parley/media/pipe"
+	"parley/media/transport"
 	"parley/signal"
-	"parley/signal/loop"
 	"parley/signal/room"
 )
 
@@ -22,17 +20,18 @@ import (
 // its group.
 type executor struct {
 	*Call
-	ctx      context.Context
-	group    *errgroup.Group
-	room     *room.Room
-	hosting  string // the room that is hosted here; empty: none
-	devices  [4]opened
-	loss     float64
-	refusals loop.RateLimitedLog
-	gauge    gauge
-	shed     Shed
-	chime    chime
-	here     map[signal.ID]time.Time // when each member with a view was last there
+	ctx     context.Context
+	group   *errgroup.Group
+	room    *room.Room
+	hosting string // the room that is hosted here; empty: none
+	devices [4]opened
+	loss    float64
+	gauge   gauge
+	shed    Shed
+	chime   chime
+	here    map[signal.ID]time.Time // when each member with a view was last there
+
+	stopTransport context.CancelFunc // nil outside of a meeting
 
 	prepareMu sync.Mutex // one meeting is prepared at a time
 	keyed     signal.Code
@@ -43,12 +42,6 @@ type executor struct {
 type opened struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when it has let go of the hardware
-}
-
-// running is a peer and how to end it.
-type running struct {
-	peer   *peer.Peer
-	cancel context.CancelFunc
 }
 
 func newExecutor(ctx context.Context, c *Call, g *errgroup.Group) *executor {
@@ -70,10 +63,10 @@ func (x *executor) apply(m *model, ev event, now time.Time) {
 	}
 	for _, p := range m.Peers {
 		if !p.Camera {
-			x.view(p.ID, media.Camera).Pause()
+			x.view(track(p.ID, media.Camera)).Pause()
 		}
 		if !p.Screen {
-			x.view(p.ID, media.Screen).Pause()
+			x.view(track(p.ID, media.Screen)).Pause()
 		}
 	}
 	x.publish(m.State)
@@ -92,8 +85,8 @@ func (x *executor) forget(peers []Peer, now time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for k := range x.views {
-		if _, known := x.here[k.id]; !known && k.id != Self {
-			x.here[k.id] = now // asked for after its member had left
+		if _, known := x.here[k.Member]; !known && k.Member != Self {
+			x.here[k.Member] = now // asked for after its member had left
 		}
 	}
 	for id, at := range x.here {
@@ -101,8 +94,8 @@ func (x *executor) forget(peers []Peer, now time.Time) {
 			continue
 		}
 		delete(x.here, id)
-		delete(x.views, viewKey{id, media.Camera})
-		delete(x.views, viewKey{id, media.Screen})
+		delete(x.views, track(id, media.Camera))
+		delete(x.views, track(id, media.Screen))
 	}
 }
 
@@ -113,6 +106,7 @@ func (x *executor) do(m *model, e effect) {
 	case openRoom:
 		x.openRoom(m.link, e)
 	case closeRoom:
+		x.closeTransport()
 		if x.room != nil {
 			x.room.Leave()
 			x.room = nil
@@ -127,21 +121,14 @@ func (x *executor) do(m *model, e effect) {
 		if x.room != nil {
 			x.room.Do(e.command)
 		}
-	case offerPeer:
-		x.startPeer(e.id, e.attempt, "")
-	case answerPeer:
-		x.startPeer(e.id, e.attempt, e.conn)
-		x.signal(e.id, e.payload)
-	case passOn:
-		x.signal(e.id, e.payload)
-	case refuse:
-		x.refusals.Warn(x.cfg.Log, "connection refused: too many attempts", "peer", short(e.id))
-	case restartPeer:
-		if p := x.running(e.id); p != nil {
-			p.peer.Restart()
+	case carry:
+		if t := x.carrier(); t != nil {
+			t.Follow(e.members, e.online)
 		}
-	case closePeer:
-		x.stopPeer(e.id)
+	case passOn:
+		if t := x.carrier(); t != nil {
+			t.Receive(e.from, e.payload)
+		}
 	case openDevice:
 		x.openDevice(e)
 	case closeDevice:
@@ -219,83 +206,17 @@ func (x *executor) openRoom(link signal.Link, e openRoom) {
 		URLs: urls, Keys: e.keys, Me: e.me, Dial: x.cfg.Dial, Log: x.cfg.Log,
 		Changed: func(s room.State) { x.rooms.put(roomChanged{e.meeting, s}) },
 		Call: func(from signal.ID, payload []byte) {
-			x.put(signalled{e.meeting, from, payload, peer.Offer(payload)})
+			x.put(signalled{e.meeting, from, payload})
 		},
 	})
 	x.room = r
+	x.openTransport(e.me.ID, r.Send)
 	x.group.Go(func() error {
 		if err := r.Run(x.ctx); err != nil {
 			x.cfg.Log.Warn("room", "err", err)
 		}
 		return nil
 	})
-}
-
-func (x *executor) running(id signal.ID) *running {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.peers[id]
-}
-
-func (x *executor) signal(id signal.ID, payload []byte) {
-	p := x.running(id)
-	if p == nil {
-		return
-	}
-	if err := p.peer.Signal(payload); err != nil {
-		x.refusals.Warn(x.cfg.Log, "call message refused", "err", err)
-	}
-}
-
-// startPeer begins a connection: an offer, or the answer to the offer named conn.
-func (x *executor) startPeer(id signal.ID, attempt int, conn string) {
-	x.stopPeer(id)
-	r := x.room
-	p, err := peer.New(peer.Config{
-		Conn: conn, Settings: x.cfg.Settings, ICEServers: x.cfg.ICEServers,
-		Certificates: x.cfg.Certificates, Codecs: x.cfg.Codecs,
-		Mic: x.audio, Camera: x.camera, Screen: x.screen, ScreenAudio: x.sound,
-		CameraView: x.view(id, media.Camera), ScreenView: x.view(id, media.Screen),
-		// The connection before this one may still be letting go of its place in the mixer.
-		Mixer: x.mixer, MixerID: fmt.Sprintf("%s/%d", id, attempt),
-		Send:    func(payload []byte) { r.Send(id, payload) },
-		Changed: func(ph peer.Phase) { x.put(peerChanged{id, attempt, phaseOf(ph)}) },
-		Log:     x.cfg.Log.With("peer", short(id)),
-	})
-	if err != nil {
-		x.cfg.Log.Error("peer", "err", err)
-		x.own.Put(peerChanged{id, attempt, PeerFailed})
-		return
-	}
-	ctx, cancel := context.WithCancel(x.ctx)
-	x.mu.Lock()
-	x.peers[id] = &running{p, cancel}
-	x.mu.Unlock()
-	x.group.Go(func() error {
-		defer cancel()
-		if err := p.Run(ctx); err != nil && ctx.Err() == nil {
-			x.cfg.Log.Error("peer", "err", err)
-			x.put(peerChanged{id, attempt, PeerFailed})
-		}
-		return nil
-	})
-}
-
-func phaseOf(p peer.Phase) PeerPhase {
-	return [...]PeerPhase{PeerConnecting, PeerConnected, PeerReconnecting, PeerFailed}[p]
-}
-
-// short is enough of an id to tell members apart in a log.
-func short(id signal.ID) string { return string(id[:min(4, len(id))]) }
-
-func (x *executor) stopPeer(id signal.ID) {
-	x.mu.Lock()
-	p := x.peers[id]
-	delete(x.peers, id)
-	x.mu.Unlock()
-	if p != nil {
-		p.cancel()
-	}
 }
 
 // stopAll ends what the loop leaves behind; the group waits for it.
@@ -341,43 +262,45 @@ func (x *executor) closeDevice(k media.Kind) {
 	}
 }
 
-// observe asks the peers how they do, and shares out what their paths carry.
+// observe looks who speaks, and once a second at what is measured.
 func (x *executor) observe(m *model) []event {
+	if t := x.carrier(); t != nil {
+		t.SetPolicy(transport.Policy{Presenting: m.Screen.Live, SpareTiles: x.shed >= ShedTiles})
+	}
 	var events []event
-	x.mu.Lock()
-	peers := maps.Clone(x.peers)
-	x.mu.Unlock()
-	loss := 0.0 // that in-band FEC is for: of those who take no repetitions
-	cameras := make(map[signal.ID]pipe.VideoStats, len(peers))
 	second := x.gauge.tick(time.Now())
+	measured := make(map[signal.ID]transport.Stats)
 	for _, p := range m.Peers {
-		r := peers[p.ID]
-		if r == nil {
-			continue
-		}
-		r.peer.Allow(allot(r.peer.Estimate()-r.peer.Overhead(), m.Screen.Live))
-		r.peer.SpareTiles(x.shed >= ShedTiles)
-		if !r.peer.Repeats() {
-			loss = max(loss, r.peer.Loss(), voice.Loss)
-		}
-		o := observed{p.ID, r.peer.Audio().Speaking(), p.Quality, p.Report}
+		voice := x.voiceOf(p.ID)
+		o := observed{p.ID, voice != nil && voice.Speaking(), p.Quality, p.Report}
 		if second {
-			st := r.peer.Stats()
-			cameras[p.ID] = st.Camera
-			o.quality, o.report = quality(st), report(st, p.Camera)
+			if s, ok := x.stats(p.ID); ok {
+				measured[p.ID] = s
+				o.quality, o.report = quality(s), report(s, p.Camera)
+			}
 		}
 		if o.speaking != p.Speaking || o.quality != p.Quality || o.report != p.Report {
 			events = append(events, o)
 		}
 	}
-	if loss != x.loss {
+	if !second {
+		return events
+	}
+	if loss := fecLoss(measured); loss != x.loss {
 		x.loss = loss
 		x.audio.Configure(m.Sound.coding(loss))
 	}
-	if second {
-		events = append(events, x.gauge.measure(x.camera.Load(), cameras))
+	return append(events, x.gauge.measure(x.camera.Load(), measured))
+}
+
+// fecLoss is the loss that in-band FEC is for: the worst of those who take no repetitions.
+func fecLoss(measured map[signal.ID]transport.Stats) (loss float64) {
+	for _, s := range measured {
+		if !s.Repeats {
+			loss = max(loss, s.Loss, voice.Loss)
+		}
 	}
-	return events
+	return loss
 }
 
 // The bounds that spare sets: of the camera's shorter side in pixels, and frames a second.

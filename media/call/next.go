@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"parley/media"
+	"parley/media/transport"
 	"parley/signal"
 	"parley/signal/room"
 )
@@ -15,9 +16,9 @@ import (
 //	source            events
 //	the user          Command
 //	the rendezvous    prepared, roomChanged, signalled
-//	a peer            peerChanged, observed
+//	the transport     phaseChanged, observed
 //	a device          devicesListed, deviceOpened, deviceFailed, soundFailed, screenHidden, browsed, chimed, silenced
-//	the clock         nudge, overdue, reopen, browseAgain
+//	the clock         reopen, browseAgain
 //	this machine      strain
 type event interface{}
 
@@ -34,20 +35,17 @@ type (
 		meeting int
 		state   room.State
 	}
-	// signalled: a call message came. offer names the connection it is an offer of, if it
-	// is one.
+	// signalled: a call message came.
 	signalled struct {
 		meeting int
 		from    signal.ID
 		payload []byte
-		offer   string
 	}
-	peerChanged struct {
-		id      signal.ID
-		attempt int
-		phase   PeerPhase
+	phaseChanged struct {
+		id    signal.ID
+		phase PeerPhase
 	}
-	// observed: what is measured about a peer from time to time.
+	// observed: what is measured about a member from time to time.
 	observed struct {
 		id       signal.ID
 		speaking bool
@@ -86,15 +84,7 @@ type (
 		err   error
 	}
 	browseAgain struct{ round int }
-	nudge       struct { // it is time for a connection that has not come about
-		meeting int
-		id      signal.ID
-	}
-	overdue struct { // an attempt should be connected by now
-		id      signal.ID
-		attempt int
-	}
-	reopen struct { // it is time to try a device again
+	reopen      struct { // it is time to try a device again
 		kind       media.Kind
 		generation int
 	}
@@ -118,25 +108,16 @@ type (
 	closeRoom struct{}
 	unhost    struct{ room string } // a meeting that was prepared in vain
 	tell      struct{ command room.Command }
-	offerPeer struct {
-		id      signal.ID
-		attempt int
+	// carry has the transport carry tracks to and from these members.
+	carry struct {
+		members []transport.Member
+		online  bool
 	}
-	// answerPeer makes a connection for the offer in payload.
-	answerPeer struct {
-		id      signal.ID
-		attempt int
-		conn    string
+	passOn struct { // a call message, to the transport
+		from    signal.ID
 		payload []byte
 	}
-	passOn struct { // a call message, to the connection it belongs to
-		id      signal.ID
-		payload []byte
-	}
-	refuse      struct{ id signal.ID } // an attempt at a connection, too soon after others
-	restartPeer struct{ id signal.ID }
-	closePeer   struct{ id signal.ID }
-	openDevice  struct {
+	openDevice struct {
 		kind       media.Kind
 		spec       string
 		generation int
@@ -154,52 +135,28 @@ type (
 	}
 )
 
-// Waiting times of next.
-const (
-	offerPatience   = 5 * time.Second  // for the offer of whoever came later
-	connectPatience = 10 * time.Second // for a connection: its offer or answer may be lost
-	retryPatience   = 3 * time.Second  // before a failed connection or device is tried again
-	retryCap        = 30 * time.Second // the same, after many failures of a connection
-)
-
-// maxAttempts is how many connections to one member may begin within attemptSpan, whoever begins
-// them: each costs a few megabytes and a gathering of candidates.
-const (
-	maxAttempts = 3
-	attemptSpan = 10 * time.Second
-)
+// retryPatience is how long a device that failed is left alone.
+const retryPatience = 3 * time.Second
 
 // model is State and what nobody else needs to know.
 type model struct {
 	State
 	server   parser
 	meeting  int // counts meetings, so that late answers to an earlier one are known
-	attempt  int // counts connections, so that late news of an earlier one is known
 	me       signal.ID
 	join     bool // go in as soon as the room is there
 	link     signal.Link
-	loss     Problem            // the Problem of a rendezvous out of reach
-	covered  Problem            // what Problem was before loss took its place
-	conns    map[signal.ID]conn // of everyone met in this meeting
-	devices  [4]slot            // by media.Kind
-	browsing bool               // the user looks at what can be shared
-	round    int                // counts those looks, so that late answers are known
+	loss     Problem // the Problem of a rendezvous out of reach
+	covered  Problem // what Problem was before loss took its place
+	devices  [4]slot // by media.Kind
+	browsing bool    // the user looks at what can be shared
+	round    int     // counts those looks, so that late answers are known
 	budget   budget
 	untested error // why the speaker's last test failed
 }
 
 // parser reads what the user typed or pasted as a meeting.
 type parser func(text string) (signal.Link, error)
-
-// conn is what next knows of a peer connection.
-type conn struct {
-	attempt  int    // 0: there is none now
-	offered  bool   // by us
-	name     string // of the last offer that we answered
-	phase    PeerPhase
-	failures int                    // since it worked last
-	begun    [maxAttempts]time.Time // the last attempts, oldest first
-}
 
 // slot is the place of one device.
 type slot struct {
@@ -217,11 +174,13 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 	case prepared:
 		return m.prepared(ev)
 	case roomChanged:
-		return m.roomChanged(ev, now)
+		return m.roomChanged(ev)
 	case signalled:
-		return m.signalled(ev, now)
-	case peerChanged:
-		return m.peerChanged(ev)
+		if ev.meeting == m.meeting {
+			return m, []effect{passOn{ev.from, ev.payload}}
+		}
+	case phaseChanged:
+		m.phaseChanged(ev)
 	case observed:
 		m.updatePeer(ev.id, func(p *Peer) {
 			p.Speaking, p.Quality, p.Report = ev.speaking && p.Mic, ev.quality, ev.report
@@ -252,12 +211,6 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		if m.devices[ev.kind].generation == ev.generation {
 			return m.reopen(ev.kind)
 		}
-	case nudge:
-		if ev.meeting == m.meeting {
-			return m.nudge(ev.id, now)
-		}
-	case overdue:
-		return m.overdue(ev)
 	}
 	return m, nil
 }
@@ -381,18 +334,14 @@ func (m model) enter(now time.Time) (model, []effect) {
 
 // close ends whatever is going on and lands in the given phase.
 func (m model) close(to Phase, why Reason) (model, []effect) {
-	effects := []effect{}
-	for _, p := range m.Peers {
-		effects = append(effects, closePeer{p.ID})
-	}
 	m.Phase, m.Reason, m.Problem, m.join = to, why, Problem{}, false
-	m.Peers, m.conns, m.Screen.On = nil, nil, false
+	m.Peers, m.Screen.On = nil, false
 	m.meeting++
-	m, more := m.settle()
-	return m, slices.Concat(effects, []effect{closeRoom{}}, more)
+	m, effects := m.settle()
+	return m, append([]effect{closeRoom{}}, effects...)
 }
 
-func (m model) roomChanged(ev roomChanged, now time.Time) (model, []effect) {
+func (m model) roomChanged(ev roomChanged) (model, []effect) {
 	if ev.meeting != m.meeting {
 		return m, nil
 	}
@@ -424,5 +373,5 @@ func (m model) roomChanged(ev roomChanged, now time.Time) (model, []effect) {
 			return m, effects
 		}
 	}
-	return m.follow(now)
+	return m.follow()
 }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"parley/media"
+	"parley/media/transport"
 	"parley/signal"
 	"parley/signal/room"
 )
@@ -76,23 +78,8 @@ func roomFails(link room.Link, err error) func(model) event {
 	return func(m model) event { return roomChanged{m.meeting, room.State{Link: link, Err: err}} }
 }
 
-// peerIs: the connection that there is, or was last, to a member changed.
-func peerIs(id signal.ID, p PeerPhase) func(model) event {
-	return func(m model) event { return peerChanged{id, m.conns[id].attempt, p} }
-}
-
-func offers(from signal.ID, conn string) func(model) event {
-	return func(m model) event { return signalled{m.meeting, from, []byte(`{}`), conn} }
-}
-
-func says(from signal.ID) func(model) event { return offers(from, "") }
-
-func late(id signal.ID) func(model) event {
-	return func(m model) event { return overdue{id, m.conns[id].attempt} }
-}
-
-func nudged(id signal.ID) func(model) event {
-	return func(m model) event { return nudge{m.meeting, id} }
+func says(from signal.ID) func(model) event {
+	return func(m model) event { return signalled{m.meeting, from, []byte(`{}`)} }
 }
 
 func opens(k media.Kind) func(model) event {
@@ -114,21 +101,13 @@ func brief(effects []effect) string {
 	var out []string
 	for _, e := range effects {
 		switch e := e.(type) {
-		case mute, silence:
+		case mute, silence, carry:
 		case tell:
 			if _, marks := e.command.(room.SetMarks); !marks {
 				out = append(out, fmt.Sprintf("tell %T", e.command))
 			}
-		case offerPeer:
-			out = append(out, "offer "+who(e.id))
-		case answerPeer:
-			out = append(out, "answer "+who(e.id)+" "+e.conn)
 		case passOn:
-			out = append(out, "pass on "+who(e.id))
-		case restartPeer:
-			out = append(out, "restart "+who(e.id))
-		case closePeer:
-			out = append(out, "close "+who(e.id))
+			out = append(out, "pass on "+who(e.from))
 		case openDevice:
 			spec := e.spec
 			if e.sound {
@@ -241,7 +220,7 @@ func TestOpenForgetsTheMeetingBefore(t *testing.T) {
 	m := live(t, member(ada, "Ada"))
 	id := m.me
 	m, _ = play(t, m, Open{Text: "good"})
-	if len(m.Room.Members) != 0 || len(m.Peers) != 0 || len(m.conns) != 0 {
+	if len(m.Room.Members) != 0 || len(m.Peers) != 0 {
 		t.Errorf("the lobby shows the meeting before: %+v", m.Room)
 	}
 	m, _ = play(t, m, ready)
@@ -269,155 +248,65 @@ func TestMarksAtTheStart(t *testing.T) {
 	}
 }
 
-func TestPeers(t *testing.T) {
-	const retry = "nudge in 3s"
-	offer := func(name string) string { return "offer " + name + ", overdue in 10s" }
-	lost := roomFails(room.Reconnecting, errors.New("lost"))
+// TestCarry: what the transport is told of who is there.
+func TestCarry(t *testing.T) {
+	offline := func(m model) event {
+		return roomChanged{m.meeting, room.State{Link: room.Reconnecting, Members: m.Room.Members}}
+	}
+	in := earlier(member(ada, "Ada"))
 	for name, c := range map[string]struct {
-		members []room.Member // when we come in
-		events  []any
-		phase   PeerPhase // of the first peer
-		effects string
+		model  model
+		event  any
+		member []transport.Member
+		online bool
+		told   bool
 	}{
-		"the later one offers":       {nil, []any{roomIs(room.Connected, earlier(member(ada, "Ada")))}, PeerConnecting, offer("Ada")},
-		"the earlier one waits":      {nil, []any{roomIs(room.Connected, member(ada, "Ada"))}, PeerConnecting, "nudge in 5s"},
-		"but not for ever":           {[]room.Member{member(ada, "Ada")}, []any{nudged(ada)}, PeerConnecting, offer("Ada")},
-		"an offer comes":             {[]room.Member{member(ada, "Ada")}, []any{offers(ada, "x")}, PeerConnecting, "answer Ada x, overdue in 10s"},
-		"no nudge after it":          {[]room.Member{member(ada, "Ada")}, []any{offers(ada, "x"), nudged(ada)}, PeerConnecting, ""},
-		"a nudge of another meeting": {[]room.Member{member(ada, "Ada")}, []any{nudge{0, ada}}, PeerConnecting, ""},
-		"a nudge while out of reach": {[]room.Member{member(ada, "Ada")}, []any{func(m model) event {
-			return roomChanged{m.meeting, room.State{Link: room.Reconnecting, Members: m.Room.Members}}
-		}, nudged(ada)}, PeerConnecting, retry},
-		"connected":                       {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerConnected)}, PeerConnected, ""},
-		"a message for it":                {[]room.Member{earlier(member(ada, "Ada"))}, []any{says(ada)}, PeerConnecting, "pass on Ada"},
-		"a message for none":              {[]room.Member{member(ada, "Ada")}, []any{says(ada)}, PeerConnecting, ""},
-		"of an earlier meeting":           {[]room.Member{member(ada, "Ada")}, []any{signalled{0, ada, nil, "x"}}, PeerConnecting, ""},
-		"of a stranger":                   {[]room.Member{member(ada, "Ada")}, []any{offers(bo, "x")}, PeerConnecting, ""},
-		"of one in the lobby":             {[]room.Member{member(ada, "Ada"), {ID: bo}}, []any{offers(bo, "x")}, PeerConnecting, ""},
-		"a new path is looked for":        {[]room.Member{member(ada, "Ada")}, []any{offers(ada, "x"), peerIs(ada, PeerConnected), offers(ada, "x")}, PeerConnected, "pass on Ada"},
-		"both offer, theirs is greater":   {[]room.Member{earlier(member(bo, "Bo"))}, []any{offers(bo, "x")}, PeerConnecting, "answer Bo x, overdue in 10s"},
-		"both offer, ours is greater":     {[]room.Member{earlier(member(ada, "Ada"))}, []any{offers(ada, "x")}, PeerConnecting, ""},
-		"theirs replaces a connected one": {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerConnected), offers(ada, "y")}, PeerReconnecting, "answer Ada y, overdue in 10s"},
-		"news of the replaced one":        {[]room.Member{earlier(member(bo, "Bo"))}, []any{offers(bo, "x"), peerChanged{bo, 1, PeerFailed}}, PeerConnecting, ""},
-		"the path breaks":                 {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerConnected), peerIs(ada, PeerReconnecting)}, PeerReconnecting, "restart Ada"},
-		"said twice, restarted once":      {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerReconnecting), peerIs(ada, PeerReconnecting)}, PeerReconnecting, ""},
-		"and is mended":                   {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerReconnecting), peerIs(ada, PeerConnected)}, PeerConnected, ""},
-		"breaks again":                    {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerReconnecting), peerIs(ada, PeerConnected), peerIs(ada, PeerReconnecting)}, PeerReconnecting, "restart Ada"},
-		"fails":                           {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerFailed)}, PeerFailed, "close Ada, " + retry},
-		"fails twice at once":             {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerFailed), peerChanged{ada, 1, PeerFailed}}, PeerFailed, ""},
-		"tried again":                     {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerFailed), nudged(ada)}, PeerReconnecting, "offer Ada, overdue in 20s"},
-		"fails again, so more slowly":     {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerFailed), nudged(ada), peerIs(ada, PeerFailed)}, PeerFailed, "close Ada, nudge in 6s"},
-		"success forgives":                {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerFailed), nudged(ada), peerIs(ada, PeerConnected), peerIs(ada, PeerFailed)}, PeerFailed, "close Ada, " + retry},
-		"they try first":                  {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerFailed), offers(ada, "x")}, PeerReconnecting, "answer Ada x, overdue in 20s"},
-		"they hold on to what we gave up": {[]room.Member{member(ada, "Ada")}, []any{offers(ada, "x"), peerIs(ada, PeerFailed), offers(ada, "x")}, PeerFailed, "offer Ada, overdue in 20s"},
-		"the offer or answer was lost":    {[]room.Member{earlier(member(ada, "Ada"))}, []any{late(ada)}, PeerFailed, "close Ada, " + retry},
-		"theirs led nowhere":              {[]room.Member{member(ada, "Ada")}, []any{offers(ada, "x"), late(ada)}, PeerFailed, "close Ada, " + retry},
-		"it was not":                      {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerConnected), late(ada)}, PeerConnected, ""},
-		"late of an earlier attempt":      {[]room.Member{earlier(member(bo, "Bo"))}, []any{offers(bo, "x"), overdue{bo, 1}}, PeerConnecting, ""},
-		"late, but we are out of reach": {[]room.Member{earlier(member(ada, "Ada"))}, []any{func(m model) event {
-			return roomChanged{m.meeting, room.State{Link: room.Reconnecting, Members: m.Room.Members}}
-		}, late(ada)}, PeerConnecting, "overdue in 10s"},
-		"leaves":                 {[]room.Member{earlier(member(ada, "Ada"))}, []any{roomIs(room.Connected)}, 0, "close Ada"},
-		"goes back to the lobby": {[]room.Member{earlier(member(ada, "Ada"))}, []any{roomIs(room.Connected, room.Member{ID: ada})}, 0, "close Ada"},
-		"news of one that left":  {[]room.Member{earlier(member(ada, "Ada"))}, []any{roomIs(room.Connected), peerChanged{ada, 1, PeerFailed}}, 0, ""},
-		"comes back: we offer":   {[]room.Member{member(ada, "Ada")}, []any{roomIs(room.Connected), roomIs(room.Connected, member(ada, "Ada"))}, PeerConnecting, offer("Ada")},
-		"unreachable: nothing is closed": {[]room.Member{earlier(member(ada, "Ada"))}, []any{peerIs(ada, PeerConnected), func(m model) event {
-			return roomChanged{m.meeting, room.State{Link: room.Reconnecting, Members: m.Room.Members}}
-		}}, PeerConnected, ""},
-		"closed: everything is":          {[]room.Member{earlier(member(ada, "Ada"))}, []any{lost, Leave{}}, 0, "closeRoom, close camera, close microphone, close speaker"},
-		"we leave":                       {[]room.Member{earlier(member(ada, "Ada")), member(bo, "Bo")}, []any{Leave{}}, 0, "close Ada, close Bo, closeRoom, close camera, close microphone, close speaker"},
-		"news after we left":             {[]room.Member{earlier(member(ada, "Ada"))}, []any{Leave{}, peerChanged{ada, 1, PeerFailed}}, 0, ""},
-		"attempts of the meeting before": {[]room.Member{earlier(member(ada, "Ada"))}, []any{Leave{}, Join{}, ready, roomIs(room.Connected, earlier(member(ada, "Ada"))), peerChanged{ada, 1, PeerFailed}}, PeerConnecting, ""},
-		"observed":                       {[]room.Member{earlier(member(ada, "Ada"))}, []any{observed{ada, true, 3, Report{}}}, PeerConnecting, ""},
+		"nobody":                   {live(t), roomIs(room.Connected), nil, true, true},
+		"one who came before us":   {live(t), roomIs(room.Connected, in), []transport.Member{{ID: ada, Earlier: true}}, true, true},
+		"and one who came after":   {live(t, in), roomIs(room.Connected, in, member(bo, "Bo")), []transport.Member{{ID: ada, Earlier: true}, {ID: bo}}, true, true},
+		"one in the lobby":         {live(t, in), roomIs(room.Connected, in, room.Member{ID: bo}), []transport.Member{{ID: ada, Earlier: true}}, true, true},
+		"one leaves":               {live(t, in, member(bo, "Bo")), roomIs(room.Connected, in), []transport.Member{{ID: ada, Earlier: true}}, true, true},
+		"the rendezvous is lost":   {live(t, in), offline, []transport.Member{{ID: ada, Earlier: true}}, false, true},
+		"we leave":                 {live(t, in), Leave{}, nil, false, false},
+		"of an earlier meeting":    {live(t, in), roomChanged{0, room.State{Link: room.Connected}}, nil, false, false},
+		"a call message":           {live(t, in), says(ada), nil, false, false},
+		"one of another meeting":   {live(t, in), signalled{0, ada, nil}, nil, false, false},
+		"a phase of one that left": {live(t, in), phaseChanged{bo, PeerFailed}, nil, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m, effects := play(t, live(t, c.members...), c.events...)
-			if len(m.Peers) > 0 && m.Peers[0].Phase != c.phase {
-				t.Errorf("phase %s, want %s", m.Peers[0].Phase, c.phase)
-			}
-			if got := brief(effects); got != c.effects {
-				t.Errorf("effects %q, want %q", got, c.effects)
-			}
-			if c.phase == 0 && strings.HasPrefix(c.effects, "close Ada") && len(m.Peers) != 0 {
-				t.Errorf("peers %+v, want none", m.Peers)
-			}
-		})
-	}
-}
-
-func TestRetriesSlowDownToALimit(t *testing.T) {
-	m := live(t, earlier(member(ada, "Ada")))
-	var effects []effect
-	now := noon
-	for range 20 {
-		m, effects = next(m, peerIs(ada, PeerFailed)(m), now)
-		wait := effects[1].(later).wait
-		if wait > retryCap {
-			t.Fatalf("waits %s", wait)
-		}
-		now = now.Add(wait)
-		m, _ = next(m, nudged(ada)(m), now)
-	}
-	if wait := effects[1].(later).wait; wait != retryCap {
-		t.Errorf("after 20 failures it waits %s", wait)
-	}
-}
-
-// TestAttemptsAreFew: one member has us begin three connections in ten seconds, by whatever way; the
-// other members are not concerned, and later it works again.
-func TestAttemptsAreFew(t *testing.T) {
-	begun := func(effects []effect) (n int) {
-		for _, e := range effects {
-			switch e.(type) {
-			case offerPeer, answerPeer:
-				n++
-			}
-		}
-		return n
-	}
-	here, gone := roomIs(room.Connected, member(ada, "Ada"), member(bo, "Bo")), roomIs(room.Connected, member(bo, "Bo"))
-	for name, round := range map[string]func(i int) []func(model) event{
-		"new offers":        func(i int) []func(model) event { return []func(model) event{offers(ada, fmt.Sprint("x", i))} },
-		"coming and going":  func(int) []func(model) event { return []func(model) event{gone, here} },
-		"what was given up": func(int) []func(model) event { return []func(model) event{offers(ada, "x"), peerIs(ada, PeerFailed)} },
-	} {
-		t.Run(name, func(t *testing.T) {
-			m := live(t, member(ada, "Ada"), member(bo, "Bo"))
-			now, n := noon, 0
-			play := func(ev event) int {
-				var effects []effect
-				m, effects = next(m, ev, now)
-				return begun(effects)
-			}
-			for i := range 2000 { // 200 a second
-				for _, ev := range round(i) {
-					n += play(ev(m))
+			_, effects := play(t, c.model, c.event)
+			told := false
+			for _, e := range effects {
+				if e, ok := e.(carry); ok {
+					told = true
+					if !slices.Equal(e.members, c.member) || e.online != c.online {
+						t.Errorf("%+v, want %+v, online %v", e, c.member, c.online)
+					}
 				}
-				now = now.Add(attemptSpan / 2001)
 			}
-			if n != maxAttempts {
-				t.Errorf("%d connections begun in ten seconds, want %d", n, maxAttempts)
-			}
-			if play(offers(bo, "y")(m)) != 1 {
-				t.Error("another member is refused")
-			}
-			now = now.Add(attemptSpan)
-			play(here(m))
-			if play(offers(ada, "fresh")(m)) != 1 {
-				t.Error("ten seconds later, still refused")
+			if told != c.told {
+				t.Errorf("told %v, want %v; effects %q", told, c.told, brief(effects))
 			}
 		})
 	}
+	if _, effects := play(t, live(t, in), says(ada)); brief(effects) != "pass on Ada" {
+		t.Errorf("effects %q", brief(effects))
+	}
+	if _, effects := play(t, live(t, in), signalled{0, ada, nil}); len(effects) != 0 {
+		t.Errorf("effects %q", brief(effects))
+	}
 }
 
-// TestRestartsAreNotAttempts: looking for new paths for one connection is not limited here.
-func TestRestartsAreNotAttempts(t *testing.T) {
-	m, _ := play(t, live(t, member(ada, "Ada")), offers(ada, "x"), peerIs(ada, PeerConnected))
-	for range 10 {
-		var effects []effect
-		if m, effects = play(t, m, offers(ada, "x")); brief(effects) != "pass on Ada" {
-			t.Fatalf("effects %q", brief(effects))
-		}
+// TestWhoFailedDoesNotSpeak: what was measured before is true no more.
+func TestWhoFailedDoesNotSpeak(t *testing.T) {
+	m := live(t, room.Member{ID: ada, Name: "Ada", Present: true, Mic: true})
+	m, _ = play(t, m, phaseChanged{ada, PeerConnected}, observed{ada, true, 4, Report{}})
+	if p := m.Peers[0]; p.Phase != PeerConnected || !p.Speaking || p.Quality != 4 {
+		t.Fatalf("%+v", p)
+	}
+	m, _ = play(t, m, phaseChanged{ada, PeerFailed})
+	if p := m.Peers[0]; p.Phase != PeerFailed || p.Speaking || p.Quality != 0 {
+		t.Errorf("%+v", p)
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"parley/media/peer"
-	"parley/signal"
 	"parley/signal/room"
 	"parley/signal/server"
 )
@@ -45,16 +43,9 @@ func TestServerRestart(t *testing.T) {
 	a, b := calls[0], calls[1]
 	perceives(t, a, "Bo")
 	perceives(t, b, "Ada")
-	connection := func(c *Call, id signal.ID) *peer.Peer {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if p := c.peers[id]; p != nil {
-			return p.peer
-		}
-		return nil
-	}
+	// Each connection has receivers of its own.
 	atA, atB := a.State().Room.Me.ID, b.State().Room.Me.ID
-	before := connection(a, atB)
+	before := a.voiceOf(atB)
 
 	r.stop()
 	eventually(t, "reconnecting", func() bool { return a.State().Phase == Reconnecting && b.State().Phase == Reconnecting })
@@ -64,7 +55,7 @@ func TestServerRestart(t *testing.T) {
 	a.Do(Room{room.Say{Text: "still there?"}})
 	eventually(t, "chat", func() bool { return len(b.State().Room.Chat) == 1 })
 	perceives(t, b, "Ada")
-	if before == nil || connection(a, atB) != before || connection(b, atA) == nil {
+	if before == nil || a.voiceOf(atB) != before || b.voiceOf(atA) == nil {
 		t.Error("the connection was torn down")
 	}
 	if s := a.State(); s.Problem != (Problem{}) || len(s.Peers) != 1 {

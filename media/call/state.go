@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"parley/media"
+	"parley/media/transport"
 	"parley/signal"
 	"parley/signal/room"
 )
@@ -93,20 +94,16 @@ type Format struct {
 	FrameRate     float64
 }
 
-// PeerPhase is how a connection to another member stands.
-type PeerPhase uint8
+// PeerPhase is how things stand between us and another member.
+type PeerPhase = transport.Phase
 
-// The phases of a peer connection.
+// The phases of a peer, see package transport.
 const (
-	PeerConnecting PeerPhase = iota
-	PeerConnected
-	PeerReconnecting // the path broke; ICE is restarting
-	PeerFailed       // no path; tried again from time to time
+	PeerConnecting   = transport.Connecting
+	PeerConnected    = transport.Connected
+	PeerReconnecting = transport.Reconnecting
+	PeerFailed       = transport.Failed
 )
-
-func (p PeerPhase) String() string {
-	return [...]string{"connecting", "connected", "reconnecting", "failed"}[p]
-}
 
 // Peer is another member as we see and hear them.
 type Peer struct {
@@ -121,7 +118,7 @@ type Peer struct {
 	Report   Report
 }
 
-// Report is what is measured of a connection, once a second, as far as people care.
+// Report is what is measured of the way to a member, once a second, as far as people care.
 type Report struct {
 	Path  string        // host, srflx or relay; empty while unknown
 	RTT   time.Duration // rounded so that it does not flicker; 0 while unknown

@@ -8,8 +8,9 @@ import (
 	"syscall"
 	"time"
 
-	"parley/media/peer"
+	"parley/media"
 	"parley/media/pipe"
+	"parley/media/transport"
 	"parley/signal"
 )
 
@@ -50,6 +51,7 @@ type LinePeer struct {
 	RTT       *float64  `json:"rtt_ms"`
 	Path      string    `json:"path"`
 	Estimate  float64   `json:"estimate_kbps"`
+	Unknown   uint64    `json:"unknown_tracks"` // offered to us, and of no kind that we know
 	Pace      LinePace  `json:"pace"`
 	VideoIn   LineIn    `json:"video_in"`
 	VideoOut  LineOut   `json:"video_out"`
@@ -128,13 +130,13 @@ type Meter struct {
 	call   *Call
 	start  time.Time
 	last   time.Time
-	before map[signal.ID]peer.Stats
+	before map[signal.ID]transport.Stats
 }
 
 // NewMeter returns a meter whose clock starts now.
 func NewMeter(c *Call) *Meter {
 	now := time.Now()
-	return &Meter{call: c, start: now, last: now, before: make(map[signal.ID]peer.Stats)}
+	return &Meter{call: c, start: now, last: now, before: make(map[signal.ID]transport.Stats)}
 }
 
 // Line measures now.
@@ -150,14 +152,10 @@ func (m *Meter) Line(now time.Time) Line {
 	l.Echo = LineEcho{DelayMs: e.Delay, Drift: e.Drift, Reduced: e.Enhanced, Late: e.Late, Dropped: e.Dropped}
 	dt := now.Sub(m.last).Seconds()
 	m.last = now
-	before := make(map[signal.ID]peer.Stats)
+	before := make(map[signal.ID]transport.Stats)
 	for _, p := range s.Peers {
-		m.call.mu.Lock()
-		r := m.call.peers[p.ID]
-		m.call.mu.Unlock()
 		lp := LinePeer{LineMember: LineMember{p.ID, p.Name}, State: p.Phase.String()}
-		if r != nil {
-			st := r.peer.Stats()
+		if st, ok := m.call.stats(p.ID); ok {
 			lp.fill(st, m.before[p.ID], dt)
 			before[p.ID] = st
 		}
@@ -167,32 +165,35 @@ func (m *Meter) Line(now time.Time) Line {
 	return l
 }
 
-func (l *LinePeer) fill(s, b peer.Stats, dt float64) {
+func (l *LinePeer) fill(s, b transport.Stats, dt float64) {
 	if s.RTT > 0 {
 		l.RTT = millis(s.RTT)
 	}
-	l.Path, l.Estimate = s.Path, float64(s.Estimate)/1000
+	l.Path, l.Estimate, l.Unknown = s.Path, float64(s.Estimate)/1000, s.Unknown
 	l.Pace = LinePace{
 		Delivered: float64(s.Pace.Delivered) / 1000, Loss: 100 * s.Pace.Loss, WaitMs: *millis(s.Pace.Wait),
 		Dropped: s.Pace.Dropped, Probes: s.Pace.Probes,
 	}
-	l.VideoIn, l.ScreenIn = lineIn(s.Camera, b.Camera, dt), lineIn(s.Screen, b.Screen, dt)
-	l.VideoOut, l.ScreenOut = lineOut(s.CameraOut, b.CameraOut, dt), lineOut(s.ScreenOut, b.ScreenOut, dt)
-	l.AudioIn, l.AudioOut = lineHear(s.Audio, b.Audio, s.Level, dt), lineSpeak(s.AudioOut, b.AudioOut, dt)
-	l.SoundIn = lineHear(s.ScreenAudio, b.ScreenAudio, s.ScreenAudioLevel, dt)
-	l.SoundOut = lineSpeak(s.ScreenAudioOut, b.ScreenAudioOut, dt)
+	in := func(k media.Kind) LineIn { return lineIn(s.Pictures[k], b.Pictures[k], dt) }
+	out := func(k media.Kind) LineOut { return lineOut(s.Out[k], b.Out[k], dt) }
+	hear := func(k media.Kind) LineHear { return lineHear(s.Sounds[k], b.Sounds[k], dt) }
+	speak := func(k media.Kind) LineSpeak { return lineSpeak(s.Out[k], b.Out[k], dt) }
+	l.VideoIn, l.VideoOut = in(media.Camera), out(media.Camera)
+	l.ScreenIn, l.ScreenOut = in(media.Screen), out(media.Screen)
+	l.AudioIn, l.AudioOut = hear(media.Microphone), speak(media.Microphone)
+	l.SoundIn, l.SoundOut = hear(media.SystemSound), speak(media.SystemSound)
 }
 
-func lineHear(s, b pipe.AudioStats, level, dt float64) LineHear {
+func lineHear(s, b transport.SoundStats, dt float64) LineHear {
 	return LineHear{
-		Kbps: kbps(s.Bytes, b.Bytes, dt), Level: level,
+		Kbps: kbps(s.Bytes, b.Bytes, dt), Level: s.Level,
 		Concealed: s.ConcealedPercent(), Jitter: *millis(s.Jitter), DelayMs: *millis(s.Delay),
 		Underruns: s.Underruns, Lost: s.Lost, Repaired: s.Repaired,
 		RepairedRED: s.RepairedRED, RepairedNACK: s.RepairedNACK, RedDepth: s.RedDepth,
 	}
 }
 
-func lineSpeak(s, b peer.Out, dt float64) LineSpeak {
+func lineSpeak(s, b transport.Out, dt float64) LineSpeak {
 	return LineSpeak{Kbps: kbps(s.Bytes, b.Bytes, dt), Level: s.Level, RedDepth: s.RedDepth}
 }
 
@@ -209,7 +210,7 @@ func lineIn(s, b pipe.VideoStats, dt float64) LineIn {
 	return l
 }
 
-func lineOut(s, b peer.Out, dt float64) LineOut {
+func lineOut(s, b transport.Out, dt float64) LineOut {
 	return LineOut{W: s.Width, H: s.Height, FPS: rate(s.Frames, b.Frames, dt), Kbps: kbps(s.Bytes, b.Bytes, dt), Limit: s.Limit}
 }
 

@@ -4,7 +4,8 @@ import (
 	"slices"
 	"time"
 
-	"parley/media/pipe"
+	"parley/media"
+	"parley/media/transport"
 	"parley/signal"
 )
 
@@ -12,7 +13,7 @@ import (
 type gauge struct {
 	ticked time.Time
 	late   []time.Duration // of the ticks since the last measure
-	seen   map[signal.ID]pipe.VideoStats
+	seen   map[signal.ID]transport.Stats
 }
 
 // ticksPerMeasure is a second.
@@ -27,8 +28,8 @@ func (g *gauge) tick(now time.Time) bool {
 	return len(g.late) >= ticksPerMeasure
 }
 
-// measure sums up the second. cameras are everybody's, as they count now.
-func (g *gauge) measure(encode float64, cameras map[signal.ID]pipe.VideoStats) strain {
+// measure sums up the second. now is what everybody's tracks count by now.
+func (g *gauge) measure(encode float64, now map[signal.ID]transport.Stats) strain {
 	s := strain{encode: encode}
 	if n := len(g.late); n > 0 {
 		slices.Sort(g.late)
@@ -36,12 +37,13 @@ func (g *gauge) measure(encode float64, cameras map[signal.ID]pipe.VideoStats) s
 		g.late = g.late[:0]
 	}
 	var decoded, behind uint64
-	for id, c := range cameras {
-		if b, ok := g.seen[id]; ok && c.Frames >= b.Frames && c.Late >= b.Late {
+	for id, s := range now {
+		c, b := s.Pictures[media.Camera], g.seen[id].Pictures[media.Camera]
+		if _, ok := g.seen[id]; ok && c.Frames >= b.Frames && c.Late >= b.Late {
 			decoded, behind = decoded+c.Frames-b.Frames, behind+c.Late-b.Late
 		}
 	}
-	g.seen = cameras
+	g.seen = now
 	if decoded > 0 {
 		s.behind = float64(behind) / float64(decoded)
 	}

@@ -12,15 +12,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
 
 	"parley/media"
 	"parley/media/call"
 	"parley/media/codec"
 	"parley/media/device"
+	"parley/media/peer"
+	"parley/media/transport"
 	"parley/signal/server"
 )
+
+// mesh connects as the app does.
+func mesh(c transport.Config) call.Transport { return peer.NewMesh(c, peer.Network{}) }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -29,11 +33,9 @@ func report(t *testing.T, ctx context.Context, server *url.URL) (string, error) 
 	t.Helper()
 	devices := device.New(device.Config{Convert: codec.New()})
 	defer devices.Close()
-	var settings webrtc.SettingEngine
-	settings.SetIncludeLoopbackCandidate(true)
 	var out bytes.Buffer
 	err := Run(ctx, Config{
-		Call:   call.Config{Devices: devices, Codecs: codec.New(), Settings: settings, CameraOn: true, MicrophoneOn: true, Log: slog.New(slog.DiscardHandler)},
+		Call:   call.Config{Devices: devices, Codecs: codec.New(), Transport: mesh, CameraOn: true, MicrophoneOn: true, Log: slog.New(slog.DiscardHandler)},
 		Server: server, Out: &out,
 	})
 	return out.String(), err

@@ -13,6 +13,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"parley/media/congestion"
+	"parley/media/transport"
 )
 
 // attacker is a real connection of Pion's whose owner keeps to no rule.
@@ -53,7 +54,7 @@ func attack(t *testing.T, prepare func(*webrtc.PeerConnection), sdp func(string)
 			t.Log("attacker:", err)
 		}
 	})
-	a.victim.phases = make(chan Phase, 1024)
+	a.victim.phases = make(chan transport.Phase, 1024)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { a.ended <- a.victim.peer.Run(ctx) })
@@ -88,7 +89,7 @@ func (a *attacker) say(t *testing.T, m message) {
 func same(sdp string) string { return sdp }
 
 // await waits for a phase of the victim's connection.
-func (a *attacker) await(t *testing.T, want Phase) {
+func (a *attacker) await(t *testing.T, want transport.Phase) {
 	t.Helper()
 	limit := time.After(30 * time.Second)
 	for {
@@ -156,7 +157,7 @@ func TestForeignChannelEndsThePeer(t *testing.T) {
 					t.Fatal(err)
 				}
 			}, same)
-			a.await(t, Failed)
+			a.await(t, transport.Failed)
 			select {
 			case err := <-a.ended:
 				if err != nil {
@@ -185,7 +186,7 @@ func TestOurChannelIsLeftAlone(t *testing.T) {
 			}
 		})
 	}, same)
-	a.await(t, Connected)
+	a.await(t, transport.Connected)
 	for limit := time.After(30 * time.Second); a.victim.peer.Want().Camera[0] != maxWants; {
 		select {
 		case err := <-a.ended:
@@ -218,7 +219,7 @@ func TestCandidatesAreFew(t *testing.T) {
 	a := attack(t, func(*webrtc.PeerConnection) {}, func(sdp string) string {
 		return strings.Replace(sdp, "a=candidate:", inside+"a=candidate:", 1)
 	})
-	a.await(t, Connected)
+	a.await(t, transport.Connected)
 	for i := range 100 {
 		for _, address := range []string{"127.0.0.1", "0.0.0.0", "::1", "secret.local", "198.51.100.7"} {
 			a.say(t, message{Type: typeCandidate, Candidate: &webrtc.ICECandidateInit{Candidate: candidate(i, address, port+i)}})
@@ -257,7 +258,6 @@ func TestCandidatesAreFew(t *testing.T) {
 
 // TestGuard: what is refused before Pion sees it.
 func TestGuard(t *testing.T) {
-	noon := time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 	const udp = "candidate:1 1 udp 1 %s 9 typ host"
 	for address, want := range map[string]bool{
 		"192.0.2.7": true, "fd00::1": true, "10.0.0.1": true, "127.0.0.1": false, "127.8.8.8": false, "::1": false,

@@ -40,24 +40,24 @@ func TestSoundThroughLoss(t *testing.T) {
 					for range 10 {
 						time.Sleep(time.Second / 2)
 						for i, e := range []*end{a, b} {
-							depths[i] = append(depths[i], e.peer.Stats().AudioOut.RedDepth)
+							depths[i] = append(depths[i], e.peer.Stats().Out[media.Microphone].RedDepth)
 						}
 					}
 					for i, e := range []*end{a, b} {
-						s := e.peer.Stats()
+						s := e.peer.Stats().Sounds[media.Microphone]
 						slices.Sort(depths[i])
 						depth := depths[i][len(depths[i])/2]
 						t.Logf("concealed %.2f%%; lost %d, by RED %d, by NACK %d; depth out %d, in %d; delay %v, target %v; estimate %d",
-							s.Audio.ConcealedPercent(), s.Audio.Lost, s.Audio.RepairedRED, s.Audio.RepairedNACK,
-							depth, s.Audio.RedDepth, s.Audio.Delay, s.Audio.TargetDelay, s.Estimate)
-						if got := s.Audio.ConcealedPercent(); got > c.concealed {
+							s.ConcealedPercent(), s.Lost, s.RepairedRED, s.RepairedNACK,
+							depth, s.RedDepth, s.Delay, s.TargetDelay, e.peer.Estimate())
+						if got := s.ConcealedPercent(); got > c.concealed {
 							t.Errorf("concealed %.2f%%, want at most %.2f%%", got, c.concealed)
 						}
 						if depth < c.depth {
 							t.Errorf("each packet repeats %d, want at least %d", depth, c.depth)
 						}
-						if s.Audio.Discarded > 0 {
-							t.Errorf("%d packets made no sense", s.Audio.Discarded)
+						if s.Discarded > 0 {
+							t.Errorf("%d packets made no sense", s.Discarded)
 						}
 					}
 				})
@@ -81,11 +81,11 @@ func TestScreenSound(t *testing.T) {
 				a.screenAudio.Write(block)
 				time.Sleep(media.BlockDuration)
 			}
-			s := b.peer.Stats()
-			if s.ScreenAudioLevel < -20 || s.ScreenAudio.ConcealedPercent() > 1.5 {
-				t.Errorf("%.0f dBFS, %.2f%% concealed; %+v", s.ScreenAudioLevel, s.ScreenAudio.ConcealedPercent(), s.ScreenAudio)
+			s := b.peer.Stats().Sounds[media.SystemSound]
+			if s.Level < -20 || s.ConcealedPercent() > 1.5 {
+				t.Errorf("%.0f dBFS, %.2f%% concealed; %+v", s.Level, s.ConcealedPercent(), s)
 			}
-			if got := a.peer.Stats().ScreenAudio; got.Packets != 0 {
+			if got := a.peer.Stats().Sounds[media.SystemSound]; got.Packets != 0 {
 				t.Errorf("%d packets of what nobody shares", got.Packets)
 			}
 		})
@@ -95,7 +95,7 @@ func TestScreenSound(t *testing.T) {
 // TestWithoutRED: a peer that does not know RED gets plain Opus, which it could not read
 // otherwise, and is not said to take repetitions.
 func TestWithoutRED(t *testing.T) {
-	tr := newTrack("mic", 1, media.SampleRate)
+	tr := newTrack(ada, media.Microphone)
 	tr.red.plain = payloadOpus
 	for i := range 10 {
 		p := pipe.AudioPacket{Data: []byte{1, 2, 3, byte(i)}, Timestamp: uint32(i) * media.PacketSamples}
@@ -112,7 +112,7 @@ func TestWithoutRED(t *testing.T) {
 // and that of a path which has just narrowed with none, soon after.
 func TestRepeatsLittleWhereLittleFits(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	tr := newTrack("mic", 1, media.SampleRate)
+	tr := newTrack(ada, media.Microphone)
 	tr.red.plain, tr.red.red, tr.red.limit = payloadOpus, payloadRED, pipe.MaxRedDepth
 	stamp := uint32(0)
 	repeated := func(lost float64, rtt time.Duration, estimate, reports int) int {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pion/webrtc/v4"
+
+	"parley/media/transport"
 )
 
 // openChannel sets up the one data channel, and ends the connection if there is more on it, or beside
@@ -60,6 +62,6 @@ func (p *Peer) abuse(what string) {
 		return
 	}
 	p.cfg.Log.Warn("connection ended", "cause", what)
-	p.cfg.Changed(Failed)
+	p.cfg.Changed(transport.Failed)
 	close(p.abused)
 }

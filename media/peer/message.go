@@ -6,6 +6,9 @@ import (
 	"fmt"
 
 	"github.com/pion/webrtc/v4"
+
+	"parley/media"
+	"parley/media/pipe"
 )
 
 // message is what two peers say to each other to get connected. It travels sealed through
@@ -51,9 +54,9 @@ func parseMessage(payload []byte) (message, error) {
 	return m, nil
 }
 
-// Offer names the connection that a call message is an offer of; it is empty for any other
+// offerName names the connection that a call message is an offer of; it is empty for any other
 // message.
-func Offer(payload []byte) (conn string) {
+func offerName(payload []byte) (conn string) {
 	m, err := parseMessage(payload)
 	if err != nil || m.Type != typeOffer {
 		return ""
@@ -75,4 +78,15 @@ type Want struct {
 	Screen [2]int `json:"screen"`
 	// HalfRate asks for every second frame of the camera: this machine cannot keep up.
 	HalfRate bool `json:"half,omitempty"`
+}
+
+// size is how large our picture of this kind is shown.
+func (w Want) size(k media.Kind) pipe.Size {
+	switch k {
+	case media.Camera:
+		return pipe.Size{W: w.Camera[0], H: w.Camera[1]}
+	case media.Screen:
+		return pipe.Size{W: w.Screen[0], H: w.Screen[1]}
+	}
+	return pipe.Size{}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/pion/webrtc/v4"
+
+	"parley/media/transport"
 )
 
 func newConn() string { return rand.Text()[:16] }
@@ -42,7 +44,7 @@ func (p *Peer) negotiate(ctx context.Context, pc *webrtc.PeerConnection) error {
 				// A description that cannot be used ends this connection, not the call.
 				p.cfg.Log.Warn("call message refused", "type", m.Type, "err", sanitize(err))
 				if m.Type == typeOffer || m.Type == typeAnswer {
-					p.cfg.Changed(Failed)
+					p.cfg.Changed(transport.Failed)
 				}
 				continue
 			}

@@ -1,9 +1,9 @@
 package peer
 
 import (
-	"time"
-
+	"parley/media"
 	"parley/media/congestion"
+	"parley/media/transport"
 )
 
 // Rates in bit/s that our pictures are worth sending at, by the lines that the other side
@@ -17,14 +17,26 @@ const (
 	wantScreen = 4_000_000
 )
 
-// Pace is how sending does on the path.
-type Pace struct {
-	Delivered int           // what arrived lately, bit/s
-	Loss      float64       // share of all packets lost lately, 0 to 1
-	Limited   bool          // the path carries less than we would send
-	Wait      time.Duration // of packets before they leave
-	Dropped   uint64        // packets that found the queue full
-	Probes    uint64        // bursts sent to learn what the path carries
+// soundRate is what sound costs, in bit/s: Opus at 40 kbit/s and 50 packets a second with headers of 58
+// bytes. It comes first.
+const soundRate = 64_000
+
+// What is left over after the sound is shared: while nothing is presented, the camera has it all.
+// While we present, the screen is what people look at. The camera keeps at least cameraLeast, a face
+// the size of a thumb, and all that is more than the screen can use.
+const (
+	cameraLeast = 100_000   // bit/s
+	screenMost  = 4_000_000 // bit/s
+)
+
+// allot shares out a path that carries rate bit/s.
+func allot(rate int, presenting bool) (camera, screen int) {
+	rest := max(rate-soundRate, 0)
+	if !presenting {
+		return rest, 0
+	}
+	screen = min(max(rest-cameraLeast, rest/2), screenMost)
+	return rest - screen, screen
 }
 
 // newSender returns what paces our packets and estimates the path.
@@ -34,16 +46,21 @@ func (p *Peer) newSender() *congestion.Sender {
 
 // pad sends padding on a track that has sent pictures.
 func (p *Peer) pad(bytes int) int {
-	if n := p.tracks[camera].pad(bytes); n > 0 {
-		return n
+	for _, k := range []media.Kind{media.Camera, media.Screen} {
+		if o := p.out[k]; o != nil {
+			if n := o.pad(bytes); n > 0 {
+				return n
+			}
+		}
 	}
-	return p.tracks[screen].pad(bytes)
+	return 0
 }
 
 // steer tells the sender what we would send and which picture goes first; the caller holds mu.
 func (p *Peer) steer() {
-	bits, preferred := wantSound, camera
+	bits, preferred := wantSound, p.out[media.Camera]
 	switch lines := p.want.Camera[1]; {
+	case preferred == nil:
 	case lines > 360:
 		bits += want720
 	case lines > 180:
@@ -51,22 +68,24 @@ func (p *Peer) steer() {
 	case lines > 0:
 		bits += want180
 	}
-	if p.want.Screen[0] > 0 && p.allowed[screen] > 0 {
-		bits, preferred = bits+wantScreen, screen
+	if o := p.out[media.Screen]; o != nil && p.want.Screen[0] > 0 && o.allowed > 0 {
+		bits, preferred = bits+wantScreen, o
 	}
-	p.out.Want(bits)
-	p.out.Prefer(p.tracks[preferred].ssrc())
+	p.sender.Want(bits)
+	if preferred != nil {
+		p.sender.Prefer(preferred.ssrc())
+	}
 }
 
-func (p *Peer) pace() Pace {
+func (p *Peer) pace() transport.Pace {
 	p.mu.Lock()
-	out := p.out
+	sender := p.sender
 	p.mu.Unlock()
-	if out == nil {
-		return Pace{}
+	if sender == nil {
+		return transport.Pace{}
 	}
-	s := out.Stats()
-	return Pace{
+	s := sender.Stats()
+	return transport.Pace{
 		Delivered: s.Delivered, Loss: s.Loss, Limited: s.Limited,
 		Wait: s.Wait, Dropped: s.Dropped, Probes: s.Probes,
 	}

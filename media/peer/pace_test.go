@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/pion/rtp"
+
+	"parley/media"
 )
 
 // hdRate is what a camera of 1280x720 costs at its best, with sound.
@@ -31,8 +33,8 @@ func TestRampsByProbing(t *testing.T) {
 					t.Errorf("on a fast path: %+v", s.Pace)
 				}
 				// Padding must not cost a picture.
-				if s.Camera.Requests > 0 || s.Camera.Nacks > 0 || s.Camera.Corrupt > 0 {
-					t.Errorf("%d keyframes asked for, %d packets, %d corrupt", s.Camera.Requests, s.Camera.Nacks, s.Camera.Corrupt)
+				if c := s.Pictures[media.Camera]; c.Requests > 0 || c.Nacks > 0 || c.Corrupt > 0 {
+					t.Errorf("%d keyframes asked for, %d packets, %d corrupt", c.Requests, c.Nacks, c.Corrupt)
 				}
 			}
 		})
@@ -51,7 +53,7 @@ func (w *written) Write([]byte) (int, error) { return 0, nil }
 
 func TestPadding(t *testing.T) {
 	w := &written{}
-	tr := newTrack("camera", 0, 90000)
+	tr := newTrack(ada, media.Camera)
 	tr.header.SequenceNumber = 65534
 	if tr.stream = w; tr.pad(1000) != 0 || len(w.packets) != 0 {
 		t.Error("padding before there was a picture")

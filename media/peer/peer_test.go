@@ -24,6 +24,7 @@ import (
 	"parley/media/codec"
 	"parley/media/device"
 	"parley/media/pipe"
+	"parley/media/transport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -103,13 +104,15 @@ type end struct {
 	mic    *pipe.AudioSender
 	view   *pipe.View
 	mixer  *pipe.Mixer
-	phases chan Phase
+	phases chan transport.Phase
 	screen *pipe.VideoSender
 	// screenAudio is for two channels.
 	screenAudio *pipe.AudioSender
 	screenView  *pipe.View
 	// loudest is the greatest sample that the speaker played.
 	loudest atomic.Int64
+	// allowed is what our camera and our screen may take of the path, in bit/s.
+	allowed atomic.Pointer[[2]int]
 }
 
 // newEnd builds one side in the network; conn is the offer's to be answered, or empty. Without a
@@ -135,7 +138,7 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 	t.Cleanup(func() { enc.Close() })
 	e := &end{
 		camera: pipe.NewVideoSender(c, nil, testLog), mic: pipe.NewAudioSender(enc, testLog),
-		view: pipe.NewView(c, false), mixer: pipe.NewMixer(), phases: make(chan Phase, 16),
+		view: pipe.NewView(c, false), mixer: pipe.NewMixer(), phases: make(chan transport.Phase, 16),
 	}
 	e.view.Resize(320, 180, media.FitCover)
 	stereo, err := c.AudioEncoder(media.AudioConfig{Channels: 2, BitRate: 96_000, Music: true})
@@ -145,15 +148,29 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 	t.Cleanup(func() { stereo.Close() })
 	e.screenAudio = pipe.NewStereoSender(stereo, testLog)
 	e.screen, e.screenView = pipe.NewVideoSender(c, nil, testLog), pipe.NewView(c, false)
-	e.peer, err = New(Config{
-		Conn: conn, Settings: settings, Codecs: c,
-		Mic: e.mic, Camera: e.camera, Screen: e.screen, ScreenAudio: e.screenAudio,
-		CameraView: e.view, ScreenView: e.screenView, Mixer: e.mixer, MixerID: "other",
-		Send: send, Changed: func(p Phase) { e.phases <- p }, Log: testLog,
-	})
-	if err != nil {
-		t.Fatal(err)
+	e.allowed.Store(&[2]int{600_000, 0})
+	cfg := Config{
+		Media: transport.Media{
+			Me: ada, Codecs: c,
+			Sounds:   map[media.Kind]*pipe.AudioSender{media.Microphone: e.mic, media.SystemSound: e.screenAudio},
+			Pictures: map[media.Kind]*pipe.VideoSender{media.Camera: e.camera, media.Screen: e.screen},
+			View: func(k transport.Track) *pipe.View {
+				return map[media.Kind]*pipe.View{media.Camera: e.view, media.Screen: e.screenView}[k.Kind]
+			},
+			Play: func(_ transport.Track, r *pipe.AudioReceiver) func() {
+				e.mixer.Add(r)
+				return func() { e.mixer.Remove(r) }
+			},
+		},
+		Network: Network{Settings: settings}, Member: bo, Conn: conn,
+		Allot: func(int) (camera, screen int) { a := e.allowed.Load(); return a[0], a[1] },
+		Spare: func() bool { return false },
+		Send:  send, Changed: func(p transport.Phase) { e.phases <- p }, Log: testLog,
 	}
+	if conn != "" {
+		cfg.Me, cfg.Member = bo, ada
+	}
+	e.peer = New(cfg)
 	return e
 }
 
@@ -167,7 +184,6 @@ func (e *end) run(ctx context.Context, t *testing.T, wg *sync.WaitGroup, devices
 	if err != nil {
 		t.Fatal(err)
 	}
-	e.peer.Allow(600_000, 0)
 	for _, f := range []func() error{
 		func() error { return e.camera.Run(ctx, cam) },
 		func() error { return voice.Run(ctx, e.mic.Write) },
@@ -238,7 +254,7 @@ func connect(t *testing.T, l *lab, check func(a, b *end)) {
 	for _, e := range []*end{a, b} {
 		select {
 		case p := <-e.phases:
-			if p != Connected {
+			if p != transport.Connected {
 				t.Errorf("phase %d, want connected", p)
 			}
 		case <-time.After(30 * time.Second):
@@ -256,7 +272,8 @@ func connect(t *testing.T, l *lab, check func(a, b *end)) {
 
 // lips watches for a while how much older what is heard is than what is seen: the least and the
 // most, leaving out a tenth at either end, for a picture that freezes says nothing of lips.
-func lips(span time.Duration, sound *pipe.AudioReceiver, picture *pipe.VideoReceiver) (least, most time.Duration) {
+func lips(span time.Duration, p *Peer, heard, seen media.Kind) (least, most time.Duration) {
+	sound, picture := p.received(heard).sound, p.received(seen).picture
 	var lags []time.Duration
 	for end := time.Now().Add(span); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		heard, ok := sound.Playing()
@@ -290,11 +307,11 @@ func TestBurstsAreRepaired(t *testing.T) {
 		connect(t, l, func(a, b *end) {
 			time.Sleep(4 * time.Second) // simulated, as what follows
 			l.setBursts(0.1, 5)
-			before := [2]Stats{a.peer.Stats(), b.peer.Stats()}
+			before := [2]transport.Stats{a.peer.Stats(), b.peer.Stats()}
 			time.Sleep(simulated(90*time.Second, 8*time.Second))
 			l.setBursts(0, 0)
 			for i, e := range []*end{a, b} {
-				s, was := e.peer.Stats().Camera, before[i].Camera
+				s, was := e.peer.Stats().Pictures[media.Camera], before[i].Pictures[media.Camera]
 				t.Logf("%d repaired, %d lost, %d keyframes asked for, %d freezes", s.Repaired-was.Repaired, s.Lost-was.Lost, s.Requests-was.Requests, s.Freezes-was.Freezes)
 				if s.Repaired == was.Repaired || s.Lost > was.Lost || s.Requests > was.Requests {
 					t.Errorf("%d packets repaired, %d lost, %d keyframes asked for; want some, none and none", s.Repaired-was.Repaired, s.Lost-was.Lost, s.Requests-was.Requests)
@@ -326,20 +343,22 @@ func TestLossAndDelay(t *testing.T) {
 				connect(t, newLab(t, c.delay, c.loss), func(a, b *end) {
 					settle, span := 8*time.Second, simulated(40*time.Second, 12*time.Second)
 					time.Sleep(settle) // simulated
-					before := [2]Stats{a.peer.Stats(), b.peer.Stats()}
-					least, most := lips(span, a.peer.audio, a.peer.video[camera])
+					before := [2]transport.Stats{a.peer.Stats(), b.peer.Stats()}
+					least, most := lips(span, a.peer, media.Microphone, media.Camera)
 					t.Logf("sound lags the picture by %v to %v", least, most)
 					// What people do not notice, ITU-R BT.1359-1.
 					if least < -45*time.Millisecond || most > 125*time.Millisecond {
 						t.Errorf("sound lags the picture by %v to %v, want -45 to 125 ms", least, most)
 					}
 					for i, e := range []*end{a, b} {
-						s, was := e.peer.Stats(), before[i]
-						fps := float64(s.Camera.Painted-was.Camera.Painted) / span.Seconds()
-						concealed := 100 * float64(s.Audio.Concealed-was.Audio.Concealed) / float64(s.Audio.Total-was.Audio.Total)
+						s := e.peer.Stats()
+						picture, sound := s.Pictures[media.Camera], s.Sounds[media.Microphone]
+						shown, was := before[i].Pictures[media.Camera], before[i].Sounds[media.Microphone]
+						fps := float64(picture.Painted-shown.Painted) / span.Seconds()
+						concealed := 100 * float64(sound.Concealed-was.Concealed) / float64(sound.Total-was.Total)
 						t.Logf("%.2f fps, %.2f %% concealed, latency %v/%v, video delay %v, audio delay %v, rtt %v, nacks %d, keyframe requests %d, freezes %d",
-							fps, concealed, s.Camera.Latency, s.Camera.LatencyP95, s.Camera.Delay, s.Audio.Delay, s.RTT,
-							s.Camera.Nacks, s.Camera.Requests, s.Camera.Freezes-was.Camera.Freezes)
+							fps, concealed, picture.Latency, picture.LatencyP95, picture.Delay, sound.Delay, s.RTT,
+							picture.Nacks, picture.Requests, picture.Freezes-shown.Freezes)
 						if fps < c.fps {
 							t.Errorf("%.2f fps, want at least %.1f", fps, c.fps)
 						}
@@ -381,7 +400,7 @@ func TestScreenLips(t *testing.T) {
 			defer wg.Wait()
 			defer cancel()
 			b.screenView.Resize(640, 360, media.FitContain)
-			a.peer.Allow(600_000, 600_000)
+			a.allowed.Store(&[2]int{600_000, 600_000})
 			wg.Go(func() {
 				if err := a.screen.Run(ctx, film); err != nil {
 					t.Error(err)
@@ -399,7 +418,7 @@ func TestScreenLips(t *testing.T) {
 				}
 			})
 			time.Sleep(8 * time.Second) // simulated
-			least, most := lips(40*time.Second, b.peer.sound, b.peer.video[screen])
+			least, most := lips(40*time.Second, b.peer, media.SystemSound, media.Screen)
 			t.Logf("sound lags the screen by %v to %v", least, most)
 			if least < -45*time.Millisecond || most > 125*time.Millisecond {
 				t.Errorf("sound lags the screen by %v to %v, want -45 to 125 ms", least, most)
@@ -416,7 +435,7 @@ func TestOutage(t *testing.T) {
 		connect(t, l, func(a, b *end) {
 			time.Sleep(3 * time.Second)
 			l.setLoss(1)
-			if p := <-a.phases; p != Disconnected {
+			if p := <-a.phases; p != transport.Reconnecting {
 				t.Errorf("phase %d during an outage, want disconnected", p)
 				return
 			}
@@ -424,14 +443,14 @@ func TestOutage(t *testing.T) {
 			b.peer.Restart()
 			time.Sleep(3 * time.Second)
 			l.setLoss(0)
-			if p := <-a.phases; p != Connected {
+			if p := <-a.phases; p != transport.Connected {
 				t.Errorf("phase %d after the outage, want connected", p)
 				return
 			}
 			time.Sleep(2 * time.Second)
-			before := a.peer.Stats().Camera.Frames
+			before := a.peer.Stats().Pictures[media.Camera].Frames
 			time.Sleep(3 * time.Second)
-			if got := a.peer.Stats().Camera.Frames - before; got < 80 {
+			if got := a.peer.Stats().Pictures[media.Camera].Frames - before; got < 80 {
 				t.Errorf("%d frames in 3 s after the outage, want about 90", got)
 			}
 		})
@@ -441,8 +460,6 @@ func TestOutage(t *testing.T) {
 func TestSignalRefusesRubbish(t *testing.T) {
 	l := newLab(t, 0, 0)
 	e := newEnd(t, l, "10.0.0.1", "", func([]byte) {})
-	defer e.peer.audio.Close()
-	defer e.peer.sound.Close()
 	for _, m := range []string{
 		"", "{", "[]", `{"type":"offer"}`, `{"conn":"a","type":"dance"}`, `{"conn":"a","type":"offer"}`,
 		`{"conn":"a","type":"candidate"}`, `{"conn":"0123456789012345678901234567890123","type":"restart"}`,

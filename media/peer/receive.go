@@ -1,25 +1,150 @@
 package peer
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
+	"golang.org/x/sync/errgroup"
 
+	"parley/media"
 	"parley/media/pipe"
+	"parley/media/transport"
 )
 
-// isSound says whether a track is one of sound.
-func isSound(i int) bool { return i == mic || i == sound }
+// incoming is one track of the other side: a sound or a picture.
+type incoming struct {
+	track   transport.Track
+	remote  *webrtc.TrackRemote
+	sound   *pipe.AudioReceiver
+	picture *pipe.VideoReceiver
+}
 
-// soundReceiver is the receiver of a track of sound.
-func (p *Peer) soundReceiver(i int) *pipe.AudioReceiver {
-	if i == sound {
-		return p.sound
+// onTrack has a track of the other side received, if it is of a kind we know and the first of that
+// kind; p.mu is held. Whatever else comes is read, for Pion's feedback on the path counts what is read,
+// and dropped.
+func (p *Peer) onTrack(ctx context.Context, g *errgroup.Group, remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
+	kind, ok := trackKind(remote, p.cfg.Member)
+	var in *incoming
+	if ok && p.in[kind] == nil {
+		var err error
+		if in, err = p.newIncoming(kind, remote); err != nil {
+			p.cfg.Log.Error("receive track", "err", err)
+		}
 	}
-	return p.audio
+	if in == nil {
+		n := p.unknown.Add(1)
+		p.cfg.Log.Info("track ignored", "so far", n)
+		g.Go(func() error { discard(remote); return nil })
+		return
+	}
+	p.in[kind] = in
+	in.setRTT(time.Duration(p.rtt.Load()))
+	ctx, cancel := context.WithCancel(ctx)
+	g.Go(func() error { p.readReceiverRTCP(in, receiver); return nil })
+	g.Go(func() error {
+		defer cancel()
+		stop := func() {}
+		if in.sound != nil {
+			stop = p.cfg.Play(in.track, in.sound)
+		}
+		p.readRTP(in)
+		stop()
+		p.mu.Lock()
+		delete(p.in, kind)
+		p.mu.Unlock()
+		return in.close()
+	})
+	if in.picture != nil {
+		g.Go(func() error { return in.picture.Run(ctx) })
+	}
+}
+
+func (p *Peer) newIncoming(kind media.Kind, remote *webrtc.TrackRemote) (*incoming, error) {
+	in := &incoming{track: transport.Track{Member: p.cfg.Member, Kind: kind}, remote: remote}
+	ask := feedback{p, remote}
+	most, channels, build := pipe.MaxCamera, 1, pipe.NewAudioReceiver
+	switch kind {
+	case media.Screen:
+		most = pipe.MaxScreen
+	case media.SystemSound:
+		channels, build = media.SpeakerChannels, pipe.NewStereoReceiver
+	}
+	if !isSound(kind) {
+		in.picture = pipe.NewVideoReceiver(p.cfg.Codecs, p.cfg.View(in.track), most, ask, p.cfg.Log)
+		return in, nil
+	}
+	dec, err := p.cfg.Codecs.AudioDecoder(channels)
+	if err != nil {
+		return nil, fmt.Errorf("set up audio decoder: %w", err)
+	}
+	in.sound = build(dec)
+	in.sound.RedType, in.sound.Nack = payloadRED, ask.Nack
+	return in, nil
+}
+
+func (in *incoming) close() error {
+	if in.sound != nil {
+		return in.sound.Close()
+	}
+	return nil
+}
+
+func (in *incoming) push(p *rtp.Packet, at time.Time) {
+	if in.sound != nil {
+		in.sound.Push(p, at)
+	} else {
+		in.picture.Push(p, at)
+	}
+}
+
+func (in *incoming) senderReport(ntp time.Time, rtpTime uint32) {
+	if in.sound != nil {
+		in.sound.SenderReport(ntp, rtpTime)
+	} else {
+		in.picture.SenderReport(ntp, rtpTime)
+	}
+}
+
+func (in *incoming) setRTT(d time.Duration) {
+	switch {
+	case d == 0: // unknown
+	case in.sound != nil:
+		in.sound.SetRTT(d)
+	default:
+		in.picture.SetRTT(d)
+	}
+}
+
+// received is the track of this kind that comes from the other side; nil while there is none.
+func (p *Peer) received(k media.Kind) *incoming {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.in[k]
+}
+
+// incoming are the tracks that come from the other side now.
+func (p *Peer) incoming() []*incoming {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Values(p.in))
+}
+
+// discard reads a track until it ends.
+func discard(remote *webrtc.TrackRemote) {
+	b := make([]byte, 1500)
+	for {
+		if _, _, err := remote.Read(b); err != nil {
+			return
+		}
+	}
 }
 
 // repairPoll is how often we look for repairs while packets are missing. Pion takes those out of their
@@ -27,116 +152,50 @@ func (p *Peer) soundReceiver(i int) *pipe.AudioReceiver {
 // that one the other side may hold back until all repairs have left.
 const repairPoll = 5 * time.Millisecond
 
-// readRTP carries packets of one remote track to its receiver until the track ends.
-func (p *Peer) readRTP(i int, remote *webrtc.TrackRemote) {
+// readRTP carries packets of one track to its receiver until the track ends.
+func (p *Peer) readRTP(in *incoming) {
 	polled := false
 	for {
-		if missing := !isSound(i) && p.video[i].Missing(); missing || polled {
+		if missing := in.picture != nil && in.picture.Missing(); missing || polled {
 			var until time.Time // never
 			if missing {
 				until = time.Now().Add(repairPoll)
 			}
-			if remote.SetReadDeadline(until) != nil {
+			if in.remote.SetReadDeadline(until) != nil {
 				return
 			}
 			polled = missing
 		}
-		pkt, _, err := remote.ReadRTP()
+		pkt, _, err := in.remote.ReadRTP()
 		if late := net.Error(nil); polled && errors.As(err, &late) && late.Timeout() {
 			continue
 		}
 		if err != nil {
 			return
 		}
-		if isSound(i) {
-			p.soundReceiver(i).Push(pkt, time.Now())
-		} else {
-			p.video[i].Push(pkt, time.Now())
-		}
+		in.push(pkt, time.Now())
 	}
 }
 
-// readReceiverRTCP takes the sender reports of one remote track.
-func (p *Peer) readReceiverRTCP(i int, r *webrtc.RTPReceiver) {
+// readReceiverRTCP takes the sender reports of one track.
+func (p *Peer) readReceiverRTCP(in *incoming, r *webrtc.RTPReceiver) {
 	for {
 		pkts, _, err := r.ReadRTCP()
 		if err != nil {
 			return
 		}
 		for _, pkt := range pkts {
-			sr, ok := pkt.(*rtcp.SenderReport)
-			if !ok {
-				continue
-			}
-			if isSound(i) {
-				p.soundReceiver(i).SenderReport(fromNTP(sr.NTPTime), sr.RTPTime)
-			} else {
-				p.video[i].SenderReport(fromNTP(sr.NTPTime), sr.RTPTime)
+			if sr, ok := pkt.(*rtcp.SenderReport); ok {
+				in.senderReport(fromNTP(sr.NTPTime), sr.RTPTime)
 			}
 		}
 	}
-}
-
-// readSenderRTCP takes what the other side says of one of our tracks.
-func (p *Peer) readSenderRTCP(i int, s *webrtc.RTPSender) {
-	for {
-		pkts, _, err := s.ReadRTCP()
-		if err != nil {
-			return
-		}
-		for _, pkt := range pkts {
-			switch pkt := pkt.(type) {
-			case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
-				p.requestKeyframe(i)
-			case *rtcp.ReceiverReport:
-				p.onReports(i, pkt.Reports)
-			case *rtcp.SenderReport:
-				p.onReports(i, pkt.Reports)
-			}
-		}
-	}
-}
-
-func (p *Peer) onReports(i int, reports []rtcp.ReceptionReport) {
-	t := p.tracks[i]
-	t.mu.Lock()
-	ssrc := t.header.SSRC
-	t.mu.Unlock()
-	for _, r := range reports {
-		if r.SSRC != ssrc {
-			continue
-		}
-		if rtt, ok := roundTrip(time.Now(), r); ok {
-			p.rtt.Store(int64(rtt))
-			p.video[camera].SetRTT(rtt)
-			p.video[screen].SetRTT(rtt)
-			p.audio.SetRTT(rtt)
-			p.sound.SetRTT(rtt)
-		}
-		if i == mic {
-			p.loss.Store(uint32(r.FractionLost))
-		}
-		if isSound(i) {
-			t.onLoss(float64(r.FractionLost)/256, time.Duration(p.rtt.Load()), p.Estimate(), time.Now())
-		}
-	}
-}
-
-// roundTrip is the time our report took there and back (RFC 3550 section 6.4.1).
-func roundTrip(now time.Time, r rtcp.ReceptionReport) (time.Duration, bool) {
-	if r.LastSenderReport == 0 {
-		return 0, false
-	}
-	// Middle 32 bits of the NTP time: units of 1/65536 s.
-	d := uint32(toNTP(now)>>16) - r.LastSenderReport - r.Delay
-	rtt := time.Duration(d) * time.Second / 65536
-	return rtt, rtt < 10*time.Second // more is a clock that was set, or a lie
 }
 
 // feedback asks the other side for what one track lacks.
 type feedback struct {
-	p *Peer
-	i int
+	p      *Peer
+	remote *webrtc.TrackRemote
 }
 
 // Nack implements pipe.Feedback.
@@ -152,49 +211,34 @@ func (f feedback) RequestKeyframe() {
 }
 
 func (f feedback) send(build func(ssrc uint32) rtcp.Packet) {
+	ssrc := uint32(f.remote.SSRC())
+	if ssrc == 0 {
+		return
+	}
 	f.p.mu.Lock()
 	pc := f.p.pc
 	f.p.mu.Unlock()
-	t := pc.GetTransceivers()[f.i].Receiver().Track()
-	if t == nil || t.SSRC() == 0 {
-		return
-	}
-	if err := pc.WriteRTCP([]rtcp.Packet{build(uint32(t.SSRC()))}); err != nil {
+	if err := pc.WriteRTCP([]rtcp.Packet{build(ssrc)}); err != nil {
 		f.p.cfg.Log.Debug("feedback", "err", err)
 	}
 }
 
-func (p *Peer) sendReports(pc *webrtc.PeerConnection, now time.Time) {
-	var out []rtcp.Packet
-	for _, t := range p.tracks {
-		if r := t.report(now); r != nil {
-			// One compound each: a lone report is what every stack accepts.
-			out = append(out, r)
-		}
-	}
-	if len(out) == 0 {
+// syncLips compares how old a sound and its picture are as they reach the user. A picture that stands
+// still says nothing.
+func (p *Peer) syncLips(l *pipe.LipSync, sound, picture media.Kind, now time.Time) {
+	heard, shown := p.received(sound), p.received(picture)
+	if heard == nil || shown == nil {
 		return
 	}
-	for _, r := range out {
-		if err := pc.WriteRTCP([]rtcp.Packet{r}); err != nil {
-			p.cfg.Log.Debug("sender report", "err", err)
-			return
-		}
-	}
-}
-
-// syncLips compares how old sound and picture are as they reach the user. A picture that stands
-// still says nothing.
-func syncLips(l *pipe.LipSync, heard *pipe.AudioReceiver, shown *pipe.VideoReceiver, now time.Time) {
-	captured, ok := heard.Playing()
+	captured, ok := heard.sound.Playing()
 	if !ok {
 		return
 	}
-	at, seen, ok := shown.Shown()
+	at, seen, ok := shown.picture.Shown()
 	if !ok || now.Sub(at) > time.Second {
 		return
 	}
 	l.Update(now.Sub(captured), at.Sub(seen))
-	heard.SetExtraDelay(l.Audio())
-	shown.SetExtraDelay(l.Video())
+	heard.sound.SetExtraDelay(l.Audio())
+	shown.picture.SetExtraDelay(l.Video())
 }

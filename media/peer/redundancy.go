@@ -40,7 +40,7 @@ const (
 
 // bindRED notes whether the other side takes RED.
 func (t *track) bindRED(codecs []webrtc.RTPCodecParameters) {
-	if t.kind != webrtc.RTPCodecTypeAudio {
+	if !isSound(t.kind) {
 		return
 	}
 	t.mu.Lock()

@@ -12,6 +12,7 @@ import (
 
 	"parley/media"
 	"parley/media/pipe"
+	"parley/signal"
 )
 
 // mtu is the largest RTP payload we send: 1200 bytes leave room for SRTP, TURN and tunnels
@@ -24,9 +25,9 @@ const ntpEpoch = -2208988800
 // track is one webrtc.TrackLocal: it owns its sequence numbers, timestamps and picture ids,
 // so that what feeds it may change without the receiver noticing.
 type track struct {
-	id   string
-	kind webrtc.RTPCodecType
-	rate uint32 // of the RTP clock, in Hz
+	member signal.ID // whose it is
+	kind   media.Kind
+	rate   uint32 // of the RTP clock, in Hz
 
 	mu      sync.Mutex
 	stream  webrtc.TrackLocalWriter
@@ -45,9 +46,43 @@ type track struct {
 	red     redundancy                    // of sound
 }
 
-func newTrack(id string, kind webrtc.RTPCodecType, rate uint32) *track {
+// kinds are the kinds of track, in the order in which we offer them.
+var kinds = [...]media.Kind{media.Microphone, media.Camera, media.Screen, media.SystemSound}
+
+// kindNames are their names in a description; signal/PROTOCOL.md has them.
+var kindNames = map[media.Kind]string{
+	media.Microphone: "microphone", media.Camera: "camera", media.Screen: "screen", media.SystemSound: "system-sound",
+}
+
+// isSound says whether a kind of track is one of sound.
+func isSound(k media.Kind) bool { return k == media.Microphone || k == media.SystemSound }
+
+func codecType(k media.Kind) webrtc.RTPCodecType {
+	if isSound(k) {
+		return webrtc.RTPCodecTypeAudio
+	}
+	return webrtc.RTPCodecTypeVideo
+}
+
+// trackKind is the kind of a track that member sends, as its description says (RFC 8830: the stream is
+// the member, the track is the kind); false if it is no such track. Where in the description it
+// stands says nothing.
+func trackKind(remote *webrtc.TrackRemote, member signal.ID) (media.Kind, bool) {
+	for _, k := range kinds {
+		if remote.ID() == kindNames[k] {
+			return k, remote.StreamID() == string(member) && remote.Kind() == codecType(k)
+		}
+	}
+	return 0, false
+}
+
+func newTrack(member signal.ID, kind media.Kind) *track {
+	rate := uint32(90000) // of every video format (RFC 3551 section 5)
+	if isSound(kind) {
+		rate = media.SampleRate
+	}
 	return &track{
-		id: id, kind: kind, rate: rate, buf: make([]byte, mtu),
+		member: member, kind: kind, rate: rate, buf: make([]byte, mtu),
 		header:  rtp.Header{Version: 2, SequenceNumber: uint16(rand.N(1 << 15))},
 		base:    rand.Uint32(),
 		picture: uint16(rand.N(1 << 15)),
@@ -84,22 +119,16 @@ func (t *track) Unbind(webrtc.TrackLocalContext) error {
 }
 
 // ID implements webrtc.TrackLocal.
-func (t *track) ID() string { return t.id }
+func (t *track) ID() string { return kindNames[t.kind] }
 
 // RID implements webrtc.TrackLocal.
 func (t *track) RID() string { return "" }
 
-// StreamID implements webrtc.TrackLocal. Microphone and camera share a stream, and so do screen
-// and its sound: they are in sync.
-func (t *track) StreamID() string {
-	if t.id == "screen" || t.id == "sound" {
-		return "screen"
-	}
-	return "person"
-}
+// StreamID implements webrtc.TrackLocal.
+func (t *track) StreamID() string { return string(t.member) }
 
 // Kind implements webrtc.TrackLocal.
-func (t *track) Kind() webrtc.RTPCodecType { return t.kind }
+func (t *track) Kind() webrtc.RTPCodecType { return codecType(t.kind) }
 
 // timestamp is the RTP time of a moment.
 func (t *track) timestamp(at time.Time) uint32 {

@@ -57,7 +57,7 @@ func TestAudioAllocates(t *testing.T) {
 		t.Errorf("%v allocations a block sent", n)
 	}
 	m := pipe.NewMixer()
-	m.Add("a", rs[0])
+	m.Add(rs[0])
 	out := make([]int16, stereoBlock)
 	if n := testing.AllocsPerRun(100, func() { m.Fill(out) }); n > 0 {
 		t.Errorf("%v allocations a block mixed", n)
@@ -112,7 +112,7 @@ func BenchmarkMixer(b *testing.B) {
 	var push []func()
 	for i := range 8 {
 		r, f := tone(i, 1)
-		m.Add(fmt.Sprint(i), r)
+		m.Add(r)
 		push = append(push, f)
 	}
 	out := make([]int16, stereoBlock)

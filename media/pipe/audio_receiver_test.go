@@ -393,9 +393,9 @@ func TestAudioConcurrently(t *testing.T) {
 	wg.Go(func() {
 		out := make([]int16, stereoBlock)
 		for range 100 {
-			m.Add("a", r)
+			m.Add(r)
 			m.Fill(out)
-			m.Remove("a")
+			m.Remove(r)
 		}
 	})
 	wg.Go(func() {

@@ -24,7 +24,7 @@ const (
 // Its methods may be called from any goroutine.
 type Mixer struct {
 	changeMu sync.Mutex
-	sources  atomic.Pointer[[]mixerSource] // copied on change
+	sources  atomic.Pointer[[]*AudioReceiver] // copied on change
 
 	fillMu sync.Mutex                                        // while speakers change, two may ask
 	voice  [media.BlockSamples * media.SpeakerChannels]int16 // of one source
@@ -32,30 +32,24 @@ type Mixer struct {
 	limit  float32 // gain of the limiter at the end of the last block
 }
 
-// mixerSource is one voice.
-type mixerSource struct {
-	id       string
-	receiver *AudioReceiver
-}
-
 // NewMixer returns a mixer without sources.
 func NewMixer() *Mixer {
 	m := &Mixer{limit: 1}
-	m.sources.Store(new([]mixerSource))
+	m.sources.Store(new([]*AudioReceiver))
 	return m
 }
 
-// Add has r heard. It replaces a source with the same id.
-func (m *Mixer) Add(id string, r *AudioReceiver) {
-	m.change(func(all []mixerSource) []mixerSource {
-		return append(slices.DeleteFunc(all, func(o mixerSource) bool { return o.id == id }), mixerSource{id, r})
+// Add has r heard, once however often it is added.
+func (m *Mixer) Add(r *AudioReceiver) {
+	m.change(func(all []*AudioReceiver) []*AudioReceiver { 
+		return append(slices.DeleteFunc(all, func(o *AudioReceiver) bool { return o == r }), r)
 	})
 }
 
-// Remove ends a source. A Fill that is under way may still read from its receiver.
-func (m *Mixer) Remove(id string) {
-	m.change(func(all []mixerSource) []mixerSource {
-		return slices.DeleteFunc(all, func(o mixerSource) bool { return o.id == id })
+// Remove has r heard no more. A Fill that is under way may still read from it.
+func (m *Mixer) Remove(r *AudioReceiver) {
+	m.change(func(all []*AudioReceiver) []*AudioReceiver {
+		return slices.DeleteFunc(all, func(o *AudioReceiver) bool { return o == r })
 	})
 }
 
@@ -82,10 +76,10 @@ func (m *Mixer) fillBlock(pcm []int16, at time.Time) {
 }
 
 // addVoice adds a source's next block to the sum.
-func (m *Mixer) addVoice(s mixerSource, at time.Time) {
-	channels := s.receiver.Channels()
+func (m *Mixer) addVoice(r *AudioReceiver, at time.Time) {
+	channels := r.Channels()
 	pcm := m.voice[:media.BlockSamples*channels]
-	if !s.receiver.Read(pcm, at) {
+	if !r.Read(pcm, at) {
 		return
 	}
 	for i := range media.BlockSamples {
@@ -137,7 +131,7 @@ func bend(v float32) int16 {
 	return int16(v)
 }
 
-func (m *Mixer) change(f func([]mixerSource) []mixerSource) {
+func (m *Mixer) change(f func([]*AudioReceiver) []*AudioReceiver) {
 	m.changeMu.Lock()
 	defer m.changeMu.Unlock()
 	all := f(slices.Clone(*m.sources.Load()))

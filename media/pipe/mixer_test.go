@@ -1,7 +1,6 @@
 package pipe_test
 
 import (
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,12 +25,14 @@ func tone(i int, level float64) (r *pipe.AudioReceiver, push func()) {
 }
 
 // play runs n sources, each with this part of full scale, for d and returns what the speaker gets; each is called before a block.
-func play(m *pipe.Mixer, n int, level float64, d time.Duration, each func(at time.Duration)) []int16 {
+func play(m *pipe.Mixer, n int, level float64, d time.Duration, each func(at time.Duration, sources []*pipe.AudioReceiver)) []int16 {
 	var out []int16
 	var push []func()
+	var sources []*pipe.AudioReceiver
 	for i := range n {
 		r, f := tone(i, level)
-		m.Add(fmt.Sprint(i), r)
+		m.Add(r)
+		sources = append(sources, r)
 		push = append(push, f)
 	}
 	block := make([]int16, stereoBlock)
@@ -42,7 +43,7 @@ func play(m *pipe.Mixer, n int, level float64, d time.Duration, each func(at tim
 			}
 		}
 		if each != nil {
-			each(at)
+			each(at, sources)
 		}
 		m.Fill(block)
 		out = append(out, block...)
@@ -100,20 +101,19 @@ func TestMixerSums(t *testing.T) {
 func TestMixerSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := pipe.NewMixer()
-		out := left(play(m, 1, 1, time.Second, func(at time.Duration) {
+		out := left(play(m, 1, 1, time.Second, func(at time.Duration, sources []*pipe.AudioReceiver) {
 			if at == 500*ms {
-				m.Remove("0")
-				m.Remove("0")
+				m.Remove(sources[0])
+				m.Remove(sources[0])
 			}
 		}))
 		if l := media.Level(out[len(out)/2:]); l > media.LevelFloor {
 			t.Errorf("a removed source is heard with %.0f dBFS", l)
 		}
-		// Adding under the same name replaces.
 		r, _ := tone(1, 1)
-		m.Add("x", r)
-		m.Add("x", r)
-		m.Remove("x")
+		m.Add(r)
+		m.Add(r)
+		m.Remove(r)
 		block := make([]int16, stereoBlock)
 		before := r.Stats().Total
 		m.Fill(block)

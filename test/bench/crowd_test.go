@@ -173,7 +173,9 @@ func (o *pageCrowd) join(name string) {
 			o.t.Fatal(err)
 		}
 	}
-	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(harness.Settings())).NewPeerConnection(webrtc.Configuration{})
+	var settings webrtc.SettingEngine
+	settings.SetIncludeLoopbackCandidate(true)
+	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(settings)).NewPeerConnection(webrtc.Configuration{})
 	check(err)
 	o.t.Cleanup(func() { pc.Close() })
 	pc.OnTrack(func(tr *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {

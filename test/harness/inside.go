@@ -7,12 +7,12 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/pion/webrtc/v4"
-
 	"parley/media"
 	"parley/media/call"
 	"parley/media/codec"
 	"parley/media/device"
+	"parley/media/peer"
+	"parley/media/transport"
 )
 
 // CallInside runs a call in the test's own process, on real connections.
@@ -20,7 +20,7 @@ func CallInside(t testing.TB, name, server string, change func(*call.Config)) *c
 	t.Helper()
 	devices := device.New(device.Config{Convert: codec.New()})
 	cfg := call.Config{
-		Name: name, Devices: devices, Codecs: codec.New(), Settings: Settings(),
+		Name: name, Devices: devices, Codecs: codec.New(), Transport: mesh,
 		Camera: media.SpecOff, Microphone: media.SpecOff, Speaker: media.SpecOff, CameraOn: true, MicrophoneOn: true,
 		Changed: func(call.State) {}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
@@ -51,9 +51,5 @@ func CallInside(t testing.TB, name, server string, change func(*call.Config)) *c
 	return c
 }
 
-// Settings lets connections use the loopback address, as the app does.
-func Settings() webrtc.SettingEngine {
-	var s webrtc.SettingEngine
-	s.SetIncludeLoopbackCandidate(true)
-	return s
-}
+// mesh connects as the app does.
+func mesh(c transport.Config) call.Transport { return peer.NewMesh(c, peer.Network{}) }

@@ -1,0 +1,130 @@
+package call
+
+import (
+	"context"
+
+	"parley/media"
+	"parley/media/pipe"
+	"parley/media/transport"
+	"parley/signal"
+)
+
+// Track names what one member sends of one kind.
+type Track = transport.Track
+
+func track(id signal.ID, k media.Kind) Track { return Track{Member: id, Kind: k} }
+
+// Transport carries the tracks of one meeting: ours to the other members, theirs to us. How many
+// connections it takes for that is its own affair. Its methods may be called from any goroutine;
+// none of them waits for the network.
+type Transport interface {
+	// Run carries until ctx ends. It owns what it starts.
+	Run(ctx context.Context) error
+	// Follow takes the list of those who are in the meeting, and whether the rendezvous is
+	// within reach: without it no call message arrives.
+	Follow(members []transport.Member, online bool)
+	// Receive takes a call message of a member.
+	Receive(from signal.ID, payload []byte)
+	// SetPolicy changes how paths are shared out.
+	SetPolicy(transport.Policy)
+	// Phase is how things stand with a member: Connecting for one who is not known.
+	Phase(id signal.ID) transport.Phase
+	// Stats measures what is carried to and from a member; false while there is nothing.
+	Stats(id signal.ID) (transport.Stats, bool)
+}
+
+// openTransport has a transport carry the tracks of a meeting until stopTransport.
+func (x *executor) openTransport(me signal.ID, send func(to signal.ID, payload []byte)) {
+	t := x.cfg.Transport(transport.Config{
+		Media: transport.Media{
+			Me: me, Codecs: x.cfg.Codecs,
+			Sounds:   map[media.Kind]*pipe.AudioSender{media.Microphone: x.audio, media.SystemSound: x.sound},
+			Pictures: map[media.Kind]*pipe.VideoSender{media.Camera: x.camera, media.Screen: x.screen},
+			View:     x.view, Play: x.play,
+		},
+		Send: send,
+		Changed: func() {
+			select {
+			case x.moved <- struct{}{}:
+			default: // the loop has not looked since the last time
+			}
+		},
+		Log: x.cfg.Log,
+	})
+	ctx, cancel := context.WithCancel(x.ctx)
+	x.setTransport(t)
+	x.stopTransport = cancel
+	x.group.Go(func() error {
+		if err := t.Run(ctx); err != nil {
+			x.cfg.Log.Error("transport", "err", err)
+		}
+		return nil
+	})
+}
+
+func (x *executor) closeTransport() {
+	if x.stopTransport != nil {
+		x.stopTransport()
+		x.stopTransport = nil
+	}
+	x.setTransport(nil)
+}
+
+func (c *Call) setTransport(t Transport) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.transport = t
+}
+
+// carrier is the transport of the present meeting; nil outside of one.
+func (c *Call) carrier() Transport {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.transport
+}
+
+// stats is how the tracks to and from a member do; false while there are none.
+func (c *Call) stats(id signal.ID) (transport.Stats, bool) {
+	if t := c.carrier(); t != nil {
+		return t.Stats(id)
+	}
+	return transport.Stats{}, false
+}
+
+// phases looks which members' phases are other ones now.
+func (x *executor) phases(m *model) []event {
+	t := x.carrier()
+	if t == nil {
+		return nil
+	}
+	var events []event
+	for _, p := range m.Peers {
+		if now := t.Phase(p.ID); now != p.Phase {
+			events = append(events, phaseChanged{p.ID, now})
+		}
+	}
+	return events
+}
+
+// play has a track heard, and its level known, until stop.
+func (c *Call) play(t Track, r *pipe.AudioReceiver) (stop func()) {
+	c.mixer.Add(r)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sounds[t] = r
+	return func() {
+		c.mixer.Remove(r)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.sounds[t] == r { // and not that of a connection after it
+			delete(c.sounds, t)
+		}
+	}
+}
+
+// voiceOf is what comes of a member's microphone; nil while nothing does.
+func (c *Call) voiceOf(id signal.ID) *pipe.AudioReceiver {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sounds[track(id, media.Microphone)]
+}

@@ -1,0 +1,196 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"parley/media"
+	"parley/media/codec"
+	"parley/media/device"
+	"parley/media/pipe"
+	"parley/media/transport"
+	"parley/signal"
+)
+
+// party is one member of a mesh on this machine's own network.
+type party struct {
+	id     signal.ID
+	mesh   *Mesh
+	camera *pipe.VideoSender
+	mic    *pipe.AudioSender
+
+	mu     sync.Mutex
+	views  map[transport.Track]*pipe.View
+	sounds map[transport.Track]*pipe.AudioReceiver
+}
+
+func (p *party) view(k transport.Track) *pipe.View {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.views[k] == nil {
+		p.views[k] = pipe.NewView(codec.New(), false)
+		p.views[k].Resize(320, 180, media.FitCover)
+	}
+	return p.views[k]
+}
+
+func (p *party) play(k transport.Track, r *pipe.AudioReceiver) func() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sounds[k] = r
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.sounds[k] == r {
+			delete(p.sounds, k)
+		}
+	}
+}
+
+func (p *party) sound(k transport.Track) *pipe.AudioReceiver {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sounds[k]
+}
+
+// convene runs a mesh among members with these ids, each with a camera and a tone. A member has what
+// comes after it in the list for newcomers.
+func convene(t *testing.T, ids ...signal.ID) map[signal.ID]*party {
+	t.Helper()
+	all := make(map[signal.ID]*party)
+	c := codec.New()
+	devices := device.New(device.Config{Convert: c})
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	t.Cleanup(func() { cancel(); wg.Wait(); devices.Close() })
+	run := func(f func() error) {
+		wg.Go(func() {
+			if err := f(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for _, id := range ids {
+		enc, err := c.AudioEncoder(media.AudioConfig{Channels: 1, BitRate: 40_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &party{
+			id: id, camera: pipe.NewVideoSender(c, nil, testLog), mic: pipe.NewAudioSender(enc, testLog),
+			views: make(map[transport.Track]*pipe.View), sounds: make(map[transport.Track]*pipe.AudioReceiver),
+		}
+		p.mesh = NewMesh(transport.Config{
+			Media: transport.Media{
+				Me: id, Codecs: c, View: p.view, Play: p.play,
+				Sounds:   map[media.Kind]*pipe.AudioSender{media.Microphone: p.mic},
+				Pictures: map[media.Kind]*pipe.VideoSender{media.Camera: p.camera},
+			},
+			Send:    func(to signal.ID, payload []byte) { all[to].mesh.Receive(id, payload) },
+			Changed: func() {}, Log: testLog,
+		}, Network{})
+		all[id] = p
+		cam, err := devices.OpenCamera("test:320x180@15")
+		if err != nil {
+			t.Fatal(err)
+		}
+		tone, err := devices.OpenMicrophone(media.SpecTone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(func() error { return p.camera.Run(ctx, cam) })
+		run(func() error { defer enc.Close(); return tone.Run(ctx, p.mic.Write) })
+	}
+	for i, id := range ids {
+		p := all[id]
+		run(func() error { return p.mesh.Run(ctx) })
+		p.mesh.Follow(others(ids, i), true)
+	}
+	return all
+}
+
+// others is who else is there for the i-th.
+func others(ids []signal.ID, i int) (list []transport.Member) {
+	for j, id := range ids {
+		if j != i {
+			list = append(list, transport.Member{ID: id, Earlier: j < i})
+		}
+	}
+	return list
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for limit := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("never %s", what)
+		}
+	}
+}
+
+// perceives waits until p sees and hears another.
+func (p *party) perceives(t *testing.T, other signal.ID) {
+	t.Helper()
+	name := fmt.Sprintf("%s and %s: ", who(p.id), who(other))
+	eventually(t, name+"connected", func() bool { return p.mesh.Phase(other) == transport.Connected })
+	v := p.view(transport.Track{Member: other, Kind: media.Camera})
+	v.Take() // what an earlier connection may have left
+	eventually(t, name+"a picture", func() bool { return v.Take() != nil })
+	// Nobody plays it, so the level is not known; that it comes is.
+	heard := func() uint64 {
+		if r := p.sound(transport.Track{Member: other, Kind: media.Microphone}); r != nil {
+			return r.Stats().Packets
+		}
+		return 0
+	}
+	before := heard()
+	eventually(t, name+"sound", func() bool { return heard() > before })
+}
+
+// TestReplacedConnection: a connection that one side gives up is replaced at both, and sound and picture
+// go on.
+func TestReplacedConnection(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the second attempt")
+	}
+	all := convene(t, ada, bo)
+	a, b := all[ada], all[bo]
+	a.perceives(t, bo)
+	b.perceives(t, ada)
+	first := b.sound(transport.Track{Member: ada, Kind: media.Microphone})
+	b.mesh.put(changed{ada, 1, transport.Failed})
+	eventually(t, "given up", func() bool { return b.mesh.Phase(ada) == transport.Failed })
+	eventually(t, "a second attempt", func() bool { return b.mesh.Phase(ada) != transport.Failed })
+	a.perceives(t, bo)
+	b.perceives(t, ada)
+	if b.sound(transport.Track{Member: ada, Kind: media.Microphone}) == first {
+		t.Error("the first connection is still heard")
+	}
+}
+
+// TestMembersComeAndGo: three in a mesh; one leaves the list and comes back.
+func TestMembersComeAndGo(t *testing.T) {
+	if testing.Short() {
+		t.Skip("three encoders and six decoders")
+	}
+	ids := []signal.ID{ada, me, bo}
+	all := convene(t, ids...)
+	for i, id := range ids {
+		for j, other := range ids {
+			if i != j {
+				all[id].perceives(t, other)
+			}
+		}
+	}
+	all[ada].mesh.Follow([]transport.Member{{ID: me}}, true)
+	eventually(t, "Bo gone", func() bool { _, ok := all[ada].mesh.Stats(bo); return !ok })
+	if all[ada].mesh.Phase(bo) != transport.Connecting {
+		t.Error("a phase of one that is gone")
+	}
+	all[ada].perceives(t, me)
+	all[ada].mesh.Follow([]transport.Member{{ID: me}, {ID: bo}}, true)
+	all[ada].perceives(t, bo)
+	all[bo].perceives(t, ada)
+}
