@@ -47,7 +47,7 @@ var folders = map[string]row{
 	},
 	"assets": {nil, "pictures, sounds and words depend on nothing"},
 
-	"media":      {nil, "the vocabulary that all of the media path shares depends on nothing"},
+	"media": {nil, "the vocabulary that all of the media path shares depends on nothing"},
 	"media/call": {
 		[]string{"media", "media/pipe", "media/transport", "signal", "signal/loop", "signal/room"},
 		"a call follows the room and owns pipes; what carries its tracks, and over how many connections, it does not know",

@@ -124,6 +124,7 @@ func (x *executor) do(m *model, e effect) {
 	case carry:
 		if t := x.carrier(); t != nil {
 			t.Follow(e.members, e.online)
+			x.lookAtPhases() // of those who are new to us; the transport may have known them before
 		}
 	case passOn:
 		if t := x.carrier(); t != nil {

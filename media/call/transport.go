@@ -42,14 +42,8 @@ func (x *executor) openTransport(me signal.ID, send func(to signal.ID, payload [
 			Pictures: map[media.Kind]*pipe.VideoSender{media.Camera: x.camera, media.Screen: x.screen},
 			View:     x.view, Play: x.play,
 		},
-		Send: send,
-		Changed: func() {
-			select {
-			case x.moved <- struct{}{}:
-			default: // the loop has not looked since the last time
-			}
-		},
-		Log: x.cfg.Log,
+		Send:    send,
+		Changed: x.lookAtPhases, Log: x.cfg.Log,
 	})
 	ctx, cancel := context.WithCancel(x.ctx)
 	x.setTransport(t)
@@ -89,6 +83,14 @@ func (c *Call) stats(id signal.ID) (transport.Stats, bool) {
 		return t.Stats(id)
 	}
 	return transport.Stats{}, false
+}
+
+// lookAtPhases has the loop do that soon.
+func (c *Call) lookAtPhases() {
+	select {
+	case c.moved <- struct{}{}:
+	default: // it has not looked since the last time
+	}
 }
 
 // phases looks which members' phases are other ones now.

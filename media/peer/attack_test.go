@@ -23,19 +23,28 @@ type attacker struct {
 	ended  chan error
 }
 
-// attack connects an attacker with a Peer; prepare comes before the offer.
+// attack connects an attacker with a Peer, with as many sections as a Parley offers; prepare comes
+// before the offer.
 func attack(t *testing.T, prepare func(*webrtc.PeerConnection), sdp func(string) string) *attacker {
+	t.Helper()
+	return approach(t, func(pc *webrtc.PeerConnection) {
+		for _, k := range kinds {
+			if _, err := pc.AddTransceiverFromKind(codecType(k)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		prepare(pc)
+	}, sdp)
+}
+
+// approach connects any connection of Pion's with a Peer; prepare comes before the offer.
+func approach(t *testing.T, prepare func(*webrtc.PeerConnection), sdp func(string) string) *attacker {
 	t.Helper()
 	pc, err := newConnection(Config{Log: testLog}, congestion.NewSender(congestion.Config{Start: startRate, Min: minRate, Max: maxRate}, func(int) int { return 0 }), offline())
 	if err != nil {
 		t.Fatal(err)
 	}
 	a := &attacker{pc: pc, ended: make(chan error, 1)}
-	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo, webrtc.RTPCodecTypeVideo, webrtc.RTPCodecTypeAudio} {
-		if _, err := pc.AddTransceiverFromKind(kind); err != nil {
-			t.Fatal(err)
-		}
-	}
 	prepare(pc)
 	a.victim = newEnd(t, nil, "", "attack", func(b []byte) {
 		m, err := parseMessage(b)

@@ -60,6 +60,12 @@ func (p *party) sound(k transport.Track) *pipe.AudioReceiver {
 // comes after it in the list for newcomers.
 func convene(t *testing.T, ids ...signal.ID) map[signal.ID]*party {
 	t.Helper()
+	return conveneWith(t, func(signal.ID, media.Kind) bool { return true }, ids...)
+}
+
+// conveneWith does the same with members that have only some of the tracks.
+func conveneWith(t *testing.T, has func(signal.ID, media.Kind) bool, ids ...signal.ID) map[signal.ID]*party {
+	t.Helper()
 	all := make(map[signal.ID]*party)
 	c := codec.New()
 	devices := device.New(device.Config{Convert: c})
@@ -82,15 +88,22 @@ func convene(t *testing.T, ids ...signal.ID) map[signal.ID]*party {
 			id: id, camera: pipe.NewVideoSender(c, nil, testLog), mic: pipe.NewAudioSender(enc, testLog),
 			views: make(map[transport.Track]*pipe.View), sounds: make(map[transport.Track]*pipe.AudioReceiver),
 		}
-		p.mesh = NewMesh(transport.Config{
+		cfg := transport.Config{
 			Media: transport.Media{
 				Me: id, Codecs: c, View: p.view, Play: p.play,
-				Sounds:   map[media.Kind]*pipe.AudioSender{media.Microphone: p.mic},
-				Pictures: map[media.Kind]*pipe.VideoSender{media.Camera: p.camera},
+				Sounds:   make(map[media.Kind]*pipe.AudioSender),
+				Pictures: make(map[media.Kind]*pipe.VideoSender),
 			},
 			Send:    func(to signal.ID, payload []byte) { all[to].mesh.Receive(id, payload) },
 			Changed: func() {}, Log: testLog,
-		}, Network{})
+		}
+		if has(id, media.Microphone) {
+			cfg.Sounds[media.Microphone] = p.mic
+		}
+		if has(id, media.Camera) {
+			cfg.Pictures[media.Camera] = p.camera
+		}
+		p.mesh = NewMesh(cfg, Network{})
 		all[id] = p
 		cam, err := devices.OpenCamera("test:320x180@15")
 		if err != nil {
@@ -193,4 +206,34 @@ func TestMembersComeAndGo(t *testing.T) {
 	all[ada].mesh.Follow([]transport.Member{{ID: me}, {ID: bo}}, true)
 	all[ada].perceives(t, bo)
 	all[bo].perceives(t, ada)
+}
+
+// TestSoundOnly: a member without any picture is heard, and sees the others, whoever made the offer; so
+// is one that only looks and listens.
+func TestSoundOnly(t *testing.T) {
+	for name, c := range map[string]struct {
+		ids   []signal.ID
+		sound bool // Ada has it
+	}{
+		"sound only, answering":     {[]signal.ID{ada, bo}, true},
+		"sound only, offering":      {[]signal.ID{bo, ada}, true},
+		"nothing at all, answering": {[]signal.ID{ada, bo}, false},
+		"nothing at all, offering":  {[]signal.ID{bo, ada}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all := conveneWith(t, func(id signal.ID, k media.Kind) bool {
+				return id == bo || c.sound && k == media.Microphone
+			}, c.ids...)
+			all[ada].perceives(t, bo)
+			eventually(t, "Bo connected", func() bool { return all[bo].mesh.Phase(ada) == transport.Connected })
+			var s transport.Stats
+			eventually(t, "Ada heard", func() bool {
+				s, _ = all[bo].mesh.Stats(ada)
+				return !c.sound || s.Sounds[media.Microphone].Packets > 5
+			})
+			if _, seen := s.Pictures[media.Camera]; seen || s.Unknown != 0 || len(s.Sounds) != 1 && c.sound || len(s.Sounds) != 0 && !c.sound {
+				t.Errorf("of Ada comes %+v", s)
+			}
+		})
+	}
 }

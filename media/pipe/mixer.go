@@ -41,7 +41,7 @@ func NewMixer() *Mixer {
 
 // Add has r heard, once however often it is added.
 func (m *Mixer) Add(r *AudioReceiver) {
-	m.change(func(all []*AudioReceiver) []*AudioReceiver { 
+	m.change(func(all []*AudioReceiver) []*AudioReceiver {
 		return append(slices.DeleteFunc(all, func(o *AudioReceiver) bool { return o == r }), r)
 	})
 }
