@@ -146,8 +146,9 @@ func (c *Client) loop(ctx context.Context) error {
 		retry := rand.N(min(backoffCap, backoffBase<<min(attempt, 10))) // full jitter
 		attempt++
 		var failure *Failure
-		if errors.As(err, &failure) {
-			retry += failure.wait
+		if errors.As(err, &failure) && failure.wait > 0 {
+			// Many clients may have been refused at the same moment: they come back apart.
+			retry = failure.wait + rand.N(max(failure.wait/2, backoffBase))
 		}
 		if c.takeKick() {
 			retry, attempt = 0, 0

@@ -25,8 +25,8 @@ import (
 
 const (
 	maxRedirects = 5
-	maxAnswer    = 256 << 10 // bytes that a server may say, certificates and all, before it is connected
-	maxWait      = time.Minute
+	maxAnswer    = 256 << 10   // bytes that a server may say, certificates and all, before it is connected
+	maxWait      = time.Minute // that a server may ask for, before the next attempt
 )
 
 // dial opens the WebSocket at address. Redirects to the same host are followed.
@@ -181,11 +181,21 @@ func understood(u *url.URL, resp *http.Response) *Failure {
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented, http.StatusSwitchingProtocols:
 		f.Kind, f.certain = Foreign, true
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
-			f.wait = min(time.Duration(min(s, 3600))*time.Second, maxWait)
-		}
+		f.wait = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
 	return f
+}
+
+// retryAfter reads the header of that name, seconds or a date (RFC 9110, section 10.2.3). It returns at most
+// maxWait, and 0 for what is none.
+func retryAfter(text string, now time.Time) time.Duration {
+	if s, err := strconv.ParseUint(text, 10, 32); err == nil {
+		return min(time.Duration(s)*time.Second, maxWait)
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(at.Sub(now), 0), maxWait)
+	}
+	return 0
 }
 
 func isPage(resp *http.Response) bool {
