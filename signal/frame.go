@@ -8,8 +8,8 @@ import (
 // Version is the version of the protocol between client and rendezvous.
 const Version = 1
 
-// Subprotocol is the WebSocket subprotocol that both sides have to name. It stays the same for
-// all versions, so that a refusal can be said in words.
+// Subprotocol is the WebSocket subprotocol that both sides have to name. It stays the same in all versions:
+// a server can then refuse another version with an Error.
 const Subprotocol = "parley"
 
 // Limits of the protocol; PROTOCOL.md lists them too.
@@ -32,8 +32,8 @@ const (
 const (
 	// Heartbeat is how often each side sends a ping.
 	Heartbeat = 5 * time.Second
-	// Silence is how long either side waits for any frame before it takes the other for gone:
-	// two heartbeats and some slack.
+	// Silence is how long either side waits for a frame before it considers the connection lost: two heartbeats
+	// and some slack.
 	Silence = 12 * time.Second
 	// ResumeWindow is how long a member without a socket stays a member.
 	ResumeWindow = 30 * time.Second
@@ -53,7 +53,7 @@ type Frame interface{ wire() wire }
 // Join is a client's first frame: who it is and where it wants to be.
 type Join struct {
 	Try     uint64 // counts the client's connections from 1; one that arrives late does not replace a newer one
-	Version int    // of the protocol; everything else is only looked at when it is ours
+	Version int    // of the protocol; the other fields are read only if it is ours
 	Room    string // as Derive names it
 	ID      ID
 	Token   string // drawn by the client once per membership; proves that a membership is its own
@@ -111,7 +111,7 @@ type Pong struct{}
 // Leave ends the membership at once.
 type Leave struct{}
 
-// Error says why the service closes the connection. It is an error in Go's sense as well.
+// Error says why the service closes the connection. It implements Go's error.
 type Error struct {
 	Code ErrorCode
 	Text string // for people, one line
@@ -120,17 +120,17 @@ type Error struct {
 // Error implements error.
 func (e Error) Error() string { return string(e.Code) + ": " + e.Text }
 
-// ErrorCode is the machine's half of an Error.
+// ErrorCode is the part of an Error that programs read.
 type ErrorCode string
 
-// The codes. A code that a client does not know it treats as CodeUnavailable.
+// The codes. A client treats a code that it does not know as CodeUnavailable.
 const (
 	CodeVersion     ErrorCode = "version"     // we speak no common version
 	CodeBadMessage  ErrorCode = "bad-message" // a frame broke the protocol
 	CodeTaken       ErrorCode = "taken"       // another member has this ID
 	CodeFull        ErrorCode = "full"        // the room has MaxMembers
 	CodeReplaced    ErrorCode = "replaced"    // the membership goes on over another socket
-	CodeOverflow    ErrorCode = "overflow"    // more was waiting for the member than the service keeps
+	CodeOverflow    ErrorCode = "overflow"    // the member's queue was full
 	CodeGoingAway   ErrorCode = "going-away"  // the service stops: connect again at once
 	CodeUnavailable ErrorCode = "unavailable" // not now; try again later
 )

@@ -14,14 +14,14 @@ const idBytes = 12
 // NewID draws a member ID from the system's CSPRNG.
 func NewID() ID { return ID(randomText(idBytes)) }
 
-// Valid tells whether the ID has the form of the protocol. The empty ID, which stands for
-// everyone in a receiver's place, is not a valid member.
+// Valid reports whether the ID has the protocol's form. The empty ID, which addresses everyone, is not a
+// member's and not valid.
 func (id ID) Valid() bool { return isText(string(id), idBytes) }
 
-// NewToken draws what a client proves with that a membership is its own.
+// NewToken draws the secret by which a client proves that a membership is its own.
 func NewToken() string { return randomText(tokenBytes) }
 
-// ValidRoom tells whether a room name has the form that Derive gives it.
+// ValidRoom reports whether a room name has the form that Derive gives it.
 func ValidRoom(room string) bool { return isText(room, roomBytes) }
 
 // randomText is n random bytes as base64url without padding.
@@ -31,7 +31,7 @@ func randomText(n int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// isText tells whether s is exactly n bytes in canonical base64url without padding.
+// isText reports whether s is exactly n bytes in canonical base64url without padding.
 func isText(s string, n int) bool {
 	if len(s) != base64.RawURLEncoding.EncodedLen(n) {
 		return false
@@ -43,7 +43,7 @@ func isText(s string, n int) bool {
 		}
 	}
 	if n%3 == 0 {
-		return true // no bits are left over that could be other than zero
+		return true // no padding bits to check
 	}
 	_, err := base64.RawURLEncoding.Strict().DecodeString(s)
 	return err == nil

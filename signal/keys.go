@@ -8,8 +8,8 @@ import (
 	"fmt"
 )
 
-// Constants of the key schedule, version 1 of the protocol. PROTOCOL.md, "Keys", is the same
-// in words, and testdata/keys.json in figures.
+// Constants of the key schedule, version 1 of the protocol. PROTOCOL.md describes it under "Keys", and
+// testdata/keys.json has its golden vectors.
 const (
 	keySalt   = "parley meeting v1"
 	keyRounds = 600_000 // OWASP Password Storage Cheat Sheet (2023) for PBKDF2-HMAC-SHA256
@@ -19,15 +19,15 @@ const (
 	sealInfo  = "seal"
 )
 
-// Keys is what a code is turned into: the room's name, which the rendezvous sees, and the key
-// that seals what members say, which it does not.
+// Keys are derived from a code: the room's name, which the rendezvous sees, and the key that seals messages,
+// which it does not see.
 type Keys struct {
 	Room string // 22 characters of base64url
 	seal [keyBytes]byte
 }
 
-// Derive turns a code into its keys. It takes about 0.1 s of one core, on purpose: who knows a
-// room's name and wants its code has to pay that for every guess.
+// Derive turns a code into its keys. It takes about 0.1 s of one core on purpose: an attacker who knows a room's
+// name and wants its code pays that for every guess.
 func Derive(code Code) Keys {
 	master, err := pbkdf2.Key(sha256.New, string(code), []byte(keySalt), keyRounds, keyBytes)
 	if err != nil {

@@ -48,9 +48,8 @@ func ParseServer(text string) (*url.URL, error) {
 	return serverOf(u)
 }
 
-// serverOf keeps scheme, host and path prefix of u. It returns ErrServer when one of them
-// cannot be used. A link to the app does not say how its server is spoken to: https, or http
-// where there can be no certificate.
+// serverOf keeps scheme, host and path prefix of u. It returns ErrServer when one of them cannot be used. A
+// parley:// link does not say which scheme its server has: it is https, or http where there can be no certificate.
 func serverOf(u *url.URL) (*url.URL, error) {
 	host, ok := cleanHost(u.Host)
 	if !ok || u.User != nil || u.Opaque != "" {
@@ -140,7 +139,7 @@ func cleanPrefix(u *url.URL) (string, bool) {
 	return prefix, true
 }
 
-// impliedScheme is how a server is spoken to when the link does not say.
+// impliedScheme is the scheme of a server when the link does not name one.
 func impliedScheme(host string) string {
 	if isLocal((&url.URL{Host: host}).Hostname()) {
 		return "http"
@@ -148,9 +147,8 @@ func impliedScheme(host string) string {
 	return "https"
 }
 
-// isLocal tells whether a host cannot have a certificate that others trust: this machine or an
-// address literal of a private network. There plain http is meant; the meeting is sealed end to
-// end either way.
+// isLocal reports whether a host cannot have a certificate that others trust: this machine, or an address literal
+// of a private network. Such a host is reached by plain http. Messages are sealed end to end either way.
 func isLocal(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
@@ -163,7 +161,7 @@ func isLocal(host string) bool {
 	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
 }
 
-// addAt adds a further address if it can be used and is new.
+// addAt adds another address if it is valid and new.
 func (l *Link) addAt(host string) {
 	host, ok := cleanHost(host)
 	if ok && isASCII(host) && !strings.Contains(host, "%") && len(l.At) < MaxAt && host != l.Server.Host && !slices.Contains(l.At, host) {
@@ -179,7 +177,7 @@ func isASCII(s string) bool {
 // browsers never send to the server (RFC 9110, section 7.1).
 func (l Link) String() string { return l.Server.String() + "/#" + l.fragment() }
 
-// DeepLink is the link that opens the app. It has no room for the transport: see serverOf.
+// DeepLink is the link that opens the app. It does not name the server's scheme: see serverOf.
 func (l Link) DeepLink() string {
 	u := url.URL{Scheme: DeepScheme, Host: l.Server.Host, Path: l.Server.Path, RawPath: l.Server.RawPath}
 	return u.String() + "/#" + l.fragment()
@@ -193,7 +191,7 @@ func (l Link) fragment() string {
 	return text
 }
 
-// WebSocketURLs are where the rendezvous is spoken to, best first: Server, then At.
+// WebSocketURLs are the rendezvous' WebSocket addresses, best first: Server, then At.
 func (l Link) WebSocketURLs() []string {
 	urls := []string{l.socketURL(l.Server.Host)}
 	for _, host := range l.At {

@@ -28,10 +28,9 @@ func (*Ambiguous) Error() string {
 // maxLinks bounds what Ambiguous carries.
 const maxLinks = 8
 
-// ParseLink finds the one meeting that a text names, however the link was passed on: inside a
-// sentence, a mail, a gateway's address, with or without its scheme, wrapped over lines. A code
-// alone is a meeting of the server fallback. The errors are ErrLink, ErrCode, ErrNoServer,
-// ErrServer (of fallback) and Ambiguous.
+// ParseLink finds the one meeting that a text names. The link may be inside a sentence, a mail or a mail gateway's
+// address, may lack its scheme, and may be wrapped over lines. A code alone is a meeting on the server fallback.
+// The errors are ErrLink, ErrCode, ErrNoServer, ErrServer (of fallback) and Ambiguous.
 func ParseLink(text string, fallback *url.URL) (Link, error) {
 	if len(text) > maxPaste {
 		return Link{}, ErrLink
@@ -65,10 +64,10 @@ func ParseLink(text string, fallback *url.URL) (Link, error) {
 	return s.choose(fallback)
 }
 
-// maxRounds is how many wrappers may be around each other.
+// maxRounds is how deep wrappers may be nested.
 const maxRounds = 6
 
-// at gives a code without a server the one that is meant.
+// at gives a code without a server the fallback.
 func (l Link) at(fallback *url.URL) (Link, error) {
 	if l.Server != nil {
 		return l, nil
@@ -81,13 +80,13 @@ func (l Link) at(fallback *url.URL) (Link, error) {
 	return l, err
 }
 
-// rank says how sure it is that a place in the text means a meeting, and this one.
+// rank says how certain it is that a place in the text names this meeting.
 type rank uint8
 
 const (
 	guessed  rank = iota // characters that may be a code by chance
 	bare                 // a code
-	implied              // a link that does not say how to speak to its server
+	implied              // a link without http or https
 	explicit             // a link with http or https
 )
 
@@ -96,11 +95,11 @@ type mention struct {
 	link   Link // Server is nil for a code alone
 	rank   rank
 	joined bool // seen only when lines are joined
-	round  int  // how many wrappers were taken off before
+	round  int  // how many layers of wrapping were taken off before
 }
 
-// better orders mentions of one code. A link that was broken over lines can look like a link
-// without a scheme, so joining lines comes before doing without a scheme.
+// better orders mentions of one code. A link that was broken over lines can look like a link without a scheme, so
+// one found by joining lines is preferred to one without a scheme.
 func (m mention) better(than mention) bool {
 	if m.rank != than.rank {
 		return m.rank > than.rank
@@ -116,9 +115,9 @@ type scanner struct {
 	text   string
 	joined bool
 	round  int
-	spans  [][2]int // what links occupy
+	spans  [][2]int // of links, in bytes
 	found  []mention
-	damage error // what to say if there is none
+	damage error // returned if no meeting is found
 }
 
 // add keeps the best mentions of each code, one for each server.
@@ -166,8 +165,8 @@ func (s *scanner) scanLinks() {
 	}
 }
 
-// linkAt reads the link whose "#" is at pos and that begins after from. It returns where the
-// link begins and ends; an end of 0 if there is none.
+// linkAt reads the link whose "#" is at pos and that begins after from. It returns the link's beginning and end;
+// the end is 0 if there is no link.
 func (s *scanner) linkAt(from, pos int) (start, end int) {
 	start = from + runStart(s.text[from:pos])
 	server, r, ok := serverBefore(s.text[start:pos])
@@ -182,7 +181,7 @@ func (s *scanner) linkAt(from, pos int) (start, end int) {
 	at, size := readParameters(s.text[end:])
 	end += size
 	if !ok {
-		return start, end // a link of something else: its code is none of ours
+		return start, end // a link of another program: what follows its # is not a code
 	}
 	l := Link{Server: server, Code: g.code}
 	if server != nil {
@@ -210,7 +209,7 @@ func (s *scanner) schemeAt(pos int) {
 	}
 }
 
-// scanCodes finds codes that stand alone, outside of links and other addresses.
+// scanCodes finds codes that stand alone, outside links and other addresses.
 func (s *scanner) scanCodes() {
 	before := ' '
 	next := 0
@@ -229,7 +228,7 @@ func (s *scanner) scanCodes() {
 	}
 }
 
-// choose turns what was found into the one meeting.
+// choose returns the one meeting among the mentions.
 func (s *scanner) choose(fallback *url.URL) (Link, error) {
 	best := guessed
 	for _, m := range s.found {

@@ -8,19 +8,18 @@ import (
 	"unicode/utf8"
 )
 
-// group is a code as it stands in a text: how its characters are separated tells whether it is
-// meant as one.
+// group is a code as written in a text. How its characters are separated shows whether it is meant as a code.
 type group struct {
 	code   Code
 	gaps   [codeLen]rune // before each character: '-', ' ', '\n', or 0 for none
 	digit  [3]bool       // there is a digit among each four characters
 	letter bool
 	size   int  // bytes
-	ends   bool // nothing that could belong to it follows
+	ends   bool // no letter or digit follows
 }
 
-// readCode reads the 12 characters of a code, and what separates them, at the start of text.
-// Its size is 0 when there are no 12.
+// readCode reads the 12 characters of a code and their separators at the start of text. Its size is 0 when there
+// are fewer than 12.
 func readCode(text string) group {
 	var g group
 	var code [codeLen]byte
@@ -32,7 +31,7 @@ func readCode(text string) group {
 		switch {
 		case r == '-', r >= '\u2010' && r <= '\u2015', r == '\u2212':
 			g.gaps[n], run = '-', run+1
-		case r == ' ', r == '+', r == '>' && line: // what quotes a line in a mail
+		case r == ' ', r == '+', r == '>' && line: // '>' quotes a line in a mail
 			if g.gaps[n] == 0 {
 				g.gaps[n] = ' '
 			}
@@ -66,7 +65,7 @@ func readCode(text string) group {
 	return g
 }
 
-// codeChar is the character of a code that a person means by r: see ParseCode.
+// codeChar is the code character that a person means by r: see ParseCode.
 func codeChar(r rune) (byte, bool) {
 	if !isASCIIWord(r) {
 		return 0, false
@@ -81,7 +80,7 @@ func codeChar(r rune) (byte, bool) {
 	return c, strings.IndexByte(crockford, c) >= 0
 }
 
-// grouped tells whether only these runes separate the characters, between fours.
+// grouped reports whether only these runes separate the characters, in groups of four.
 func (g group) grouped(allowed string) bool {
 	for i, r := range g.gaps {
 		if r != 0 && (i == 0 || i%4 != 0 || !strings.ContainsRune(allowed, r)) {
@@ -91,8 +90,8 @@ func (g group) grouped(allowed string) bool {
 	return true
 }
 
-// inLink tells whether this is a code behind "#": there, a line may end anywhere, and hyphens
-// may be missing or in other places.
+// inLink reports whether this is a code behind "#". There, a line may break anywhere, and hyphens may be missing or
+// misplaced.
 func (g group) inLink() bool {
 	if g.size == 0 || !g.ends {
 		return false
@@ -109,7 +108,7 @@ func (g group) inLink() bool {
 	return lines == 0 || lines == 1 && g.digits()
 }
 
-// alone tells whether this is a code that stands by itself before rest.
+// alone reports whether this is a code that stands by itself before rest.
 func (g group) alone(rest string) bool {
 	if g.size == 0 || !g.ends {
 		return false
@@ -132,7 +131,7 @@ func (g group) alone(rest string) bool {
 
 func (g group) digits() bool { return g.digit[0] || g.digit[1] || g.digit[2] }
 
-// rank is how sure a code that stands alone is one: words can be of four letters, too.
+// rank says how certain it is that this is a code and not three words of four letters.
 func (g group) rank() rank {
 	if g.gaps[4] == '-' && g.letter && g.digits() {
 		return bare
@@ -140,13 +139,13 @@ func (g group) rank() rank {
 	return guessed
 }
 
-// isWord tells letters and digits of Latin scripts: others are written without spaces between
-// words, and stand next to a link that is not part of them.
+// isWord reports whether r is a letter or digit of a Latin script. Other scripts may have no spaces between words:
+// their letters may stand next to a link without being part of it.
 func isWord(r rune) bool {
 	return r < 0x250 && (unicode.IsLetter(r) || unicode.IsDigit(r))
 }
 
-// runStart is where the text that may be an address, and ends where text ends, begins.
+// runStart is the beginning of the possible address at the end of text.
 func runStart(text string) int {
 	const quotes = "<>\"`|{}\\^#“”„‟‘’«»‹›「」『』《》【】、。\uFFFD"
 	i := strings.LastIndexFunc(text, func(r rune) bool {
@@ -159,8 +158,8 @@ func runStart(text string) int {
 	return i + size
 }
 
-// serverBefore reads the server of a link from what precedes its "#". It is nil when there is
-// none, and not ok when the link is of something else.
+// serverBefore reads a link's server from the text before its "#". It is nil when there is none. ok is false when
+// the link belongs to another program.
 func serverBefore(run string) (server *url.URL, r rank, ok bool) {
 	mark := strings.LastIndex(run, "://")
 	if mark < 0 {
@@ -191,7 +190,7 @@ func serverBefore(run string) (server *url.URL, r rank, ok bool) {
 	return server, explicit, err == nil
 }
 
-// wraps tells whether a query holds another address.
+// wraps reports whether a query contains another address.
 func wraps(query string) bool {
 	return strings.Contains(query, "://") || strings.Contains(strings.ToLower(query), "%3a%2f%2f")
 }
@@ -226,7 +225,7 @@ func impliedServer(run string) (server *url.URL, r rank, ok bool) {
 	return server, implied, err == nil
 }
 
-// dotted tells a domain name or IPv4 address from a number or word with a dot.
+// dotted reports whether a name is a domain name or an IPv4 address, not a number or word with a dot.
 func dotted(host string) bool {
 	i := strings.LastIndexByte(host, '.')
 	if i < 0 {
@@ -242,8 +241,7 @@ var parameter = regexp.MustCompile("^[&?;]([A-Za-z0-9_.-]*)(=[^\\s&?;<>\"`|{}\\\
 // hostForm is an address at the start of a text.
 var hostForm = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?)(:[0-9]{1,5})?`)
 
-// readParameters reads what follows a code, as far as it belongs to the link: the values of
-// "at", and how long all of it is.
+// readParameters reads the parameters behind a code. It returns the values of "at" and the length of all of it.
 func readParameters(text string) (at []string, size int) {
 	for {
 		m := parameter.FindStringSubmatch(text[size:])

@@ -45,8 +45,8 @@ type Sealer struct {
 	last map[ID]uint64 // by receiver
 }
 
-// NewSealer makes the sealer of member me. One member has one sealer: a second with the same ID
-// starts its sequences anew, and the others refuse what it says as replayed.
+// NewSealer makes the sealer of member me. One member has one sealer: a second one with the same ID starts its
+// sequences at 1 again, and the others refuse its messages as replayed.
 func NewSealer(keys Keys, me ID) *Sealer {
 	return &Sealer{aead: newAEAD(keys), room: keys.Room, me: me, last: map[ID]uint64{}}
 }
@@ -64,10 +64,9 @@ func (s *Sealer) Seal(to ID, plaintext []byte) (seq uint64, body []byte) {
 	return seq, sealWith(s.aead, nonce, s.room, stream{s.me, to}, seq, plaintext)
 }
 
-// sealWith is Seal with everything given, as the golden vectors need it. The nonce is random
-// rather than counted: all members share one key, and a counter would repeat a nonce as soon as
-// a member's state is lost. 96 random bits stay safe for 2^32 messages of one meeting's key
-// (SP 800-38D, section 8.3).
+// sealWith is Seal with all inputs given, as the golden vectors need it. The nonce is random, not a counter: all
+// members share one key, and a counter would repeat a nonce as soon as a member loses its state. 96 random bits are
+// safe for 2^32 messages under one key (SP 800-38D, section 8.3).
 func sealWith(aead cipher.AEAD, nonce [nonceBytes]byte, room string, st stream, seq uint64, plaintext []byte) []byte {
 	padded := len(plaintext)/padBlock*padBlock + padBlock
 	body := make([]byte, nonceBytes+padded, nonceBytes+padded+tagBytes)
@@ -90,10 +89,9 @@ type Counts struct {
 
 // Opener opens what others have sealed. Its methods may be called from several goroutines.
 //
-// It keeps the last sequence of every stream for as long as it lives, and there is no way to make
-// it forget one: a member that left may come back under the same ID, and whatever it said before
-// could be played again. Only those who hold the key can make an entry (an unauthentic
-// message makes none), and each costs about 100 bytes.
+// It keeps the last sequence of every stream for its whole life. A member that left may come back under the same
+// ID: if its sequence were forgotten, its old messages could be replayed. Only holders of the key can make an entry,
+// for a message that is not authentic makes none. An entry costs about 100 bytes.
 type Opener struct {
 	aead cipher.AEAD
 	room string
@@ -141,8 +139,8 @@ func (o *Opener) Open(from, to ID, seq uint64, body []byte) ([]byte, error) {
 	return plaintext, nil
 }
 
-// advance moves the stream's window to seq, or says why seq cannot follow. Without having seen
-// seq before, a sequence below the last is late; older than the window it counts as replayed.
+// advance moves the stream's window to seq, or says why seq is refused. A sequence below the last is reordered if it
+// was not seen before. One older than the window counts as replayed.
 func (o *Opener) advance(st stream, seq uint64) error {
 	w, known := o.streams[st]
 	if known && seq <= w.last {
@@ -192,8 +190,8 @@ func openWith(aead cipher.AEAD, room string, st stream, seq uint64, body []byte)
 	return nil, false
 }
 
-// associated is what the tag binds besides the plaintext. Each text is preceded by its length
-// (one byte), so that no two messages share the same bytes.
+// associated is the associated data of the seal. Each text is preceded by its length (one byte), so that no two
+// messages have the same bytes.
 func associated(room string, st stream, seq uint64) []byte {
 	b := append(make([]byte, 0, 96), "parley seal v1\x00"...)
 	for _, text := range []string{room, string(st.from), string(st.to)} {

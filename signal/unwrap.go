@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// plain drops what is not seen, such as zero-width characters and marks of direction, and
-// writes fullwidth characters and all kinds of spaces the plain way.
+// plain drops invisible characters, such as zero-width ones and direction marks, and replaces fullwidth characters
+// and all kinds of spaces by plain ones.
 func plain(text string) string {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	text = strings.Map(func(r rune) rune {
@@ -33,10 +33,10 @@ func plain(text string) string {
 // escapes are backslashes before punctuation, as Markdown and JSON have them.
 var escapes = regexp.MustCompile("\\\\([!-/:-@_`~])")
 
-// looksWhole tells that a line begins with an address of its own.
+// looksWhole matches a line that begins with an address of its own.
 var looksWhole = regexp.MustCompile(`^[0-9A-Za-z-]+\.[0-9A-Za-z.-]+[/#:]`)
 
-// joinLines undoes the breaks inside long addresses.
+// joinLines removes line breaks inside long addresses.
 func joinLines(text string) string {
 	lines := strings.Split(text, "\n")
 	var b strings.Builder
@@ -54,8 +54,8 @@ func joinLines(text string) string {
 	return b.String()
 }
 
-// unwrap takes one layer of wrapping off a text: HTML entities, percent-encoding, and what
-// mail gateways make of addresses.
+// unwrap takes one layer of wrapping off a text: HTML entities, percent-encoding, and the rewritten addresses of
+// mail gateways.
 func unwrap(text string) string {
 	text = html.UnescapeString(text)
 	text = gateway2.ReplaceAllStringFunc(text, func(s string) string {
@@ -78,8 +78,8 @@ var (
 	encoded64 = regexp.MustCompile(`aHR0c[A-Za-z0-9+/_-]+={0,2}`)
 )
 
-// restore3 puts the special characters of an address back. "**" and a character stand for
-// several of them: A for 2, B for 3, and so on.
+// restore3 puts the special characters back into an address. "**" and a letter stand for several of them: A for 2,
+// B for 3, and so on.
 func restore3(address, special string) string {
 	const lengths = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	b, err := base64.RawURLEncoding.DecodeString(special)
@@ -111,7 +111,7 @@ func restore3(address, special string) string {
 // singleSlash: version 3 sometimes drops one of the two.
 var singleSlash = regexp.MustCompile(`^([a-z]+:)/([^/])`)
 
-// decode64 decodes an address in either alphabet of base64, as far as it is printable.
+// decode64 decodes an address in either base64 alphabet, up to the first byte that is not printable.
 func decode64(text string) string {
 	text = strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(text)
 	b, _ := base64.RawURLEncoding.DecodeString(text)
@@ -124,7 +124,7 @@ func decode64(text string) string {
 	return string(b)
 }
 
-// unpercent decodes %23 and its kind, and leaves what is none as it is.
+// unpercent decodes percent-encoding such as %23 and leaves everything else unchanged.
 func unpercent(text string) string {
 	if !strings.Contains(text, "%") {
 		return text

@@ -11,16 +11,15 @@ import (
 	"strings"
 )
 
-// maxCandidates is how many addresses a link names at most: one that works is enough, and people
-// read links to each other.
+// maxCandidates is how many addresses a link names at most. One that works is enough, and people read links aloud.
 const maxCandidates = 4
 
-// Interface is a network interface, as far as it matters to others who want to reach this machine.
+// Interface is what we need to know of a network interface to judge whether others can reach this machine by it.
 type Interface struct {
 	Name         string
 	Up, Loopback bool
 	Physical     bool // a device is behind it: Ethernet or wifi
-	Tunnel       bool // a VPN, a modem, or whatever else has one peer
+	Tunnel       bool // point-to-point: a VPN, a modem
 	Addrs        []netip.Prefix
 }
 
@@ -53,7 +52,7 @@ func interfaces() ([]Interface, error) {
 	return list, nil
 }
 
-// The names by which interfaces of tunnels, and of containers and virtual machines, begin.
+// Prefixes of the names of tunnels' interfaces, and of those of containers and virtual machines.
 var (
 	tunnelNames    = []string{"tun", "tap", "wg", "tailscale", "ppp", "utun", "zt", "ipsec", "nordlynx", "proton", "vpn", "gpd", "cscotun"}
 	containerNames = []string{"docker", "br-", "virbr", "vnet", "vmnet", "vboxnet", "lxc", "lxdbr", "incusbr", "cni", "flannel", "cali", "podman", "kube"}
@@ -78,7 +77,7 @@ const (
 	useless
 )
 
-// rank says how likely an address is to be reached by others.
+// rank says how likely it is that others can reach an address.
 func rank(i Interface, a netip.Addr) int {
 	switch {
 	case !i.Up || i.Loopback || a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() || named(i.Name, containerNames):
@@ -101,8 +100,8 @@ func rank(i Interface, a netip.Addr) int {
 	return lan6Global
 }
 
-// candidates are the addresses at which others may reach this machine, best first: none if only
-// this machine can.
+// candidates are the addresses at which others may reach this machine, best first. There is none if only this
+// machine can reach itself.
 func candidates(list []Interface) []netip.Addr {
 	type candidate struct {
 		addr    netip.Addr
@@ -142,8 +141,8 @@ func candidates(list []Interface) []netip.Addr {
 	return best
 }
 
-// admits says whether a connection may come from an address: from this machine or a private network,
-// or from the IPv6 network that one of our own interfaces is on.
+// admits reports whether an address may connect. It may if it is this machine's, a private network's, or of the IPv6
+// network of one of our own interfaces.
 func admits(list []Interface, from netip.Addr) bool {
 	from = from.Unmap().WithZone("")
 	if from.IsLoopback() || from.IsPrivate() || from.IsLinkLocalUnicast() || sharedSpace.Contains(from) {
@@ -154,7 +153,7 @@ func admits(list []Interface, from netip.Addr) bool {
 	}
 	for _, i := range list {
 		for _, p := range i.Addrs {
-			// A wider prefix than a LAN's (RFC 4291, section 2.5.4) is somebody's whole network.
+			// A prefix shorter than a LAN's (RFC 4291, section 2.5.4) is not one LAN but a provider's network.
 			if p.Bits() >= 64 && p.Bits() < 128 && p.Contains(from) {
 				return true
 			}

@@ -19,13 +19,13 @@ import (
 	"parley/signal"
 )
 
-// firstPort is where this machine hosts new meetings if it can; any free port otherwise.
+// firstPort is the port for new meetings. If it is taken, any free port serves.
 const firstPort = 8443
 
-// probeTimeout bounds the question whether another program of this machine hosts a room.
+// probeTimeout bounds the request that asks another program of this machine whether it hosts a room.
 const probeTimeout = time.Second
 
-// PortError says that a meeting cannot be hosted again where its link says.
+// PortError says that another program uses the port that a meeting's link names.
 type PortError struct{ Port int }
 
 func (e PortError) Error() string {
@@ -35,12 +35,12 @@ func (e PortError) Error() string {
 // Hosting is how a meeting is hosted here.
 type Hosting struct {
 	Link     signal.Link // for others
-	Own      *url.URL    // how this program reaches the rendezvous, whatever becomes of the network
+	Own      *url.URL    // where this program reaches the rendezvous: the loopback address
 	OnlyHere bool        // no other machine can reach it
-	Moved    bool        // the link that was opened names an address that this machine has no more
+	Moved    bool        // this machine no longer has the address in the opened link
 }
 
-// Host runs a rendezvous for as long as there is a meeting of it.
+// Host runs a rendezvous for as long as it hosts a meeting.
 type Host struct {
 	log        *slog.Logger
 	ctx        context.Context // of the app
@@ -53,8 +53,8 @@ type Host struct {
 	byRoom   map[string]*service
 }
 
-// New makes a host that starts nothing yet; what it starts later ends with ctx and belongs to group.
-// Which meetings were hosted, and where, is remembered in file; empty: nowhere.
+// New makes a host and starts nothing. Services that it starts later belong to group and end with ctx. The file
+// remembers which meetings were hosted at which port; an empty name is no file.
 func New(ctx context.Context, group *errgroup.Group, file string, log *slog.Logger) *Host {
 	return &Host{
 		log: log, ctx: ctx, group: group, interfaces: interfaces, memory: memory{path: file},
@@ -62,9 +62,9 @@ func New(ctx context.Context, group *errgroup.Group, file string, log *slog.Logg
 	}
 }
 
-// Open hosts the meeting of a link under its room's name: a new one if the link has no server, else
-// one that was hosted here before, at the same port. It returns nil for a meeting that is hosted
-// elsewhere, and a PortError if another program has the port. Every Open wants a Close.
+// Open hosts the meeting of a link under its room's name. The meeting is new if the link has no server. Otherwise it
+// was hosted here before, and gets the same port again. Open returns nil for a meeting that is hosted elsewhere, and
+// a PortError if another program has the port. Every successful Open needs a Close.
 func (h *Host) Open(link signal.Link, room string) (*Hosting, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -95,7 +95,7 @@ func (h *Host) Open(link signal.Link, room string) (*Hosting, error) {
 	return hosting, nil
 }
 
-// Close ends what one Open began. The rendezvous stays until everybody else has gone too.
+// Close releases what one Open acquired. The rendezvous stays until everybody has left.
 func (h *Host) Close(room string) {
 	h.mu.Lock()
 	s := h.byRoom[room]
@@ -105,7 +105,7 @@ func (h *Host) Close(room string) {
 	}
 }
 
-// serve finds or starts the service at a port; 0 stands for that of new meetings. h.mu is held.
+// serve finds or starts the service at a port. Port 0 stands for the one of new meetings. h.mu is held.
 func (h *Host) serve(port int) (*service, error) {
 	for p, s := range h.services {
 		if (port == 0 || port == p) && s.hold() {
@@ -151,7 +151,7 @@ func (h *Host) serve(port int) (*service, error) {
 	return s, nil
 }
 
-// hosting says how others and we reach a port of this machine.
+// hosting returns the addresses of a port of this machine, for others and for ourselves.
 func (h *Host) hosting(link signal.Link, port int) (*Hosting, error) {
 	list, err := h.interfaces()
 	if err != nil {
@@ -163,7 +163,7 @@ func (h *Host) hosting(link signal.Link, port int) (*Hosting, error) {
 	if out.OnlyHere {
 		addrs = []netip.Addr{netip.MustParseAddr("127.0.0.1")}
 	}
-	// A link that still holds stays as people have it.
+	// A link that still works is kept as it is.
 	if was != nil && was.Host != "" {
 		old, err := netip.ParseAddr(was.Hostname())
 		out.Moved = err == nil && !old.IsLoopback()
@@ -185,7 +185,7 @@ func address(a netip.Addr, port int) *url.URL {
 	return &url.URL{Scheme: "http", Host: netip.AddrPortFrom(a, uint16(port)).String()}
 }
 
-// hostsRoom asks whoever has a port of this machine whether it is a Parley that hosts a room.
+// hostsRoom asks the program at a port of this machine whether it is a Parley that hosts a room.
 func hostsRoom(port int, room string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 	defer cancel()
@@ -208,7 +208,7 @@ func hostsRoom(port int, room string) bool {
 func Serve(ctx context.Context, l net.Listener, handler http.Handler) error {
 	s := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 5 * time.Second, MaxHeaderBytes: 8 << 10}
 	stop := context.AfterFunc(ctx, func() {
-		// WebSockets are the handler's to close; a second is for the rest.
+		// The handler closes WebSockets. Other requests have a second.
 		sctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if s.Shutdown(sctx) != nil {

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// app is what a program that hosts is made of.
+// app is a program that hosts meetings.
 type app struct {
 	*Host
 	t     *testing.T
@@ -89,7 +89,7 @@ func join(t *testing.T, where *url.URL, room string) (*websocket.Conn, signal.Fr
 	return ws, f
 }
 
-// awaitClosed waits until nobody listens any more.
+// awaitClosed waits until the port is closed.
 func awaitClosed(t *testing.T, where *url.URL) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -133,7 +133,7 @@ func TestPortClosesWithTheMeeting(t *testing.T) {
 	}
 	a.Close(roomB)
 	if _, f := join(t, own, roomA); !is[signal.Welcome](f) {
-		t.Errorf("who is left in a meeting has lost it: %T", f)
+		t.Errorf("the room was closed while a member was in it: %T", f)
 	}
 	ws.Close()
 	// Every connection of this test closes at its end; these two are closed here.
@@ -163,7 +163,7 @@ func TestHostsAgain(t *testing.T) {
 		t.Errorf("another app goes to %s", shared.Own)
 	}
 	second.Close(roomA)
-	// A link of somebody else's is none of ours.
+	// A link to another machine is not hosted here.
 	if h, err := third.Open(signal.Link{Server: &url.URL{Scheme: "http", Host: "192.168.77.1:8443"}, Code: signal.NewCode()}, roomB); h != nil || err != nil {
 		t.Errorf("a foreign link: %v, %v", h, err)
 	}
@@ -191,7 +191,7 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
-// Every meeting looks anew where this machine is.
+// Every new meeting reads this machine's addresses again.
 func TestNetworkChanges(t *testing.T) {
 	list := []Interface{face("eth0", "10.0.0.5/24", "fd00::5/64")}
 	a := startApp(t, "")
@@ -210,6 +210,6 @@ func TestNetworkChanges(t *testing.T) {
 	}
 	list = []Interface{loopback}
 	if gone := a.open(h.Link, roomA); !gone.OnlyHere {
-		t.Error("without a network, others were promised a way")
+		t.Error("without a network, OnlyHere is not set")
 	}
 }

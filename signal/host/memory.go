@@ -11,22 +11,21 @@ import (
 // maxRemembered is how many hosted meetings are remembered.
 const maxRemembered = 50
 
-// hosted is a meeting that was hosted here. A room's name does not tell its code: that takes
-// guessing (signal.Derive).
+// hosted is a meeting that was hosted here. A room's name does not reveal its code: see signal.Derive.
 type hosted struct {
 	Room string `json:"room"`
 	Port int    `json:"port"`
 }
 
-// memory is the file of the meetings that were hosted here, the newest first. Without a path
-// nothing outlives the process.
+// memory is the file of the meetings that were hosted here, newest first. Without a path it lasts as long as the
+// process.
 type memory struct {
 	path string
 	list []hosted
 }
 
-// load reads the file again: another Parley of this user may have written it. What cannot be read
-// is nothing.
+// load reads the file again, because another Parley of this user may have written it. A file that cannot be read
+// counts as empty.
 func (m *memory) load() {
 	if m.path == "" {
 		return
@@ -48,7 +47,7 @@ func (m *memory) port(room string) int {
 	return 0
 }
 
-// remember puts a room first. The file is replaced as a whole, and only its owner reads it.
+// remember puts a room first. The file is replaced atomically, and only its owner can read it.
 func (m *memory) remember(room string, port int) error {
 	m.load()
 	m.list = slices.DeleteFunc(slices.Clone(m.list), func(h hosted) bool { return h.Room == room })

@@ -13,14 +13,14 @@ import (
 	"parley/signal/server"
 )
 
-// maxConnections is how many a meeting's rendezvous takes at once; a meeting has a few dozen members.
+// maxConnections is how many connections the service accepts at once. A meeting has a few dozen members.
 const maxConnections = 200
 
 // roomPath is where another Parley of this machine learns whether a room is hosted here.
 const roomPath = "/hosted/"
 
-// service is a rendezvous on one port, for the rooms that were opened here. It ends when none of them
-// is held any more and nobody is connected.
+// service is a rendezvous on one port, for the rooms that were opened here. It ends when no room is held and nobody
+// is connected.
 type service struct {
 	port     int
 	listener *gate
@@ -30,8 +30,8 @@ type service struct {
 	done     chan struct{} // closed when the port is free
 
 	mu    sync.Mutex
-	held  int            // by meetings that are open, and by whoever is about to open one
-	rooms map[string]int // that may be joined, and how often each is held
+	held  int            // holds: one for each open meeting, and for each that is being opened
+	rooms map[string]int // the holds of each room that may be joined
 	conns int
 	over  bool
 }
@@ -61,7 +61,7 @@ func (s *service) run() error {
 	g, ctx := errgroup.WithContext(s.ctx)
 	g.Go(func() error { return s.server.Run(ctx) })
 	g.Go(func() error {
-		select { // who connects until then waits
+		select { // earlier connections wait
 		case <-s.server.Ready():
 		case <-ctx.Done():
 		}
@@ -87,14 +87,14 @@ func (s *service) hold() bool {
 	return true
 }
 
-// open lets a room in, for which the service is held already.
+// open admits a room. The caller holds the service already.
 func (s *service) open(room string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rooms[room]++
 }
 
-// close gives up one hold, of a room or of none. Whoever is in the room may stay.
+// close releases one hold, of a room or of none. Members who are in the room may stay.
 func (s *service) close(room string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +116,7 @@ func (s *service) endIfIdle() {
 	}
 }
 
-// admits says whether a room may be joined: one that this app opened.
+// admits reports whether a room may be joined: this app must have opened it.
 func (s *service) admits(room string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,7 +124,7 @@ func (s *service) admits(room string) bool {
 	return ok
 }
 
-// tell answers a program of this machine that asks whether a room is held here.
+// tell answers another program of this machine that asks whether a room is hosted here.
 func (s *service) tell(w http.ResponseWriter, r *http.Request) {
 	from, err := netip.ParseAddrPort(r.RemoteAddr)
 	s.mu.Lock()
@@ -137,8 +137,8 @@ func (s *service) tell(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// gate takes connections from this machine and its networks, maxConnections at a time; others are
-// closed at once.
+// gate accepts connections from this machine and its networks, at most maxConnections at a time. Others are closed
+// at once.
 type gate struct {
 	net.Listener
 	service    *service
@@ -180,7 +180,7 @@ func (g *gate) enter(c net.Conn) bool {
 	return true
 }
 
-// counted tells the service when it is closed.
+// counted is a connection that the service counts until it is closed.
 type counted struct {
 	net.Conn
 	service *service

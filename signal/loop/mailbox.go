@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Mailbox holds messages to a loop. Put never drops: it is for commands, which come at a person's pace.
-// PutWithin is bounded: it is for what others cause, so that no flood takes a command's place.
+// Mailbox holds messages to a loop. Put never drops: it is for commands, which come at a person's pace. PutWithin
+// is bounded: it is for events that other members cause, so that a flood of them cannot displace a command.
 type Mailbox[T any] struct {
 	ready chan struct{} // holds 1: there is something to take
 
@@ -21,7 +21,7 @@ type Mailbox[T any] struct {
 // NewMailbox returns an empty mailbox.
 func NewMailbox[T any]() *Mailbox[T] { return &Mailbox[T]{ready: make(chan struct{}, 1)} }
 
-// Ready delivers when there may be something to take.
+// Ready receives a value when there may be something to take.
 func (b *Mailbox[T]) Ready() <-chan struct{} { return b.ready }
 
 // Put adds an item.
@@ -31,8 +31,8 @@ func (b *Mailbox[T]) Put(item T) {
 	b.add(item)
 }
 
-// PutWithin adds an item unless as many as limit wait already; then it drops the item and
-// returns how many were dropped so far.
+// PutWithin adds an item unless limit items are waiting. Then it drops the item and returns how many it has
+// dropped so far.
 func (b *Mailbox[T]) PutWithin(limit int, item T) (dropped uint64, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,8 +72,7 @@ type RateLimitedLog struct {
 	skipped int
 }
 
-// Warn logs to log, with the number of warnings that were left out since the last, or leaves
-// this one out.
+// Warn logs to log with the number of warnings suppressed since the last one, or suppresses this one.
 func (s *RateLimitedLog) Warn(log *slog.Logger, text string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -46,8 +46,8 @@ func (c *chat) valid() bool {
 	return c.ID != "" && len(c.ID) <= 32 && c.From.Valid() && c.Text != "" && c.N < signal.MaxNumber
 }
 
-// maxClock is the latest Lamport time that is believed. Whatever others claim, our own clock
-// has room to tick above it without leaving what JSON's numbers hold.
+// maxClock is the latest Lamport time that is accepted. It leaves our own clock room to tick above it within the
+// range of JSON's numbers.
 const maxClock = signal.MaxNumber / 2
 
 // size is the most that a message takes as JSON, in bytes.
@@ -57,20 +57,19 @@ func (m Message) chat() chat {
 	return chat{ID: m.ID, From: m.From, Name: m.Name, Text: m.Text, At: m.At.UnixMilli(), N: m.N}
 }
 
-// historyPatience is how long a member may take to hand the history on before another is
-// asked.
+// historyPatience is how long a member may take to send the history before another is asked.
 const historyPatience = 3 * time.Second
 
-// handInterval is how long a member waits for the history a second time, so that asking for
-// it over and over does not fill our line.
-const handInterval = 30 * time.Second
+// historyInterval is the least time between two histories to the same member, so that one member's requests do not
+// fill our outgoing queue.
+const historyInterval = 30 * time.Second
 
-// conversation is what was said, and how far we are in learning what was said before we came.
+// conversation is the chat, and how far we have got in fetching the history from before we came.
 type conversation struct {
 	messages []Message               // in order
 	clock    uint64                  // Lamport time
-	rested   map[signal.ID]time.Time // when an author's bucket of tokens is full again
-	flooded  uint64                  // messages refused because their author sent too many
+	fullAt   map[signal.ID]time.Time // when an author's token bucket is full again
+	overRate uint64                  // messages refused because their author sent too many
 	asked    []signal.ID             // for the history, the current one last
 	complete bool                    // the history has come, or there is nobody to ask
 	handed   map[signal.ID]time.Time
@@ -119,33 +118,33 @@ func (c conversation) receive(ev received, p presence, now time.Time) (conversat
 		if len(c.asked) == 0 {
 			return c.ask(p)
 		}
-	case ev.env.T == kindChat && ev.all: // what only some are told is no chat
+	case ev.env.T == kindChat && ev.all: // a message to only some members is not chat
 		return c.hear(ev.from, *ev.env.Chat, p, now), nil
 	case ev.env.T == kindAsk && !ev.all:
 		last, again := c.handed[ev.from]
-		if !again || now.Sub(last) >= handInterval {
+		if !again || now.Sub(last) >= historyInterval {
 			c.handed = maps.Clone(c.handed)
 			if c.handed == nil {
 				c.handed = make(map[signal.ID]time.Time)
 			}
 			c.handed[ev.from] = now
-			return c, c.handOn(ev.from)
+			return c, c.sendHistory(ev.from)
 		}
-	case ev.env.T == kindHistory && !ev.all && slices.Contains(c.asked, ev.from): // nobody else may tell us what was said
+	case ev.env.T == kindHistory && !ev.all && slices.Contains(c.asked, ev.from): // only from those we asked
 		c.complete = true
-		return c.learn(ev.from, ev.env.History, p, now), nil
+		return c.addHistory(ev.from, ev.env.History, p, now), nil
 	}
 	return c, nil
 }
 
-// hear takes in what a member says now. Nobody speaks for others, but in a history.
+// hear adds a live message. Its author is its sender; only a history holds messages of others.
 func (c conversation) hear(from signal.ID, x chat, p presence, now time.Time) conversation {
 	if c.has(x.ID) {
 		return c
 	}
 	var ok bool
 	if c, ok = c.allow(from, now); !ok {
-		c.flooded++
+		c.overRate++
 		return c
 	}
 	return c.add(Message{
@@ -154,8 +153,8 @@ func (c conversation) hear(from signal.ID, x chat, p presence, now time.Time) co
 	})
 }
 
-// learn takes in a history. Its times are those of who tells it, but none is later than now.
-func (c conversation) learn(from signal.ID, said []chat, p presence, now time.Time) conversation {
+// addHistory adds a history. Its times are by the sender's clock, clamped to now.
+func (c conversation) addHistory(from signal.ID, said []chat, p presence, now time.Time) conversation {
 	var news []Message
 	for _, x := range said {
 		if !c.has(x.ID) {
@@ -176,7 +175,7 @@ func (c conversation) has(id string) bool {
 	return slices.ContainsFunc(c.messages, func(m Message) bool { return m.ID == id })
 }
 
-// ask asks for the history: the member longest here that was not asked yet.
+// ask requests the history from the member who is here longest among those not asked yet.
 func (c conversation) ask(p presence) (conversation, []effect) {
 	if c.complete {
 		return c, nil
@@ -190,8 +189,8 @@ func (c conversation) ask(p presence) (conversation, []effect) {
 	return c, nil
 }
 
-// handOn tells a newcomer what was said, in parts that fit a sealed body.
-func (c conversation) handOn(to signal.ID) []effect {
+// sendHistory sends the history to a newcomer, in parts that fit a sealed body.
+func (c conversation) sendHistory(to signal.ID) []effect {
 	var effects []effect
 	var part []chat
 	size := 0
@@ -207,18 +206,18 @@ func (c conversation) handOn(to signal.ID) []effect {
 		part = append(part, x)
 		size += x.size()
 	}
-	flush() // an empty one too: it says that there is nothing
+	flush() // an empty history is sent too: it ends the newcomer's wait
 	return effects
 }
 
-// delivered is what everyone has been told, as much as fits historyMax.
+// delivered is the messages that everyone has received, as many as fit into historyMax.
 func (c conversation) delivered() []Message {
 	said := slices.DeleteFunc(slices.Clone(c.messages), func(m Message) bool { return m.Status != Delivered })
 	author := func(m Message) signal.ID { return m.From }
 	return fair(said, maxChat, historyMax, author, func(m Message) int { return m.chat().size() })
 }
 
-// add puts messages that are new to us in their places, and drops what is too much.
+// add inserts the messages that are new to us in order, and drops those above the limits.
 func (c conversation) add(news ...Message) conversation {
 	c.messages = append(slices.Clone(c.messages), news...)
 	for _, m := range news {
@@ -227,8 +226,8 @@ func (c conversation) add(news ...Message) conversation {
 	slices.SortStableFunc(c.messages, func(a, b Message) int {
 		return cmp.Or(cmp.Compare(a.N, b.N), cmp.Compare(a.ID, b.ID))
 	})
-	bearer := func(m Message) signal.ID { return m.by }
-	c.messages = fair(c.messages, maxChat, maxKept, bearer, func(m Message) int { return len(m.Text) })
+	sender := func(m Message) signal.ID { return m.by }
+	c.messages = fair(c.messages, maxChat, maxKept, sender, func(m Message) int { return len(m.Text) })
 	return c
 }
 
@@ -244,8 +243,7 @@ func (c conversation) say(ev Say, p presence, now time.Time) (conversation, []ef
 	return c.add(m).resend(m.ID, p, now)
 }
 
-// resend sends a message of ours that is not on its way, unless the others would refuse it
-// because we have sent too many.
+// resend sends a message of ours that has failed, unless the others would refuse it because we have sent too many.
 func (c conversation) resend(id string, p presence, now time.Time) (conversation, []effect) {
 	i := slices.IndexFunc(c.messages, func(m Message) bool { return m.ID == id && m.Status == Failed })
 	if i < 0 {

@@ -7,27 +7,26 @@ import (
 	"parley/signal"
 )
 
-// One member cannot bury what the others say, whatever it sends:
+// One member cannot push the others' messages out of the chat, whatever it sends:
 //
-//   - Place: Lamport time decides the order of what is said within settleTime. What has stood
-//     for longer stays above what comes now, and nothing is placed further ahead than
-//     maxAhead.
+//   - Order: Lamport time orders messages that come within settleTime. A message that has been there
+//     for longer stays above the new ones, and no message is placed more than maxAhead ahead.
 //   - Pace: after chatBurst messages at once, an author has one each chatInterval.
-//   - Space: when there is too much, who has brought the most loses their oldest.
+//   - Space: above the limits, the member who has sent the most loses its oldest messages.
 const (
 	settleTime   = 5 * time.Second
-	maxAhead     = 50 // what one message of every member could explain
+	maxAhead     = 50 // as if every member had sent one message at the same time
 	chatBurst    = 40
 	chatInterval = time.Second / 2
 	maxKept      = 4 << 20 // bytes of text kept
 )
 
-// place is a live message's Lamport time: the one that its author claims, within what is
-// possible. An author's messages stay in the order of sending.
+// place is a live message's Lamport time: its author's, clamped to the possible range. An author's messages stay in
+// the order of sending.
 func (c conversation) place(from signal.ID, claimed uint64, now time.Time) uint64 {
 	low, high := uint64(0), c.clock+maxAhead
 	if !c.complete {
-		high = maxClock // others may have said any number of things before we came
+		high = maxClock // others may have sent any number of messages before we came
 	}
 	for _, m := range c.messages {
 		if m.From == from && m.by == from || now.Sub(m.heard) >= settleTime {
@@ -37,27 +36,27 @@ func (c conversation) place(from signal.ID, claimed uint64, now time.Time) uint6
 	return max(min(claimed, high), low)
 }
 
-// allow takes a token out of the author's bucket, unless it is empty.
+// allow takes a token from the author's bucket, and reports whether there was one.
 func (c conversation) allow(from signal.ID, now time.Time) (conversation, bool) {
-	full := c.rested[from]
+	full := c.fullAt[from]
 	if full.Before(now) {
 		full = now
 	}
 	if full.Sub(now) > (chatBurst-1)*chatInterval {
 		return c, false
 	}
-	rested := map[signal.ID]time.Time{from: full.Add(chatInterval)}
-	for id, at := range c.rested {
+	fullAt := map[signal.ID]time.Time{from: full.Add(chatInterval)}
+	for id, at := range c.fullAt {
 		if id != from && at.After(now) {
-			rested[id] = at
+			fullAt[id] = at
 		}
 	}
-	c.rested = rested
+	c.fullAt = fullAt
 	return c, true
 }
 
-// fair keeps at most n messages of size bytes together. While there are more, whoever
-// has the most, by count and bytes, loses their oldest.
+// fair keeps at most n messages and size bytes in all. While there are more, the member with the most, by count and
+// bytes, loses its oldest message.
 func fair(list []Message, n, size int, who func(Message) signal.ID, bytes func(Message) int) []Message {
 	total, share := 0, map[signal.ID]int{}
 	weight := func(m Message) int { return size/n + bytes(m) }

@@ -29,7 +29,7 @@ func textsOf(m model, who signal.ID) []string {
 	return out
 }
 
-// Whatever times a member claims, what others say afterwards stands below it.
+// Whatever times a member claims, later messages of others stand below its own.
 func TestNobodyCapturesTheOrder(t *testing.T) {
 	for _, n := range []uint64{0, 1, maxAhead, maxClock, signal.MaxNumber - 1} {
 		m, _ := play(t, here()...)
@@ -49,7 +49,7 @@ func TestNobodyCapturesTheOrder(t *testing.T) {
 	}
 }
 
-// Nor does it stand above what was said long before.
+// Nor do they stand above messages from long before.
 func TestNobodyRewritesThePast(t *testing.T) {
 	m, _ := play(t, here(says(bo, "1", "one", 1), says(bo, "2", "two", 2))...)
 	m = at(m, noon.Add(time.Hour), says(ada, "3", "never said", 0))
@@ -85,8 +85,8 @@ func TestTimeIsOurs(t *testing.T) {
 	}
 }
 
-// A flood costs its author's own messages, not those of others: in what is kept, and in what
-// a newcomer is told.
+// A flood displaces its author's own messages, not those of others, both in the chat and in the history for a
+// newcomer.
 func TestFloodEvictsItself(t *testing.T) {
 	m, _ := play(t, here()...)
 	now := noon.Add(time.Minute)
@@ -123,7 +123,7 @@ func TestFloodEvictsItself(t *testing.T) {
 	}
 }
 
-// Who tells a history pays for it: lies of many authors do not evict what we have heard.
+// The sender of a history is charged for it: forged messages of many authors do not evict the live ones.
 func TestHistoryEvictsItself(t *testing.T) {
 	events := []event{up{ids(ada, bo), false}, hello(ada, "Ada"), hello(bo, "Bo")}
 	for i := range 30 {

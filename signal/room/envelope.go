@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// Limits of what members say to each other. What is longer is refused when it comes from
-// others and cut when it is our own.
+// Limits of what members send to each other. Longer texts are refused when they come from others and cut when they
+// are our own.
 const (
 	MaxName    = 64   // grapheme clusters
 	MaxText    = 4000 // code points of one chat message
@@ -25,10 +25,10 @@ type envelope struct {
 	Call    json.RawMessage `json:"call,omitempty"`    // call
 }
 
-// kindCall is to one member: a payload of package call, which the room does not look into.
+// kindCall is to one member: a payload of package call, which the room does not read.
 const kindCall = "call"
 
-// kinds has every kind of envelope and what makes one valid. A check may clean what it reads.
+// kinds has every kind of envelope and its check. A check may clean what it reads.
 var kinds = map[string]func(*envelope) bool{
 	kindHello:   validCard,
 	kindCard:    validCard,
@@ -38,7 +38,7 @@ var kinds = map[string]func(*envelope) bool{
 	kindCall:    func(e *envelope) bool { return len(e.Call) > 0 },
 }
 
-// errEnvelope says that a member sent what no Parley sends. It never quotes it.
+// errEnvelope says that a member sent a message that is not of the protocol. It never quotes the message.
 var errEnvelope = errors.New("message from a member makes no sense")
 
 func parseEnvelope(plain []byte) (envelope, error) {

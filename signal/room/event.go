@@ -28,15 +28,15 @@ type (
 	left     struct{ id signal.ID }
 	sent     struct{ chat string } // the service has our message
 	unsent   struct{ chat string } // it could not be sent
-	refused  struct{}              // a message's seal or form was wrong
+	refused  struct{}              // a message had a wrong seal or form
 	received struct {
 		from signal.ID
 		all  bool // addressed to everyone
 		env  envelope
 	}
 	overdue  struct{ asked signal.ID } // the history that we asked for has not come
-	expired  struct{ up int }          // members not back since that connection have gone
-	over     struct{ err error }       // the connection is gone for good
+	expired  struct{ up int }          // the members who have not come back since that connection have gone
+	over     struct{ err error }       // the connection has ended for good
 	leave    struct{}
 	sendCall struct {
 		to      signal.ID
@@ -48,7 +48,7 @@ type (
 type Command interface{ command() }
 
 type (
-	// Enter goes from the lobby into the meeting: from now on the others see us.
+	// Enter goes from the lobby into the meeting. From then on the others see us.
 	Enter struct{}
 	// SetName changes our name.
 	SetName struct{ Name string }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// model is all that a room knows: one part for each feature, and what Run reports.
+// model is everything a room knows: one part for each feature, and what Run reports.
 type model struct {
 	link     Link
 	err      error
@@ -21,14 +21,13 @@ func newModel(me Member) model {
 // state is what the model shows to others.
 func (m model) state() State {
 	return State{
-		Link: m.link, Err: m.err, Refused: m.refused + m.chat.flooded,
+		Link: m.link, Err: m.err, Refused: m.refused + m.chat.overRate,
 		Me: m.presence.me, Members: m.presence.members, Chat: m.chat.messages,
 	}
 }
 
-// next is all the logic of a room: what an event changes and what is to be done about it.
-// Each feature's own next sees every event that is to be believed. Presence comes first:
-// chat asks it who is here.
+// next is all the logic of a room: it returns the new model and the effects of an event. Each feature's own next
+// sees every event that is accepted. Presence comes first, because chat asks it who is here.
 func next(m model, ev event, now time.Time) (model, []effect) {
 	if ev, ok := ev.(received); ok && !m.presence.believes(ev) {
 		return m, nil

@@ -217,7 +217,7 @@ func TestOurCard(t *testing.T) {
 	}
 }
 
-// TestLobbySaysNothing: before we are in the meeting, others hear neither our name nor of our devices.
+// TestLobbySaysNothing checks that the lobby reveals neither our name nor our devices to the others.
 func TestLobbySaysNothing(t *testing.T) {
 	for name, events := range map[string][]event{
 		"somebody comes":  {SetName{"Zoe"}, SetMarks{Mic: true, Camera: true}, joined{ada}},
@@ -361,7 +361,7 @@ func TestHandOn(t *testing.T) {
 	if _, effects = play(t, append(events, ask(ada))...); len(effects) != 1 {
 		t.Error("another member has to wait for Bo")
 	}
-	for range int(handInterval / time.Second) {
+	for range int(historyInterval / time.Second) {
 		events = append(events, refused{})
 	}
 	if _, effects = play(t, append(events, ask(bo))...); len(effects) != 1 {

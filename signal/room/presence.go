@@ -32,11 +32,11 @@ func validCard(e *envelope) bool {
 	return true
 }
 
-// returnPatience is how long members are kept that a restarted service does not name yet:
-// they are on their way back, and their pictures and sound still flow.
+// returnPatience is how long we keep members whom a restarted service does not name yet. They are reconnecting, and
+// their pictures and sound still flow.
 const returnPatience = 20 * time.Second
 
-// presence is who is here and how they present themselves.
+// presence is who is here, and their cards.
 type presence struct {
 	me      Member
 	members []Member    // the others that have greeted us, longest here first
@@ -50,9 +50,8 @@ func (p presence) find(id signal.ID) int {
 	return slices.IndexFunc(p.members, func(x Member) bool { return x.ID == id })
 }
 
-// believes says whether a message counts. A member exists once it has greeted us: that
-// message is bound to our own fresh id, so it cannot be a recording of an earlier meeting.
-// Nothing before it counts.
+// believes reports whether to accept a message. A member exists once it has greeted us: its hello is bound to our
+// own fresh ID, so it cannot be replayed from an earlier meeting. Messages before the hello are refused.
 func (p presence) believes(ev received) bool {
 	return p.find(ev.from) >= 0 || ev.env.T == kindHello && !ev.all && slices.Contains(p.here, ev.from)
 }
@@ -74,7 +73,7 @@ func (p presence) next(ev event, link Link, now time.Time) (presence, []effect) 
 			return p.meet(ev.from, *ev.env.Card, now), nil
 		}
 	case expired:
-		if ev.up == p.ups && link == Connected { // else the next connection sets a new deadline
+		if ev.up == p.ups && link == Connected { // otherwise the next connection sets a new deadline
 			return p.expire(), nil
 		}
 	case Enter:
@@ -95,8 +94,8 @@ func (p presence) next(ev event, link Link, now time.Time) (presence, []effect) 
 	return p, nil
 }
 
-// connected takes the list of who is here as the truth. Who is missing from it after a
-// restart of the service gets some time to come back.
+// connected replaces the list of who is here. After a restart of the service, members who are missing from it get
+// returnPatience to come back.
 func (p presence) connected(ev up) (presence, []effect) {
 	var effects []effect
 	for _, id := range ev.members {
@@ -127,13 +126,13 @@ func (p presence) expire() presence {
 
 func (p presence) without(id signal.ID) presence {
 	p.here = slices.DeleteFunc(slices.Clone(p.here), func(x signal.ID) bool { return x == id })
-	// Who comes back under the same id is then later than us.
+	// A member who comes back under the same ID came after us.
 	p.earlier = slices.DeleteFunc(slices.Clone(p.earlier), func(x signal.ID) bool { return x == id })
 	p.members = slices.DeleteFunc(slices.Clone(p.members), func(x Member) bool { return x.ID == id })
 	return p
 }
 
-// present changes how we present ourselves and tells everyone, if it is news.
+// present changes our card and sends it to everyone if it differs.
 func (p presence) present(me Member) (presence, []effect) {
 	if me == p.me {
 		return p, nil
@@ -142,7 +141,7 @@ func (p presence) present(me Member) (presence, []effect) {
 	return p, []effect{send{env: envelope{T: kindCard, Card: p.card()}}}
 }
 
-// card is how others see us. Before we are in the meeting it says nothing of us.
+// card is our card for the others. It is empty while we are in the lobby.
 func (p presence) card() *card {
 	if !p.me.Present {
 		return &card{}
@@ -154,7 +153,7 @@ func (p presence) hello(to signal.ID) effect {
 	return send{to: to, env: envelope{T: kindHello, Card: p.card()}}
 }
 
-// meet takes in how a member presents itself.
+// meet takes over a member's card.
 func (p presence) meet(id signal.ID, c card, now time.Time) presence {
 	x := Member{ID: id, claimed: c.Name, Present: c.Present, Mic: c.Mic, Camera: c.Camera, Screen: c.Screen}
 	x.Earlier = slices.Contains(p.earlier, x.ID)
@@ -180,20 +179,20 @@ func (p presence) meet(id signal.ID, c card, now time.Time) presence {
 	return p
 }
 
-// distinct tells a member's name apart from those of the others and from ours: whoever comes
-// second with a name, or with one that looks like it, gets a number. No name stays as it is.
+// distinct makes a member's name differ from the others' and from ours. The second member with a name, or with one
+// that looks like it, gets a number. An empty name stays empty.
 func (p presence) distinct(name string, id signal.ID) string {
 	if name == "" {
 		return ""
 	}
-	taken := map[string]bool{likeness(p.me.Name): true}
+	taken := map[string]bool{skeleton(p.me.Name): true}
 	for _, x := range p.members {
 		if x.ID != id {
-			taken[likeness(x.Name)] = true
+			taken[skeleton(x.Name)] = true
 		}
 	}
 	told := name
-	for n := 2; taken[likeness(told)]; n++ {
+	for n := 2; taken[skeleton(told)]; n++ {
 		told = fmt.Sprintf("%s (%d)", name, n)
 	}
 	return told

@@ -22,8 +22,8 @@ type Config struct {
 	URLs []string // of the rendezvous' WebSocket, best first
 	Keys signal.Keys
 	Me   Member // ID, name and marks to begin with
-	// Changed is told every new state, Call every payload of Send from another member; both
-	// are called by Run's goroutine and must not block.
+	// Changed gets every new state, and Call every payload that another member sent. Run's goroutine calls both, so
+	// they must not block.
 	Changed func(State)
 	Call    func(from signal.ID, payload []byte)
 	Dial    func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer
@@ -43,8 +43,8 @@ type Room struct {
 	refusals, failures loop.RateLimitedLog
 }
 
-// queueSize is how many events of the connection wait for the loop. None is dropped: who
-// finds no place waits, and so does the service.
+// queueSize is how many events of the connection may wait for the loop. None is dropped: when the queue is full, the
+// client stops reading, and the service waits.
 const queueSize = 1024
 
 // New returns a room that does nothing until Run.
@@ -72,12 +72,12 @@ func (r *Room) Do(c Command) {
 	r.post(c)
 }
 
-// Send passes a payload of package call, JSON, to one member. It does not block; a payload
-// that finds too many others waiting is dropped and counted in the log.
+// Send passes a payload of package call, JSON, to one member. It does not block. If too many payloads are waiting,
+// this one is dropped, and the log counts it.
 func (r *Room) Send(to signal.ID, payload []byte) { r.post(sendCall{to, payload}) }
 
-// mailboxSize is how many events may wait when a payload comes. Commands, and what became of
-// our messages, come at a person's pace and are never dropped.
+// mailboxSize is how many events may be waiting when a payload is added. Commands and the fate of our messages come
+// at a person's pace and are never dropped.
 const mailboxSize = 1024
 
 func (r *Room) post(ev event) {
@@ -88,11 +88,11 @@ func (r *Room) post(ev event) {
 	}
 }
 
-// Leave says goodbye, after everything that was commanded before; Run returns soon after.
+// Leave leaves the meeting after all earlier commands. Run returns soon after.
 func (r *Room) Leave() { r.post(leave{}) }
 
-// Run stays in the room until ctx ends or Leave, and then returns nil, or until the service
-// refuses us for good; the last State says why too.
+// Run stays in the room until ctx ends or Leave is called, and then returns nil. It returns an error when the service
+// refuses us for good; the last State has it too.
 func (r *Room) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -109,7 +109,7 @@ func (r *Room) Run(ctx context.Context) error {
 	}
 	for _, ev := range r.own.Take() {
 		switch ev.(type) {
-		case sent, unsent: // what became of the last messages
+		case sent, unsent: // the fate of the last messages
 			m, _ = next(m, ev, time.Now())
 		}
 	}
@@ -127,7 +127,7 @@ type deadline struct {
 	ev event
 }
 
-// loop feeds next and carries out what it says until ctx ends; it returns the last model.
+// loop feeds next and carries out its effects until ctx ends. It returns the last model.
 func (r *Room) loop(ctx context.Context) model {
 	m := newModel(r.cfg.Me)
 	r.cfg.Changed(m.state())
@@ -237,7 +237,7 @@ func (r *Room) onEvent(ev client.Event) {
 	}
 }
 
-// open unseals and parses a message; either may find that it must not be believed.
+// open unseals and parses a message. It fails if the seal or the form is wrong.
 func (r *Room) open(m client.Message) event {
 	plain, err := r.opener.Open(m.From, m.To, m.Seq, m.Body)
 	if err == nil {

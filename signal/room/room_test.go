@@ -43,7 +43,7 @@ func rendezvous(t *testing.T) string {
 	return "ws" + strings.TrimPrefix(h.URL, "http") + signal.SocketPath
 }
 
-// person is a room and the newest it has said.
+// person is a room and its newest state.
 type person struct {
 	*Room
 	mu    sync.Mutex
@@ -89,7 +89,7 @@ func enter(t *testing.T, url string, keys signal.Keys, name string, present bool
 	return p
 }
 
-// waitFor waits until the person's state is as told.
+// waitFor waits until the person's state satisfies ok.
 func (p *person) waitFor(t *testing.T, what string, ok func(State) bool) State {
 	t.Helper()
 	deadline := time.After(15 * time.Second)
@@ -148,7 +148,7 @@ func TestMeetAndTalk(t *testing.T) {
 	ada.waitFor(t, "read two", func(s State) bool { return len(s.Chat) == 2 })
 	ada.waitFor(t, "was told that one arrived", func(s State) bool { return s.Chat[0].Status == Delivered })
 
-	// Whoever comes later reads what was said, in the same order.
+	// A newcomer reads the earlier messages in the same order.
 	cy := enter(t, url, keys, "Cy", true)
 	s = cy.waitFor(t, "read the history", func(s State) bool { return len(s.Chat) == 2 })
 	if got, want := texts(s), []string{"Ada: one", "Bo: two"}; !slices.Equal(got, want) {
@@ -183,12 +183,12 @@ func TestLeaveBeforeRun(t *testing.T) {
 			t.Fatalf("%v; link %s, %v", err, last.Link, last.Err)
 		}
 		if len(last.Chat) != 1 || last.Chat[0].Status != Failed {
-			t.Fatalf("what nobody heard is not told as failed: %+v", last.Chat)
+			t.Fatalf("a message that nobody received is not marked as failed: %+v", last.Chat)
 		}
 	}
 }
 
-// A member that fills everybody's line cannot keep us from speaking.
+// A member that floods everybody cannot keep our messages from being sent.
 func TestSpeakThroughAFlood(t *testing.T) {
 	url, keys := rendezvous(t), signal.Derive(signal.NewCode())
 	ada := enter(t, url, keys, "Ada", true)
@@ -209,8 +209,8 @@ func TestSpeakThroughAFlood(t *testing.T) {
 	})
 }
 
-// mallory is a member that speaks the protocol and keeps none of its manners: after greeting
-// everybody it sends the given chats, as fast as the service takes them.
+// mallory is a member that follows the protocol's form and ignores its limits: after greeting everybody it sends the
+// given chats as fast as the service takes them.
 func mallory(t *testing.T, url string, keys signal.Keys, chats []chat) {
 	t.Helper()
 	id := signal.NewID()

@@ -10,7 +10,7 @@ import (
 	"parley/signal/client"
 )
 
-// Errors with which the service refuses us for good, in State.Err of a Closed link.
+// Errors by which the service refuses us for good, in State.Err of a Closed link.
 var (
 	ErrTaken         = client.ErrTaken
 	ErrReplaced      = client.ErrReplaced
@@ -61,21 +61,20 @@ const (
 	Closed            // gone for good; State.Err says why
 )
 
-// State is everything the meeting's members have said, as it stands. Snapshots are
-// immutable: what next changes it copies first.
+// State is the members and their chat. A State is immutable: next copies what it changes.
 type State struct {
 	Link    Link
 	Err     error // why Link is Closed or Reconnecting
 	Me      Member
 	Members []Member // the others that have greeted us, longest here first
 	Chat    []Message
-	Refused uint64 // messages that were changed, replayed, reflected, reordered, senseless or too many
+	Refused uint64 // messages that were changed, replayed, reflected, reordered, malformed or too many
 }
 
-// Member is one participant, the way they present themselves.
+// Member is one participant, as its card says.
 type Member struct {
 	ID      signal.ID
-	Name    string // unlike the others': a second Ada is "Ada (2)"
+	Name    string // unique in the meeting: a second Ada is "Ada (2)"
 	Present bool   // in the meeting; false while still in the lobby
 	Mic     bool
 	Camera  bool
@@ -92,16 +91,16 @@ type Message struct {
 	From   signal.ID
 	Name   string // the author's name when it was written
 	Text   string
-	At     time.Time // when it came, by our clock; in a history, by the clock of who told it
+	At     time.Time // when it arrived, by our clock; for one from a history, by the clock of the member who sent that
 	N      uint64    // Lamport time: after everything its author had seen (Lamport 1978)
 	Mine   bool
 	Status Delivery // of our own messages
 
 	heard time.Time // zero: learnt from a history
-	by    signal.ID // who brought it: its author, or who told the history
+	by    signal.ID // who sent it to us: its author, or the sender of the history
 }
 
-// Delivery says how far a message of ours has come.
+// Delivery is the delivery status of a message of ours.
 type Delivery uint8
 
 // The stages of Delivery.

@@ -10,24 +10,23 @@ import (
 )
 
 const (
-	// maxMarks is how many combining marks stay on one letter. Vietnamese, Hebrew with its
-	// accents and Tibetan need up to four; dozens of them are paint over the lines around.
+	// maxMarks is how many combining marks may stand on one letter. Vietnamese, Hebrew with accents and Tibetan need
+	// up to four. Dozens of them would cover the lines above and below.
 	maxMarks = 4
 	// maxCluster is the longest grapheme cluster kept, in code points. The longest emoji of
 	// Unicode 16 has ten.
 	maxCluster = 16
 )
 
-// CleanName makes a name fit to show: one line of at most MaxName grapheme clusters, without
-// what cannot be seen or would turn the text beside it around. A name of which nothing can be
-// seen is empty.
+// CleanName makes a name fit to show: one line of at most MaxName grapheme clusters, without invisible characters and
+// without those that would reverse the text beside it. A name without a visible character becomes empty.
 func CleanName(s string) string {
 	for {
 		cut := clusters(cleanLine(s), MaxName)
 		if cut == s {
 			return s
 		}
-		s = cut // a cut may leave a joiner at the end that joins nothing any more
+		s = cut // the cut may leave a joiner at the end, which joins nothing
 	}
 }
 
@@ -45,8 +44,8 @@ func cleanLine(s string) string {
 	return s
 }
 
-// cleanText keeps a message's lines and drops what cannot be shown or would turn text around.
-// A message of which nothing can be seen is empty.
+// cleanText keeps a message's lines and drops characters that are invisible or would reverse text. A message without
+// a visible character becomes empty.
 func cleanText(s string) string {
 	for {
 		cut := cleanOnce(s)
@@ -75,9 +74,8 @@ func cleanOnce(s string) string {
 	return s
 }
 
-// clean drops what has no place in text: controls of direction, joiners and selectors where
-// they mean nothing, marks without a letter and more marks than a letter bears. Direction
-// marks (U+200E, U+200F, U+061C) only stay where a writer may need them.
+// clean drops direction controls, joiners and selectors without effect, combining marks without a letter, and those
+// above maxMarks. Direction marks (U+200E, U+200F, U+061C) stay only where a writer may need them.
 func clean(s string, directionMarks bool) string {
 	in := []rune(s)
 	out := make([]rune, 0, len(in))
@@ -133,7 +131,7 @@ const (
 
 func isTag(r rune) bool { return r >= '\U000e0020' && r <= cancelTag }
 
-// endsFlag says whether a run of tags, from here on, ends as a flag does.
+// endsFlag reports whether a run of tags ends with the cancel tag, as a flag does.
 func endsFlag(tags []rune) bool {
 	for i, r := range tags {
 		if r == cancelTag {
@@ -146,7 +144,7 @@ func endsFlag(tags []rune) bool {
 	return false
 }
 
-// blank says whether a code point is drawn as nothing, though its category says otherwise.
+// blank reports whether a code point is drawn as nothing, although its category says otherwise.
 func blank(r rune) bool {
 	switch r {
 	case '\u3164', '\u115f', '\u1160', '\uffa0', // Hangul fillers
@@ -159,8 +157,7 @@ func blank(r rune) bool {
 	return unicode.IsSpace(r)
 }
 
-// hidden says whether a code point is never seen: format characters, private ones, and marks
-// that only programs read.
+// hidden reports whether a code point is never visible: format characters, private ones, and marks for programs.
 func hidden(r rune) bool {
 	switch {
 	case unicode.Is(unicode.Prepended_Concatenation_Mark, r): // the exception: Arabic signs around a number
@@ -173,12 +170,12 @@ func hidden(r rune) bool {
 	return r >= '\ufff0' && r <= '\ufff8' || r >= '\U000e0000' && r <= '\U000e0fff'
 }
 
-// visible says whether a code point alone draws something.
+// visible reports whether a code point by itself draws something.
 func visible(r rune) bool {
 	return !blank(r) && !hidden(r) && r != zwj && r != zwnj && !unicode.In(r, unicode.M, unicode.Cc, unicode.Variation_Selector)
 }
 
-// base says whether a mark or a selector may follow.
+// base reports whether a combining mark or a selector may follow.
 func base(r rune) bool { return r != 0 && r != '\n' && visible(r) }
 
 func marked(r rune) bool { return unicode.Is(unicode.M, r) || r == zwj || r == zwnj }
@@ -191,8 +188,8 @@ var joiningScripts = []*unicode.RangeTable{
 	unicode.Sinhala, unicode.Khmer, unicode.Myanmar, unicode.Tibetan, unicode.Balinese, unicode.Javanese,
 }
 
-// joins says whether a joiner between out and next means something: within an emoji, or
-// between letters of a script that joins.
+// joins reports whether a joiner between out and next has an effect: within an emoji, or between letters of a script
+// that joins.
 func joins(out []rune, joiner, next rune) bool {
 	if len(out) == 0 {
 		return false
@@ -214,14 +211,13 @@ func joins(out []rune, joiner, next rune) bool {
 	return false
 }
 
-// pictographic says whether a code point can be part of an emoji that is joined.
+// pictographic reports whether a code point can be part of a joined emoji.
 func pictographic(r rune) bool {
 	return r >= '\U0001f000' && r <= '\U0001faff' || r >= '\u2190' && r <= '\u2bff' || r == '\u00a9' || r == '\u00ae' ||
 		r == '\u203c' || r == '\u2049' || r == '\u2122' || r == '\u2139' || r == '\u3030' || r == '\u303d' || r == '\u3297' || r == '\u3299'
 }
 
-// clusters keeps the first n grapheme clusters (UAX 29), without the ones that are longer
-// than any that means something.
+// clusters keeps the first n grapheme clusters (UAX 29), and leaves out those longer than maxCluster.
 func clusters(s string, n int) string {
 	var out strings.Builder
 	for it := uniseg.NewGraphemes(s); n > 0 && it.Next(); {
@@ -233,7 +229,7 @@ func clusters(s string, n int) string {
 	return strings.TrimRightFunc(out.String(), unicode.IsSpace)
 }
 
-// cutRunes keeps as many whole clusters as n code points hold.
+// cutRunes keeps as many whole clusters as fit into n code points.
 func cutRunes(s string, n int) string {
 	end := 0
 	for it := uniseg.NewGraphemes(s); it.Next(); _, end = it.Positions() {
@@ -244,17 +240,17 @@ func cutRunes(s string, n int) string {
 	return s[:end]
 }
 
-// lookalikes are letters of other scripts that look like Latin ones.
-var lookalikes = strings.NewReplacer(
+// confusables are letters of other scripts that look like Latin ones (the confusables of UTS 39).
+var confusables = strings.NewReplacer(
 	"а", "a", "е", "e", "о", "o", "р", "p", "с", "c", "у", "y", "х", "x", "і", "i", "ј", "j", "ѕ", "s", "һ", "h",
 	"ԁ", "d", "ԛ", "q", "ԝ", "w", "в", "b", "к", "k", "м", "m", "н", "h", "т", "t",
 	"α", "a", "ο", "o", "ρ", "p", "ν", "v", "ι", "i", "κ", "k", "υ", "u", "χ", "x", "ε", "e", "τ", "t", "η", "n",
 	"ı", "i", "ɑ", "a", "ɡ", "g",
 )
 
-// likeness is the same for names that people take for each other: after compatibility
-// decomposition (NFKC), in small letters, without what is not seen.
-func likeness(name string) string {
+// skeleton is equal for names that people mistake for each other (the skeleton of UTS 39): after compatibility decomposition
+// (NFKC), in lower case, without invisible characters.
+func skeleton(name string) string {
 	s := strings.ToLower(norm.NFKC.String(name))
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) || !visible(r) && !unicode.Is(unicode.M, r) || unicode.Is(unicode.Variation_Selector, r) {
@@ -262,5 +258,5 @@ func likeness(name string) string {
 		}
 		return r
 	}, s)
-	return lookalikes.Replace(norm.NFKC.String(s))
+	return confusables.Replace(norm.NFKC.String(s))
 }

@@ -73,7 +73,7 @@ func TestCleanText(t *testing.T) {
 	}
 }
 
-// Names that people take for each other are told apart, by who came first.
+// Of names that people mistake for each other, the later one gets a number.
 func TestDistinctNames(t *testing.T) {
 	for _, c := range []struct{ second, want string }{
 		{"Bo", "Bo"},
@@ -94,7 +94,7 @@ func TestDistinctNames(t *testing.T) {
 	if got := names(m); got != "Ada Ada (2) Ada (3)" {
 		t.Errorf("%q", got)
 	}
-	// Who is called the second stays the second.
+	// A member keeps its number.
 	m, _ = play(t, up{ids(ada, bo), false}, hello(ada, "Ada"), hello(bo, "Ada"), left{ada}, hello(bo, "Ada"))
 	if got := names(m); got != "Ada (2)" {
 		t.Errorf("%q", got)
@@ -118,7 +118,7 @@ func FuzzClean(f *testing.F) {
 				t.Errorf("%s %+q: nothing can be seen of %+q", name, s, once)
 			}
 		}
-		if n := CleanName(s); strings.ContainsAny(n, "\n\t\u200e\u200f\u061c") || n != "" && likeness(n) == "" {
+		if n := CleanName(s); strings.ContainsAny(n, "\n\t\u200e\u200f\u061c") || n != "" && skeleton(n) == "" {
 			t.Errorf("name %+q: %+q", s, n)
 		}
 	})
