@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"image"
 	"math"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -207,6 +208,9 @@ func show(w *Window, s call.State) {
 		w.reportPainted()
 	}
 }
+
+// asRead is a text as people read it: without the marks that keep names from turning it around.
+func asRead(text string) string { return strings.NewReplacer("\u2068", "", "\u2069", "").Replace(text) }
 
 var names = []string{
 	"Amara Okafor", "Jonas Lindqvist", "Mei Tanaka", "Rafael Costa", "Priya Raman", "Tomasz Nowak",

@@ -13,6 +13,7 @@ import (
 
 	"parley/assets"
 	"parley/media/call"
+	"parley/ui/widget"
 )
 
 // catalogue is what the window says, in the language that fits the user's locale best. It is
@@ -43,14 +44,28 @@ func speak(files fs.FS, folder, locale string) error {
 	return nil
 }
 
-// fill is what a text's template names.
+// fill is what a text's template names. Texts in it are names and the like, not ours: each is isolated, so
+// that its direction does not turn the sentence around.
 type fill map[string]any
 
-// say looks up the text for a key. A text that a language lacks comes in English.
-func say(key string) string { return sayWith(key, nil) }
+func (f fill) isolated() fill {
+	out := fill{}
+	for name, v := range f {
+		if text, ok := v.(string); ok {
+			v = widget.Isolate(text)
+		}
+		out[name] = v
+	}
+	return out
+}
 
-// sayWith is say for a text whose template data fills.
-func sayWith(key string, data any) string {
+// say looks up the text for a key. A text that a language lacks comes in English.
+func say(key string) string { return localize(key, nil) }
+
+// sayWith is say for a text whose template f fills.
+func sayWith(key string, f fill) string { return localize(key, f.isolated()) }
+
+func localize(key string, data any) string {
 	text, err := catalogue.Load().Localize(&i18n.LocalizeConfig{MessageID: key, TemplateData: data})
 	if text == "" && err != nil {
 		return key
@@ -67,7 +82,9 @@ func problemText(p call.Problem) string {
 	if p.Kind.OfDevice() {
 		name += "." + p.Device.String()
 	}
-	return sayWith("problem."+name, p)
+	return sayWith("problem."+name, fill{
+		"Name": p.Name, "Host": p.Host, "Port": p.Port, "By": p.By, "Status": p.Status, "Names": p.Names, "Time": p.Time, "Now": p.Now,
+	})
 }
 
 // shedText says what a busy computer does without; it is empty when that is nothing.

@@ -295,3 +295,32 @@ func f() {
 		t.Errorf("found the keys %q and beginnings %q", s.keys, s.prefixes)
 	}
 }
+
+// TestNamesAreIsolated: every text that is not ours is isolated wherever it becomes part of a sentence, so that
+// the sentence reads on in its own direction; what is empty stays empty.
+func TestNamesAreIsolated(t *testing.T) {
+	speaks(t, assets.Words, "en")
+	const nas = "\u0646\u0633"
+	said := saidOf()
+	for name, text := range map[string]string{
+		"who.two": who([]string{nas, "Bot"}), "who.more": who([]string{nas, "Bot", "x"}),
+		"lobby.are-in": sayWith("lobby.are-in", fill{"People": who([]string{nas, "Bot"})}),
+		"name":         problemText(call.Problem{Kind: call.DeviceReplaced, Device: media.Camera, Name: nas}),
+		"host":         problemText(call.Problem{Kind: call.ServerUnreachable, Host: nas}),
+		"by":           problemText(call.Problem{Kind: call.ProxyRefused, Host: "x", By: nas}),
+	} {
+		if !strings.Contains(text, "\u2068"+nas+"\u2069") {
+			t.Errorf("%s: %+q", name, text)
+		}
+	}
+	for key, text := range said {
+		for _, part := range []string{"USB camera", "meet.example.org:8443", "proxy.example.org:3128", "example.net"} {
+			if strings.Contains(text, part) && !strings.Contains(text, "\u2068"+part+"\u2069") {
+				t.Errorf("%s: %q is not isolated in %+q", key, part, text)
+			}
+		}
+	}
+	if text := problemText(call.Problem{Kind: call.SignIn}); strings.ContainsAny(text, "\u2068\u2069") {
+		t.Errorf("nothing is isolated: %+q", text)
+	}
+}

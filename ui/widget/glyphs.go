@@ -5,7 +5,6 @@ import (
 	"image/color"
 	"slices"
 	"strings"
-	"unicode"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -13,93 +12,62 @@ import (
 	"golang.org/x/text/unicode/bidi"
 )
 
-// run is a stretch of text that one font draws, or that no font here can draw.
+// run is a piece of a line that one font draws, or that no font here can draw.
 type run struct {
-	text string
+	piece
 	font fyne.Resource // nil: no font has it
+	own  bool          // the font itself has it, not one of the system's
 }
 
-// runs splits text where the font changes. The toolkit finds the system's fonts for letters
-// that a font lacks. It knows no emoji beside a font of one's own, though, it draws a space
-// after an emoji in the emoji's font, which has none, and where no font has a letter it draws
-// a replacement mark that says nothing.
-func runs(text string, font fyne.Resource) []run {
-	if plain(text) {
-		return []run{{text, font}}
+// shown is what the toolkit has to draw, from left to right. It turns letters that are read from the right
+// around by itself, but not the marks between them.
+func (r run) shown() string { return r.show(r.text) }
+
+func (r run) show(text string) string {
+	if r.right && r.own {
+		return bidi.ReverseString(text)
+	}
+	return text
+}
+
+// runs splits a line, which is a paragraph of its own, where the font changes.
+func runs(text string, font fyne.Resource) []run { return runsIn(text, font, fromRight(text)) }
+
+// runsIn splits a line of a paragraph where font or direction change, from left to right; right is the
+// direction of the paragraph. The toolkit finds the system's fonts for letters that a font lacks. It knows
+// no emoji beside a font of one's own, though, it draws a space after an emoji in the emoji's font, which
+// has none, where no font has a letter it draws a replacement mark that says nothing, and it draws what
+// comes from several fonts one after the other, in whatever direction it is read.
+func runsIn(text string, font fyne.Resource, right bool) []run {
+	if plain(text) && !right {
+		return []run{{piece{text: text}, font, true}}
+	}
+	pieces := []piece{{text: undirected(text)}}
+	if right || bidirectional(text) {
+		pieces = visual(text, right)
 	}
 	var out []run
-	for _, piece := range visual(text) {
+	for _, p := range pieces {
 		begin := len(out)
-		for g := uniseg.NewGraphemes(piece); g.Next(); {
+		at := p.at
+		for g := uniseg.NewGraphemes(p.text); g.Next(); {
 			f := fontFor(g.Runes(), font)
-			if n := len(out); n > begin && out[n-1].font == f {
+			own := p.right && f == font && ownHas(font, g.Runes())
+			if n := len(out); n > begin && out[n-1].font == f && out[n-1].own == own {
 				out[n-1].text += g.Str()
 			} else {
-				out = append(out, run{g.Str(), f})
+				out = append(out, run{piece{g.Str(), at, p.right}, f, own})
 			}
+			at += len(g.Str())
 		}
+		if p.right {
+			slices.Reverse(out[begin:])
+		}
+	}
+	if out == nil {
+		return []run{{piece{right: right}, font, true}}
 	}
 	return out
-}
-
-// visual splits a line where its direction changes, and orders the pieces from left to right
-// (UAX 9, rule L2). The toolkit turns letters around within a piece, but draws one after the
-// other. The first letter that has a direction gives the line its own.
-func visual(text string) []string {
-	if !bidirectional(text) {
-		return []string{text}
-	}
-	var p bidi.Paragraph
-	if _, err := p.SetString(text, bidi.DefaultDirection(bidi.LeftToRight)); err != nil {
-		return []string{text}
-	}
-	order, err := p.Order()
-	if err != nil {
-		return []string{text}
-	}
-	var out []string
-	group := 0 // where the pieces that are read from the right begin
-	reading := false
-	for i := range order.NumRuns() {
-		r := order.Run(i)
-		piece := r.String()
-		right := r.Direction() == bidi.RightToLeft || !p.IsLeftToRight() || reading && number(piece) && i+1 < order.NumRuns()
-		if right && !reading {
-			group = len(out)
-		}
-		if reading && !right {
-			slices.Reverse(out[group:])
-		}
-		if right { // alone, a piece would have the spaces at its end on its right
-			core := strings.TrimSpace(piece)
-			at := strings.Index(piece, core)
-			out = append(out, piece[:at], core, piece[at+len(core):])
-		} else {
-			out = append(out, piece)
-		}
-		reading = right
-	}
-	if reading {
-		slices.Reverse(out[group:])
-	}
-	return slices.DeleteFunc(out, func(piece string) bool { return piece == "" })
-}
-
-// bidirectional says whether text has letters that are read from the right.
-func bidirectional(text string) bool {
-	for _, r := range text {
-		if r >= 0x590 {
-			if p, _ := bidi.LookupRune(r); p.Class() == bidi.R || p.Class() == bidi.AL {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// number says whether a piece is one, and so belongs to the words around it.
-func number(piece string) bool {
-	return strings.IndexFunc(piece, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsSpace(r) }) < 0
 }
 
 // plain says whether Inter has everything in text.
@@ -121,6 +89,17 @@ func fontFor(cluster []rune, font fyne.Resource) fyne.Resource {
 		}
 	}
 	return font
+}
+
+// ownHas says whether a font has all of a cluster by itself.
+func ownHas(font fyne.Resource, cluster []rune) bool {
+	own := coverageOf(font)
+	for _, r := range cluster {
+		if !own.Contains(r) {
+			return false
+		}
+	}
+	return true
 }
 
 // joiner says whether a code point draws nothing itself.
@@ -154,7 +133,7 @@ func textParts(text string, style Style, ink color.Color, pos fyne.Position) []f
 		if r.font == nil {
 			out = append(out, chip(r.text, style, pos, w)...)
 		} else {
-			t := canvas.NewText(r.text, ink)
+			t := canvas.NewText(r.shown(), ink)
 			t.TextSize, t.FontSource = style.Size, r.font
 			Place(t, pos.X, pos.Y, w, style.Line)
 			out = append(out, t)

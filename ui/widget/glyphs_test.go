@@ -27,7 +27,7 @@ func TestEmojiAlwaysShow(t *testing.T) {
 			t.Errorf("%+q: %+v", e, rs)
 		}
 		if rs[0].text != "a " || rs[len(rs)-1].text != " b" {
-			t.Errorf("%+q takes the space beside it: %q", e, rs)
+			t.Errorf("%+q takes the space beside it: %+v", e, rs)
 		}
 		// With fonts of this system out of the way too.
 		if own := theme.DefaultEmojiFont(); !all([]rune(e), coverageOf(own).Contains) && e != "1\ufe0f\u20e3" {
@@ -90,10 +90,40 @@ func TestScriptsHaveFonts(t *testing.T) {
 	for _, s := range []string{
 		"王小明 你好", "日本語のテキスト", "한국어", "علی\u200cرضا سلام", "שָׁלוֹם", "नमस्ते क्षत्रिय", "สวัสดีครับ", "Ελένη", "Привет", "გამარჯობა", "Հայերեն", "ኣማርኛ",
 	} {
-		if rs := runs(s, Body.Font); len(rs) != 1 || rs[0].font != Body.Font {
-			t.Errorf("%q: %+v", s, rs)
+		for _, r := range runs(s, Body.Font) {
+			if r.font != Body.Font {
+				t.Errorf("%q: %+v", s, r)
+			}
 		}
 	}
+}
+
+// What is read from the right stands so too where it takes several fonts: words, and the marks between them.
+func TestMarksFromTheRight(t *testing.T) {
+	for text, want := range map[string]string{
+		"\u05d0\u05d1 \u05d2\u05d3":       "\u05d2\u05d3| |\u05d0\u05d1",
+		"\u05d0\u05d1, \u05d2\u05d3!":     "!|\u05d2\u05d3| ,|\u05d0\u05d1",
+		"\u05d0 (\u05d1) \u05d2":          "\u05d2| (|\u05d1|) |\u05d0",
+		"x \u05d0 \u05d1?! y":             "x |\u05d1| |\u05d0|?! y",
+		"\u05d0\u05d1 \u201c\u05d2\u201d": "\u201d|\u05d2|\u201c |\u05d0\u05d1",
+	} {
+		var out []string
+		for _, r := range runs(text, Body.Font) {
+			out = append(out, r.shown())
+		}
+		if got := strings.Join(out, "|"); got != want {
+			t.Errorf("%+q is drawn as %+q, want %+q", text, got, want)
+		}
+	}
+}
+
+// drawn are the pieces of a line as they stand from left to right.
+func drawn(text string, right bool, between string) string {
+	var out []string
+	for _, p := range visual(text, right) {
+		out = append(out, p.text)
+	}
+	return strings.Join(out, between)
 }
 
 // Lines in two directions read as people write them, and nothing of them is lost.
@@ -106,8 +136,16 @@ func TestDirections(t *testing.T) {
 		"hello \u05d0\u05d1 (world)": "hello |\u05d0\u05d1| (world)",
 		"hello \u05d0 12 \u05d1 x":   "hello |\u05d1| |12| |\u05d0| x",
 		"\u0627\u0644 3":             "3| |\u0627\u0644",
+		// Names in a sentence do not turn it around, nor each other.
+		Isolate("\u05d0") + " and Bot are in":                       "\u05d0| and Bot are in",
+		"with " + Isolate("\u05d0") + " and " + Isolate("\u05d1"):   "with |\u05d0| and |\u05d1",
+		Isolate("\u05d0 x") + " is in":                              "x| |\u05d0| is in",
+		Isolate(Isolate("\u05d0")+" and "+Isolate("b")) + " are in": "\u05d0| and |b| are in",
+		"\u05d1 " + Isolate("Bot!") + " \u05d2":                     "\u05d2| |Bot!| |\u05d1",
+		"a\u2069b":                                                  "a|b", // no isolate ends here
+		"a\u2068\u05d0 b":                                           "a|b| |\u05d0",
 	} {
-		if got := strings.Join(visual(text), "|"); got != want {
+		if got := drawn(text, fromRight(text), "|"); got != want {
 			t.Errorf("%+q is drawn as %+q, want %+q", text, got, want)
 		}
 	}
@@ -127,8 +165,15 @@ func FuzzVisual(f *testing.F) {
 			}
 			return m
 		}
-		if got := strings.Join(visual(s), ""); !maps.Equal(count(got), count(s)) {
-			t.Errorf("%+q becomes %+q", s, got)
+		for _, right := range []bool{false, true} {
+			if got := drawn(s, right, ""); !maps.Equal(count(got), count(undirected(s))) {
+				t.Errorf("%+q becomes %+q", s, got)
+			}
+			for _, p := range visual(s, right) {
+				if s[p.at:p.at+len(p.text)] != p.text {
+					t.Errorf("%+q of %+q is not at %d", p.text, s, p.at)
+				}
+			}
 		}
 	})
 }

@@ -1,6 +1,8 @@
 package widget
 
 import (
+	"strings"
+
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/driver/desktop"
@@ -78,7 +80,42 @@ func (p *Paragraph) set(width float32) {
 			s.text = Ellipsize(s.text+" "+ellipsis, p.style, width-s.x)
 		}
 	}
+	p.turn()
 	p.build()
+}
+
+// turn lays out the lines in which something is read from the right. A paragraph that is read from the
+// right stands at the right.
+func (p *Paragraph) turn() {
+	if !bidirectional(p.text) {
+		return
+	}
+	for i, l := range p.lines {
+		right := fromRight(paragraphAt(p.text, l.start()))
+		text := ""
+		for _, s := range l {
+			text += s.text
+		}
+		if !right && !bidirectional(text) {
+			continue
+		}
+		l = l.turn(p.style, right)
+		if right && p.align == fyne.TextAlignLeading {
+			shift := max(p.width-l.width(p.style), 0)
+			for j := range l {
+				l[j].x += shift
+			}
+		}
+		p.lines[i] = l
+	}
+}
+
+// paragraphAt is the paragraph of a text around a place.
+func paragraphAt(text string, at int) string {
+	at = min(at, len(text))
+	text = text[strings.LastIndexByte(text[:at], '\n')+1:]
+	text, _, _ = strings.Cut(text, "\n")
+	return text
 }
 
 func (p *Paragraph) build() {
@@ -89,8 +126,7 @@ func (p *Paragraph) build() {
 			w := textWidth(s.text, p.style)
 			x := s.x
 			if p.align == fyne.TextAlignCenter && len(line) > 0 {
-				end := line[len(line)-1]
-				x += (p.width - end.x - textWidth(end.text, p.style)) / 2
+				x += (p.width - line.width(p.style)) / 2
 			}
 			if s.link == "" {
 				p.parts = append(p.parts, textParts(s.text, p.style, colorOf(p.color), fyne.NewPos(x, y))...)
@@ -107,7 +143,7 @@ func (p *Paragraph) build() {
 func joined(l line) line {
 	var out line
 	for _, s := range l {
-		if n := len(out); n > 0 && s.link == "" && out[n-1].link == "" {
+		if n := len(out); n > 0 && !s.turned && s.link == "" && out[n-1].link == "" {
 			out[n-1].text += " " + s.text
 			continue
 		}

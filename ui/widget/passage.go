@@ -49,10 +49,10 @@ func (p *Passage) SelectedText() string {
 }
 
 // SelectAll selects everything.
-func (p *Passage) SelectAll() { p.selectRange(0, len(p.text)) }
+func (p *Passage) SelectAll() { p.Select(0, len(p.text)) }
 
 // Unselect selects nothing.
-func (p *Passage) Unselect() { p.selectRange(0, 0) }
+func (p *Passage) Unselect() { p.Select(0, 0) }
 
 // CopyTo puts the selection, or everything if there is none, on the clipboard.
 func (p *Passage) CopyTo(c fyne.Clipboard) {
@@ -63,7 +63,8 @@ func (p *Passage) CopyTo(c fyne.Clipboard) {
 	c.SetContent(text)
 }
 
-func (p *Passage) selectRange(from, to int) {
+// Select selects what lies between two places, in bytes.
+func (p *Passage) Select(from, to int) {
 	if p.from == from && p.to == to {
 		return
 	}
@@ -79,7 +80,7 @@ func (p *Passage) Dragged(e *fyne.DragEvent) {
 		at := p.at(e.Position.Subtract(e.Dragged))
 		p.from, p.to = at, at
 	}
-	p.selectRange(p.from, p.at(e.Position))
+	p.Select(p.from, p.at(e.Position))
 }
 
 // DragEnd keeps what was selected.
@@ -91,7 +92,7 @@ func (p *Passage) Tapped(*fyne.PointEvent) { p.Unselect() }
 // DoubleTapped selects a word.
 func (p *Passage) DoubleTapped(e *fyne.PointEvent) {
 	p.begin()
-	p.selectRange(p.word(p.at(e.Position)))
+	p.Select(p.word(p.at(e.Position)))
 }
 
 // TappedSecondary offers to copy.
@@ -161,7 +162,7 @@ func (p *Passage) at(pos fyne.Position) int {
 	line := p.lines[row]
 	for i := len(line) - 1; i >= 0; i-- {
 		if s := line[i]; pos.X >= s.x || i == 0 {
-			return s.start + nearest(s.text, p.style, pos.X-s.x)
+			return s.at(pos.X, p.style)
 		}
 	}
 	return line.end()
@@ -236,9 +237,35 @@ func (p *Passage) mark() {
 		if from >= line.end() || to <= line.start() {
 			continue
 		}
-		a, b := line.x(max(from, line.start()), p.style), line.x(min(to, line.end()), p.style)
-		m := canvas.NewRectangle(colorOf(theme.ColorNameSelection))
-		Place(m, a, float32(i)*p.style.Line, b-a, p.style.Line)
-		p.marks = append(p.marks, m)
+		for _, s := range line.stretches(from, to, p.style) {
+			m := canvas.NewRectangle(colorOf(theme.ColorNameSelection))
+			Place(m, s.from, float32(i)*p.style.Line, s.to-s.from, p.style.Line)
+			p.marks = append(p.marks, m)
+		}
 	}
+}
+
+// stretch is a part of a line, from left to right.
+type stretch struct{ from, to float32 }
+
+// stretches are where the text from one place to another is drawn. What is read from the right need not be
+// one stretch.
+func (l line) stretches(from, to int, style Style) []stretch {
+	if !l[0].turned {
+		return []stretch{{l.x(max(from, l.start()), style), l.x(min(to, l.end()), style)}}
+	}
+	var out []stretch
+	for _, s := range l {
+		if from >= s.end() || to <= s.start {
+			continue
+		}
+		a, b := s.to(max(from, s.start), style), s.to(min(to, s.end()), style)
+		a, b = min(a, b), max(a, b)
+		if n := len(out); n > 0 && a-out[n-1].to < 0.5 {
+			out[n-1].to = b
+			continue
+		}
+		out = append(out, stretch{a, b})
+	}
+	return out
 }

@@ -1,10 +1,12 @@
 package widget
 
 import (
+	"math"
 	"strings"
 	"testing"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/test"
 )
@@ -178,5 +180,71 @@ func TestLongMessage(t *testing.T) {
 	}
 	if m := NewMessage("A", "12:00", "short", MessageWords{More: "Show more"}, func() {}, func() {}); m.HeightFor(300) > 60 || m.more.Visible() {
 		t.Error("a short message has more")
+	}
+}
+
+// TestPassageFromTheRight: a message that is read from the right stands at the right, and what is selected
+// is what is marked: every word is found where it is drawn.
+func TestPassageFromTheRight(t *testing.T) {
+	const shalom, olam, yofi = "\u05e9\u05dc\u05d5\u05dd", "\u05e2\u05d5\u05dc\u05dd", "\u05d9\u05d5\u05e4\u05d9"
+	for text, rtl := range map[string]bool{
+		shalom + " " + olam:                               true,
+		shalom + ", hello " + olam + "!":                  true,
+		shalom + " 12 " + olam:                            true,
+		"hello " + shalom + " " + olam + " bye":           false,
+		shalom + "\n" + olam + " " + yofi:                 true,
+		shalom + " https://example.org/x " + olam:         true,
+		strings.Repeat(shalom+" "+olam+" ", 9) + yofi:     true,
+		"see " + shalom + " and " + olam + " and " + yofi: false,
+	} {
+		p := passage(t, text)
+		right := float32(0)
+		for _, l := range p.lines {
+			right = max(right, l.width(Body))
+		}
+		if at := math.Abs(float64(right - 200)); rtl != (at < 1) && len(p.lines) < 3 {
+			t.Errorf("%+q ends at %.0f of 200", text, right)
+		}
+		for at := 0; at < len(text); {
+			word := strings.IndexFunc(text[at:], func(r rune) bool { return r != ' ' && r != '\n' })
+			if word < 0 {
+				break
+			}
+			from := at + word
+			to := from + len(strings.FieldsFunc(text[from:], func(r rune) bool { return r == ' ' || r == '\n' })[0])
+			at = to
+			p.Select(from, to)
+			if len(p.marks) == 0 {
+				t.Fatalf("%+q: nothing is marked for %+q", text, text[from:to])
+			}
+			// What is drawn below the marks is this word and no other.
+			for _, part := range p.parts {
+				within := false
+				for _, m := range p.marks {
+					mid := part.Position().X + part.Size().Width/2
+					y := part.Position().Y + 1
+					within = within || mid > m.Position().X && mid < m.Position().X+m.Size().Width && y > m.Position().Y && y < m.Position().Y+m.Size().Height
+				}
+				if ct, ok := part.(*canvas.Text); ok && p.lines[0][0].turned && within != strings.Contains(text[from:to], strings.TrimSpace(ct.Text)) && !strings.Contains(strings.Replace(text, text[from:to], "", 1), ct.Text) && strings.TrimSpace(ct.Text) != "" {
+					t.Errorf("%+q: %+q is selected, and %+q is marked: %v", text, text[from:to], ct.Text, within)
+				}
+			}
+			// Dragging over the marks selects it.
+			m := p.marks[0]
+			y := m.Position().Y + 5
+			if len(p.marks) == 1 {
+				a, b := fyne.NewPos(m.Position().X+0.5, y), fyne.NewPos(m.Position().X+m.Size().Width-0.5, y)
+				drag(p, a, b)
+				if got := p.SelectedText(); got != text[from:to] {
+					t.Errorf("%+q: dragged over %+q, selected %+q", text, text[from:to], got)
+				}
+			}
+		}
+	}
+	// The first letter is at the right end.
+	p := passage(t, shalom+" "+olam)
+	drag(p, fyne.NewPos(199, 5), fyne.NewPos(190, 5))
+	if got := p.SelectedText(); !strings.HasPrefix(p.text, got) || got == "" {
+		t.Errorf("from the right end one selects %+q", got)
 	}
 }

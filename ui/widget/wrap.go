@@ -2,40 +2,127 @@ package widget
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/rivo/uniseg"
 )
 
-// span is a stretch of one line in one colour.
+// span is a stretch of one line in one colour and direction.
 type span struct {
-	text  string
-	link  string // an address, or empty
-	x     float32
-	start int // in the whole text, in bytes
+	text   string
+	link   string // an address, or empty
+	x      float32
+	start  int  // in the whole text, in bytes
+	space  bool // white space lies before it
+	turned bool // it was laid out by turn, as were the others of its line
+	right  bool // it is read from the right
 }
 
 func (s span) end() int { return s.start + len(s.text) }
 
-// line is never empty: a blank one has one empty span.
+// line is never empty: a blank one has one empty span. Its spans are in the order of the text, or once it
+// was turned, from left to right.
 type line []span
 
-func (l line) start() int { return l[0].start }
-func (l line) end() int   { return l[len(l)-1].end() }
+func (l line) start() int {
+	at := l[0].start
+	for _, s := range l {
+		at = min(at, s.start)
+	}
+	return at
+}
+
+func (l line) end() int {
+	at := 0
+	for _, s := range l {
+		at = max(at, s.end())
+	}
+	return at
+}
+
+func (l line) width(style Style) float32 {
+	last := l[len(l)-1]
+	return last.x + textWidth(last.text, style)
+}
 
 // x is where a place in the text is drawn.
 func (l line) x(at int, style Style) float32 {
-	for i := len(l) - 1; i > 0; i-- {
-		if at >= l[i].start {
-			return l[i].to(at, style)
+	near := l[0]
+	for _, s := range l[1:] {
+		if s.start <= at && (s.start > near.start || near.start > at) {
+			near = s
 		}
 	}
-	return l[0].to(at, style)
+	return near.to(at, style)
 }
 
+// to is where a place in the span is drawn.
 func (s span) to(at int, style Style) float32 {
-	return s.x + textWidth(s.text[:min(max(at-s.start, 0), len(s.text))], style)
+	before := textWidth(s.text[:min(max(at-s.start, 0), len(s.text))], style)
+	if s.right {
+		return s.x + textWidth(s.text, style) - before
+	}
+	return s.x + before
+}
+
+// at is the place in the text that is drawn nearest to x.
+func (s span) at(x float32, style Style) int {
+	if s.right {
+		return s.start + nearest(s.text, style, s.x+textWidth(s.text, style)-x)
+	}
+	return s.start + nearest(s.text, style, x-s.x)
+}
+
+// turn lays a line out whose paragraph is read from the right, or that has words which are: a span for each
+// word and space of one direction, from left to right.
+func (l line) turn(style Style, right bool) line {
+	// The line as it is drawn, and which of its bytes are of which span; -1 for a space.
+	text := ""
+	var owner []int
+	for i, s := range l {
+		if i > 0 && s.space {
+			text += " "
+			owner = append(owner, -1)
+		}
+		text += s.text
+		for range len(s.text) {
+			owner = append(owner, i)
+		}
+	}
+	var out line
+	x := float32(0)
+	for _, r := range runsIn(text, style.Font, right) {
+		var parts line
+		for at := r.at; at < r.at+len(r.text); {
+			begin, of := at, owner[at]
+			for at < r.at+len(r.text) && owner[at] == of {
+				at++
+			}
+			p := span{text: r.show(text[begin:at]), turned: true, right: r.right}
+			if of >= 0 {
+				p.link = l[of].link
+				p.start = l[of].start + begin - slices.Index(owner, of)
+			} else { // white space begins where the word before it ends
+				before := l[owner[begin-1]]
+				p.start = before.end()
+			}
+			parts = append(parts, p)
+		}
+		if r.right {
+			slices.Reverse(parts)
+		}
+		for _, p := range parts {
+			p.x = x
+			x += textWidth(p.text, style)
+			out = append(out, p)
+		}
+	}
+	if out == nil {
+		return l
+	}
+	return out
 }
 
 // links finds addresses that are worth a press: those with a scheme.
@@ -85,17 +172,19 @@ func wrapParagraph(words []token, style Style, width float32) []line {
 		if x > 0 && x+gap+w > width {
 			feed()
 		}
+		space := x > 0 && t.space != ""
 		if x > 0 {
 			x += gap
 		}
 		for w > width && t.word != "" {
 			n := fitting(t.word, style, width)
-			now = append(now, span{text: t.word[:n], link: t.link, x: x})
+			now = append(now, span{text: t.word[:n], link: t.link, x: x, space: space})
 			feed()
+			space = false
 			t.word = t.word[n:]
 			w = textWidth(t.word, style)
 		}
-		now = append(now, span{text: t.word, link: t.link, x: x})
+		now = append(now, span{text: t.word, link: t.link, x: x, space: space})
 		x += w
 	}
 	feed()
