@@ -23,14 +23,14 @@ type Config struct {
 	Log     *slog.Logger         // nil is silent
 }
 
-// driver is one way to come by devices: a kind of hardware, or files that stand in for it. What it
-// opens, it says by having the methods of one or more of the interfaces below.
+// driver is one source of devices: a kind of hardware, or files that stand in for it. A driver has the methods of
+// one or more of the interfaces below, for the kinds that it opens.
 type driver interface {
-	// List names what is there of a kind; of a kind that the driver does not know, nothing.
+	// List returns the devices of a kind. For a kind that the driver does not know, the list is empty.
 	List(media.Kind) ([]media.Device, error)
-	// Takes says whether a spec is for this driver to open.
+	// Takes reports whether this driver opens a spec.
 	Takes(kind media.Kind, spec string) bool
-	// Close lets go of what the driver shares between devices. They must have been closed before.
+	// Close releases what the driver's devices share. They must have been closed before.
 	Close() error
 }
 
@@ -58,7 +58,7 @@ type (
 type Manager struct {
 	log     *slog.Logger
 	drivers []driver      // the first that takes a spec opens it
-	every   time.Duration // between two looks of Watch
+	poll    time.Duration // the interval at which Watch lists the devices
 }
 
 var _ media.Devices = (*Manager)(nil)
@@ -69,13 +69,12 @@ func New(cfg Config) *Manager {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Manager{log: log, every: watchInterval, drivers: []driver{
+	return &Manager{log: log, poll: watchInterval, drivers: []driver{
 		file.Driver{Convert: cfg.Convert}, v4l2.New(cfg.Convert), x11.New(cfg.Convert), pulse.New(log),
 	}}
 }
 
-// Close lets go of the sound system and of the registered drivers. What is still open
-// must have been closed before.
+// Close releases the sound system and the registered drivers. All devices must have been closed before.
 func (m *Manager) Close() error {
 	var all []error
 	for _, d := range m.drivers {
@@ -84,7 +83,7 @@ func (m *Manager) Close() error {
 	return errors.Join(all...)
 }
 
-// List names the devices of a kind. No device at all is an empty list, not an error.
+// List returns the devices of a kind. If there is none, the list is empty; that is not an error.
 func (m *Manager) List(kind media.Kind) ([]media.Device, error) {
 	var out []media.Device
 	for _, d := range m.drivers {
@@ -97,7 +96,7 @@ func (m *Manager) List(kind media.Kind) ([]media.Device, error) {
 	return out, nil
 }
 
-// find returns the driver for a spec as what it opens.
+// find returns the driver for a spec as an opener of type T.
 func find[D any](m *Manager, kind media.Kind, spec string) (D, error) {
 	for _, d := range m.drivers {
 		if opens, ok := d.(D); ok && d.Takes(kind, spec) {
@@ -161,7 +160,7 @@ func (m *Manager) OpenSpeaker(spec string) (media.AudioSink, error) {
 	return s, file.Explain(err, media.Speaker, spec)
 }
 
-// OpenSystemSound opens what the machine plays, without what this process plays.
+// OpenSystemSound opens the sound that the machine plays, without this process's own.
 func (m *Manager) OpenSystemSound() (media.AudioSource, error) {
 	d, err := find[systemSounds](m, media.Speaker, media.SpecDefault)
 	if err != nil {
@@ -170,23 +169,23 @@ func (m *Manager) OpenSystemSound() (media.AudioSource, error) {
 	return d.OpenSystemSound()
 }
 
-// watchInterval is how often Watch looks: soon enough for somebody who has just plugged in
-// a headset, rarely enough to cost nothing. Screens change more rarely and are asked for
-// with a new connection to the display, so they have every fifth turn.
+// watchInterval is how often Watch lists the devices: soon enough after somebody has plugged in a headset, and rarely
+// enough to cost nothing. Screens change more rarely, and listing them takes a new connection to the display, so they
+// are listed every fifth time.
 const (
 	watchInterval    = time.Second
 	watchScreenTurns = 5
 )
 
-// Watch implements media.Devices by comparing lists, which works the same for every kind
-// of device and survives a restart of the sound server.
+// Watch implements media.Devices. It compares lists, which works for every kind of device and survives a restart of
+// the sound server.
 func (m *Manager) Watch(ctx context.Context, changed func(media.Kind)) error {
 	kinds := []media.Kind{media.Camera, media.Microphone, media.Speaker, media.Screen}
 	last := make(map[media.Kind]string)
 	for _, k := range kinds {
 		last[k] = m.fingerprint(k)
 	}
-	tick := time.NewTicker(m.every)
+	tick := time.NewTicker(m.poll)
 	defer tick.Stop()
 	for turn := 1; ; turn++ {
 		select {

@@ -86,7 +86,7 @@ func TestWatchTellsOfChanges(t *testing.T) {
 	pulse.Mic("desk")
 	pulse.Use()
 	m := newManager(t)
-	m.every = watchInterval / 20
+	m.poll = watchInterval / 20
 	dev := t.TempDir()
 	for _, d := range m.drivers {
 		if v, ok := d.(*v4l2.Driver); ok {

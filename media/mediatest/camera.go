@@ -13,8 +13,8 @@ import (
 	"parley/media/codec/yuv"
 )
 
-// photos are from Debian's mate-backgrounds; without them the tests use made-up texture
-// with a photograph's spectrum.
+// photos are from Debian's mate-backgrounds. Without them the tests use a generated texture with a photograph's
+// spectrum.
 const photos = "/usr/share/backgrounds/mate/nature/"
 
 var loaded sync.Map // name -> *media.Frame
@@ -92,12 +92,12 @@ type Camera struct {
 	fps   float64
 }
 
-// NewCamera takes pictures of w by h pixels.
+// NewCamera makes a camera whose pictures have w by h pixels.
 func NewCamera(t testing.TB, w, h int, fps float64) Camera {
 	return Camera{photo(t, "Dune.jpg"), w, h, fps}
 }
 
-// At is the frame number i.
+// At returns frame number i.
 func (c Camera) At(i int) *media.Frame {
 	seconds := float64(i) / c.fps
 	f := media.NewFrame(c.w, c.h)

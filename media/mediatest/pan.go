@@ -6,12 +6,12 @@ import (
 	"parley/media"
 )
 
-// panSpeed is how fast the camera moves, in pixels a second of the picture that it takes.
+// panSpeed is how fast the camera moves, in pixels of its picture a second.
 const panSpeed = 300.0
 
-// Pan is the part of a photograph that a camera in a hand sees after so many seconds, of the
-// shape of w by h pixels, to which the caller scales it: always moving, back and forth, with a
-// slower sway up and down. It shares the photograph's pixels.
+// Pan is the part of a photograph that a hand-held camera sees after so many seconds. It has the shape of w by h pixels,
+// to which the caller scales it. It always moves back and forth, and more slowly up and down. It shares the
+// photograph's pixels.
 func Pan(photo *media.Frame, w, h int, seconds float64) *media.Frame {
 	zoom := min(float64(photo.Width)/float64(2*w), float64(photo.Height)/(1.3*float64(h)))
 	cw, ch := int(zoom*float64(w)), int(zoom*float64(h))

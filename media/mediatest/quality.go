@@ -8,7 +8,7 @@ import (
 	"parley/media"
 )
 
-// Equal is the PSNR of two pictures that do not differ, in dB; who differs has less.
+// Equal is the PSNR of two equal pictures, in dB. Pictures that differ have less.
 const Equal = 99
 
 // PSNR of the luma planes of two pictures of one size, in dB.

@@ -10,7 +10,7 @@ import (
 	"parley/media"
 )
 
-// TestQuality holds PSNR and SSIM to what their definitions say of pictures one can calculate by hand.
+// TestQuality compares PSNR and SSIM with values calculated by hand.
 func TestQuality(t *testing.T) {
 	a, b := media.NewFrame(64, 48), media.NewFrame(64, 48)
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -28,7 +28,7 @@ func TestQuality(t *testing.T) {
 	if p, s := PSNR(a, b), SSIM(a, b); math.Abs(p-28.13) > 0.01 || s < 0.98 || s >= 1 {
 		t.Errorf("brighter: PSNR %v, SSIM %v", p, s)
 	}
-	// A flat picture has no structure: only the constant of SSIM is left of the second factor.
+	// A flat picture has no structure: of SSIM's second factor only the constant is left.
 	for i := range b.Y {
 		b.Y[i] = 120
 	}
@@ -48,7 +48,7 @@ func TestPSNRImage(t *testing.T) {
 	for i := range a.Pix {
 		a.Pix[i], b.Pix[i] = 100, 100
 		if i%4 == 3 {
-			b.Pix[i] = 255 // how opaque a pixel is does not count
+			b.Pix[i] = 255 // alpha does not count
 		}
 	}
 	if p := PSNRImage(a, b, 1); p != Equal {

@@ -10,7 +10,7 @@ import (
 // blockRate is the number of blocks a second.
 const blockRate = int64(time.Second / media.BlockDuration)
 
-// audioPause is the longest delay that is caught up on. A longer one means that the machine slept.
+// audioPause is the longest delay that is made up for. A longer one means that the machine slept.
 const audioPause = 500 * time.Millisecond
 
 // paceAudio emits a mono block every 10 ms, filled by next, until ctx ends.

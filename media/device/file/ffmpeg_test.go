@@ -29,7 +29,7 @@ func ffmpeg(t *testing.T, args ...string) []byte {
 	return out
 }
 
-// planePSNR compares bytes of pictures, in dB.
+// planePSNR is the PSNR of two planes, in dB.
 func planePSNR(a, b []byte) float64 {
 	var sum float64
 	for i := range a {
@@ -72,7 +72,7 @@ func TestY4MAsFFmpegWritesIt(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "clip.y4m")
-			// Colours without hard edges: how chroma is filtered there is a matter of taste.
+			// Colours without hard edges: converters filter chroma differently at edges.
 			ffmpeg(t, "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=5", "-frames:v", "2",
 				"-vf", "format=yuv444p,gblur=3,scale="+strings.Replace(c.size, "x", ":", 1)+":out_range="+c.colours+",format="+c.pixels+c.setup,
 				"-color_range", c.colours, "-strict", "-1", path)
@@ -161,7 +161,7 @@ func TestWAVAsFFmpegWritesIt(t *testing.T) {
 	}
 }
 
-// TestWAVNamesWhatItRefuses: ADPCM and the like are refused in one line that says what to do.
+// TestWAVNamesWhatItRefuses checks that ADPCM and other codecs are refused in one line that says what to do.
 func TestWAVNamesWhatItRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "sound.wav")
 	ffmpeg(t, "-f", "lavfi", "-i", "anoisesrc=r=16000:d=0.5", "-c:a", "adpcm_ima_wav", path)

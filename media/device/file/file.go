@@ -16,13 +16,13 @@ import (
 // 8 bits and limited range already.
 type Driver struct{ Convert media.PixelConverter }
 
-// List is empty: a file is opened by whoever knows it.
+// List is empty: a user names the file to open.
 func (Driver) List(media.Kind) ([]media.Device, error) { return nil, nil }
 
 // Close has nothing to do.
 func (Driver) Close() error { return nil }
 
-// Takes says whether spec names a pattern, or a file of a type that stands in for this kind of device.
+// Takes reports whether spec names a pattern, or a file of a type that stands in for this kind of device.
 func (Driver) Takes(kind media.Kind, spec string) bool {
 	switch kind {
 	case media.Camera:
@@ -58,7 +58,7 @@ func isPattern(spec, name string) bool { return spec == name || strings.HasPrefi
 
 func isFile(spec, ext string) bool { return strings.EqualFold(filepath.Ext(spec), ext) }
 
-// Explain says more when what was not found as a device is a file of another type.
+// Explain adds to the error for an unknown device that the spec is a file of another type.
 func Explain(err error, kind media.Kind, spec string) error {
 	if err == nil || !errors.Is(err, media.ErrNoDevice) {
 		return err

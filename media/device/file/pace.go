@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// pacer wakes its caller at the multiples of a period, counted from the start, so that the
-// error of one wait never adds to the next.
+// pacer wakes its caller at multiples of a period since the start, so that the errors of waits do not add up.
 type pacer struct {
 	start    time.Time
 	num, den int64 // ticks a second as a fraction; both at most 1e6

@@ -136,7 +136,7 @@ func fill(b []byte, v byte) {
 	}
 }
 
-// bounce is the position after a distance of way, reflected at 0 and at end.
+// bounce is the position after a distance, reflected at 0 and at end.
 func bounce(way, end int) int {
 	at := way % (2 * end)
 	return min(at, 2*end-at)

@@ -53,8 +53,7 @@ func newResampler(from, to int) *resampler {
 	return r
 }
 
-// read fills dst, taking more input from more as it is needed. more appends at least one
-// sample or fails.
+// read fills dst and calls more when it needs input. more appends at least one sample or fails.
 func (r *resampler) read(dst []float32, more func([]float32) ([]float32, error)) error {
 	if r.half == 0 {
 		return r.copy(dst, more)

@@ -36,9 +36,8 @@ type wavHeader struct {
 // frame is the number of bytes of one sample of every channel.
 func (h wavHeader) frame() int { return h.Channels * h.Bits / 8 }
 
-// parseWAV finds the sound in a file of size bytes (Multimedia Programming Interface and
-// Data Specifications 1.0, RIFF WAVE). What is no such file, or of a kind that is not
-// accepted, is ErrFormat; the text says which.
+// parseWAV finds the sound in a file of size bytes (Multimedia Programming Interface and Data Specifications 1.0,
+// RIFF WAVE). For another kind of file, or a codec that is not accepted, it returns ErrFormat with the reason.
 func parseWAV(r io.ReaderAt, size int64) (wavHeader, error) {
 	bad := func(format string, a ...any) (wavHeader, error) {
 		return wavHeader{}, fmt.Errorf("%s: %w", fmt.Sprintf(format, a...), media.ErrFormat)

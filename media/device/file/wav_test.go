@@ -90,8 +90,8 @@ func capture(t *testing.T, s media.AudioSource, blocks int) []int16 {
 	return pcm
 }
 
-// distortion compares pcm with the best fitting sine of hz: the level of the rest, in dB
-// below the sine, and the sine's amplitude.
+// distortion fits a sine of hz to pcm. It returns the level of the residual, in dB below the sine, and the sine's
+// amplitude.
 func distortion(pcm []int16, hz float64) (db, amplitude float64) {
 	var ss, cc, xs, xc, sc float64
 	w := 2 * math.Pi * hz / media.SampleRate

@@ -47,15 +47,14 @@ func (h y4mHeader) frameSize() int64 {
 	return n
 }
 
-// A pixel counts as square below leastStretch: odd sizes leave such ratios, and scaling would only blur.
-// Above maxStretch its ratio is not believed: 64:11, CIF of a wide picture, is the most that is in use.
+// Below minStretch a pixel counts as square: odd sizes leave such ratios, and scaling would only blur. Above
+// maxStretch the ratio is taken for an error: 64:11, for CIF of a wide picture, is the largest in use.
 const (
-	leastStretch = 1.02
-	maxStretch   = 6.0
+	minStretch = 1.02
+	maxStretch = 6.0
 )
 
-// shown is the size of the picture when its pixels are square: as large as before in one direction, and
-// larger in the other.
+// shown is the size of the picture with square pixels: the same in one direction, and larger in the other.
 func (h y4mHeader) shown() (w, height int) {
 	w, height = h.Width, h.Height
 	if h.AspectNum > h.AspectDen {
@@ -69,8 +68,8 @@ func (h y4mHeader) shown() (w, height int) {
 	return w, height
 }
 
-// parseY4M reads the header at the start of r. What is no YUV4MPEG2, or of a kind that is
-// not accepted, is ErrFormat; the text says which.
+// parseY4M reads the header at the start of r. For a file that is not YUV4MPEG2, or of a kind that is not accepted, it
+// returns ErrFormat with the reason.
 func parseY4M(r io.ReaderAt) (y4mHeader, error) {
 	bad := func(format string, a ...any) (y4mHeader, error) {
 		return y4mHeader{}, fmt.Errorf("%s: %w", fmt.Sprintf(format, a...), media.ErrFormat)
@@ -118,7 +117,7 @@ func (h *y4mHeader) field(tag byte, v string) (err error) {
 		if err != nil || num < 1 || den < 1 || num > maxRateTerm || den > maxRateTerm { // 0:0 is unknown
 			return nil
 		}
-		if off := float64(num) / float64(den); max(off, 1/off) > leastStretch && max(off, 1/off) <= maxStretch {
+		if off := float64(num) / float64(den); max(off, 1/off) > minStretch && max(off, 1/off) <= maxStretch {
 			h.AspectNum, h.AspectDen = num, den
 		}
 	case 'I':

@@ -16,7 +16,7 @@ import (
 	"parley/media/device/pulsetest"
 )
 
-// wait polls a real process's effect until it is there.
+// wait polls until ok: the condition depends on another process.
 func wait(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
@@ -110,7 +110,7 @@ func noise(n int) []int16 {
 	return out
 }
 
-// correlate is the highest normalized correlation of want at any place in got, and where.
+// correlate returns the highest normalized cross-correlation of want with got, and its lag.
 func correlate(want, got []int16) (best float64, at int) {
 	var ww float64
 	for _, v := range want {
@@ -269,8 +269,8 @@ func TestNoSoundSystem(t *testing.T) {
 	}
 }
 
-// TestMutedBySystem: a microphone that is muted in the sound server, or turned down all the way, is listed
-// as such, and no longer when that ends; also after the server has started anew.
+// TestMutedBySystem mutes a microphone in the sound server, or turns its volume to 0. It is listed as muted until that
+// ends, also after a restart of the server.
 func TestMutedBySystem(t *testing.T) {
 	pulse := pulsetest.Start(t)
 	pulse.Mic("desk")

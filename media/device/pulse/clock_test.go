@@ -8,8 +8,8 @@ import (
 	"parley/media"
 )
 
-// TestAudioClock hears blocks with callbacks that are up to 30 ms late, on a sound card
-// whose clock is 100 ppm slow, and with a gap of a second in between.
+// TestAudioClock has callbacks that are up to 30 ms late, a sound card whose clock is 100 ppm slow, and a gap of a
+// second.
 func TestAudioClock(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	var c audioClock

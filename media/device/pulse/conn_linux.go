@@ -20,16 +20,16 @@ import (
 // pulseTimeout is how long the sound server may take to answer.
 const pulseTimeout = 3 * time.Second
 
-// pulseConn speaks to a PulseAudio server, or PipeWire's stand-in for one, by its native
-// protocol. miniaudio, which plays and records otherwise, cannot listen to single programs.
+// pulseConn speaks the native protocol to a PulseAudio server, or to PipeWire's replacement for one. miniaudio, which
+// does the other playing and recording, cannot record single programs.
 type pulseConn struct {
 	*proto.Client
 	conn  net.Conn
-	ended chan struct{} // closed when nothing comes any more
+	ended chan struct{} // closed when reading has ended
 }
 
-// dialPulse connects to the user's server. callback gets what the server says by itself, on
-// one goroutine, and must not ask it anything. Without a server it is ErrNoDevice.
+// dialPulse connects to the user's server. callback gets the server's events on one goroutine, and must not send
+// requests. Without a server the error is ErrNoDevice.
 func dialPulse(callback func(message any)) (*pulseConn, error) {
 	path, err := pulseSocket()
 	if err != nil {
@@ -68,13 +68,13 @@ func (p *pulseConn) greet() error {
 	}}, &proto.SetClientNameReply{})
 }
 
-// close hangs up and waits until nothing comes any more.
+// close closes the connection and waits until reading has ended.
 func (p *pulseConn) close() {
 	p.conn.Close()
 	<-p.ended
 }
 
-// hasEnded says whether the server has gone.
+// hasEnded reports whether the server has gone.
 func (p *pulseConn) hasEnded() bool {
 	select {
 	case <-p.ended:
@@ -99,7 +99,7 @@ func (c *endingConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// pulseSocket is where the server listens. One on another machine is ErrUnsupported.
+// pulseSocket is the server's socket. For a server on another machine the error is ErrUnsupported.
 func pulseSocket() (string, error) {
 	server := os.Getenv("PULSE_SERVER")
 	if server == "" {

@@ -9,32 +9,32 @@ import (
 const (
 	// soundChannels is how many channels system sound has.
 	soundChannels = 2
-	// soundCushion is how many blocks of a program are buffered against the server's jitter.
+	// soundCushion is the jitter buffer of a program, in blocks.
 	soundCushion = 3
-	// soundMost is how many blocks of a program are queued at most; older ones are dropped and counted.
-	soundMost = 20
+	// soundMax is how many blocks of a program are queued at most. Older ones are dropped and counted.
+	soundMax = 20
 	// soundSilence is how long nothing may arrive before silence is inserted, with that delay.
 	soundSilence = 50 * time.Millisecond
 )
 
 const soundBlock = media.BlockSamples * soundChannels
 
-// soundMix adds up what several programs play. Their sound arrives at the pace of the device that they
-// play on: as soon as one of them has a block beyond its cushion, a block of all is mixed. It is pure: the
-// caller passes the time.
+// soundMix mixes the sound of several programs. It arrives at the pace of the device that they play on: as soon as one
+// of them has a block more than its jitter buffer, the next block of all is mixed. It is pure: the caller passes the
+// time.
 type soundMix struct {
 	programs map[uint32]*soundQueue
 	last     time.Time // of the last block
 	dropped  int       // samples
 }
 
-// soundQueue is what one program has played.
+// soundQueue is the sound of one program that is not mixed yet.
 type soundQueue struct {
 	pcm     []int16
-	playing bool // the cushion has been filled
+	playing bool // its jitter buffer has been filled
 }
 
-// add takes what a program has played: interleaved 16 bit samples, little-endian.
+// add queues a program's sound: interleaved 16 bit samples, little-endian.
 func (m *soundMix) add(program uint32, data []byte) {
 	q := m.programs[program]
 	if q == nil {
@@ -43,13 +43,13 @@ func (m *soundMix) add(program uint32, data []byte) {
 	for ; len(data) >= 2; data = data[2:] {
 		q.pcm = append(q.pcm, int16(uint16(data[0])|uint16(data[1])<<8))
 	}
-	if over := len(q.pcm) - soundMost*soundBlock; over > 0 {
+	if over := len(q.pcm) - soundMax*soundBlock; over > 0 {
 		q.pcm = append(q.pcm[:0], q.pcm[over:]...)
 		m.dropped += over
 	}
 }
 
-// take writes the next block, if there is one by now.
+// take writes the next block, if it is due.
 func (m *soundMix) take(block []int16, now time.Time) bool {
 	ready := false
 	for _, q := range m.programs {
@@ -77,7 +77,7 @@ func (m *soundMix) take(block []int16, now time.Time) bool {
 			block[i] = int16(min(max(int(block[i])+int(v), -1<<15), 1<<15-1))
 		}
 		q.pcm = append(q.pcm[:0], q.pcm[n:]...)
-		q.playing = n == soundBlock // who has paused fills the cushion again
+		q.playing = n == soundBlock // after a pause the jitter buffer is filled again
 	}
 	return true
 }

@@ -19,14 +19,14 @@ func TestSoundMix(t *testing.T) {
 			t.Errorf("block %v of %d, want %v of %d", got, block[0], ok, want)
 		}
 	}
-	// Nothing plays: silence at the pace of the clock, a little behind.
+	// Nothing plays: silence at the clock's pace, a little late.
 	next(0, true)
 	for range 10 {
 		now = now.Add(10 * time.Millisecond)
 		next(0, true)
 		next(0, false)
 	}
-	// A program is heard once it has a cushion; another that has none yet is not waited for.
+	// A program is mixed once its jitter buffer is full. It does not wait for another whose buffer is not.
 	m.add(1, of(100, soundCushion))
 	next(0, false)
 	m.add(1, of(100, 1))
@@ -41,14 +41,14 @@ func TestSoundMix(t *testing.T) {
 		next(93, true)
 	}
 	next(30000-7, true)
-	next(32767, true) // both at once are too loud, and do not wrap
-	// Who is unknown is not heard, and who is not fetched does not grow.
+	next(32767, true) // the sum clips and does not wrap
+	// An unknown program is ignored, and a queue that is not read stays bounded.
 	m.add(9, of(1, 1))
 	m.add(1, of(5, 100))
-	if n := len(m.programs[1].pcm); n != soundMost*soundBlock || m.dropped == 0 {
+	if n := len(m.programs[1].pcm); n != soundMax*soundBlock || m.dropped == 0 {
 		t.Errorf("%d samples held, %d dropped", n, m.dropped)
 	}
-	// After a sleep of the machine no hour of silence is made up.
+	// After the machine has slept, the silence is not inserted afterwards.
 	m = soundMix{programs: map[uint32]*soundQueue{}, last: now}
 	now = now.Add(time.Hour)
 	n := 0

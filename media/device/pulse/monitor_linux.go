@@ -14,30 +14,30 @@ import (
 	"parley/media"
 )
 
-// maxPrograms is how many programs are listened to at a time; more are left out.
+// maxPrograms is how many programs are recorded at a time. More are left out.
 const maxPrograms = 32
 
-// systemSound is what the machine plays but for this process. The server is asked for the
-// sound of each program before it is mixed (a record stream on the monitor of the program's
-// device, bound to the program's stream); ours is not asked for, so there is nothing to take
-// out again. Streams of modules are left out too: what they play comes from programs.
+// systemSound is the sound that the machine plays, without this process's own. Each program is recorded before it is
+// mixed, by a record stream on the monitor of the program's device that is bound to the program's stream. Our own
+// streams are not recorded, so nothing has to be subtracted. Streams of modules are left out too: they carry sound of
+// programs.
 type systemSound struct {
 	log  *slog.Logger
 	p    *pulseConn
-	look chan struct{} // holds a token: the programs may be others now
+	look chan struct{} // holds a token: the list of programs may have changed
 
 	mu      sync.Mutex
 	mix     soundMix
 	streams map[uint32]soundStream // by the program's stream (sink input)
 }
 
-// soundStream is a program that is listened to.
+// soundStream is a program that is being recorded.
 type soundStream struct {
 	device uint32 // that it plays on (sink)
 	record uint32 // our stream
 }
 
-// OpenSystemSound opens what the machine plays, without what this process plays.
+// OpenSystemSound opens the sound that the machine plays, without this process's own.
 func (a *Driver) OpenSystemSound() (media.AudioSource, error) {
 	s := &systemSound{
 		log: a.log, look: make(chan struct{}, 1),
@@ -74,7 +74,7 @@ func (s *systemSound) Close() error {
 	return nil
 }
 
-// heard takes what the server says by itself.
+// heard handles an event of the server.
 func (s *systemSound) heard(message any) {
 	switch m := message.(type) {
 	case *proto.DataPacket:
@@ -122,7 +122,7 @@ func (s *systemSound) take(block []int16) bool {
 	return s.mix.take(block, time.Now())
 }
 
-// update listens to the programs that play now, and to no others.
+// update records the programs that play now, and no others.
 func (s *systemSound) update() error {
 	var inputs proto.GetSinkInputInfoListReply
 	if err := s.p.Request(&proto.GetSinkInputInfoList{}, &inputs); err != nil {
@@ -159,7 +159,7 @@ func (s *systemSound) update() error {
 	return nil
 }
 
-// drop ends to listen to a program. The server may have ended the stream already.
+// drop stops recording a program. The server may have ended the stream already.
 func (s *systemSound) drop(input uint32, st soundStream) {
 	delete(s.streams, input)
 	s.mu.Lock()
@@ -170,7 +170,7 @@ func (s *systemSound) drop(input uint32, st soundStream) {
 	}
 }
 
-// listen begins to listen to a program. One that has just ended is no trouble.
+// listen starts to record a program. It ignores one that has just ended.
 func (s *systemSound) listen(input, device, monitor uint32) {
 	var r proto.CreateRecordStreamReply
 	err := s.p.Request(&proto.CreateRecordStream{

@@ -23,13 +23,13 @@ func stereoTone(hz float64, seconds int) []int16 {
 	return out
 }
 
-// strength is how much of a tone is in a channel of pcm, in dB of full scale (Goertzel).
+// strength is the level of a tone in a channel of pcm, in dBFS (Goertzel).
 func strength(pcm []int16, channel int, hz float64) float64 {
 	var re, im float64
 	n := 0
 	for i := channel; i < len(pcm); i += 2 {
 		a := 2 * math.Pi * hz * float64(n) / media.SampleRate
-		// A window without sides: the other tone must not leak into this one.
+		// A Hann window: the other tone must not leak into this one.
 		w := 0.5 - 0.5*math.Cos(4*math.Pi*float64(n)/float64(len(pcm)))
 		re, im, n = re+w*float64(pcm[i])*math.Cos(a), im+w*float64(pcm[i])*math.Sin(a), n+1
 	}
@@ -61,8 +61,8 @@ func play(t *testing.T, pulse *pulsetest.Server, hz float64) (stop func()) {
 	return stop
 }
 
-// TestSystemSoundWithoutOurs: this process plays one tone, another program a second one; the
-// second alone is to be heard, by 40 dB at the least.
+// TestSystemSoundWithoutOurs plays one tone in this process and a second one in another program. Only the second is
+// recorded: the first is at least 40 dB lower.
 func TestSystemSoundWithoutOurs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("listens for seconds")
@@ -77,7 +77,7 @@ func TestSystemSoundWithoutOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tone, phase := stereoTone(ours, 1), 0 // a whole number of waves: it goes round
+	tone, phase := stereoTone(ours, 1), 0 // a whole number of waves, so it can loop
 	start(t, func(ctx context.Context) error {
 		return speaker.Run(ctx, func(pcm []int16) {
 			phase += copy(pcm, tone[phase:])
@@ -90,7 +90,7 @@ func TestSystemSoundWithoutOurs(t *testing.T) {
 	}
 	var heard recording
 	r := start(t, func(ctx context.Context) error { return sound.Run(ctx, heard.emit) })
-	// A tone of -12.2 dB is all there: a gap of a tenth would be seen.
+	// The tone has -12.2 dB. A gap of a tenth of a second would take it below the limit.
 	lastSecond := func() []int16 {
 		pcm := heard.snapshot()
 		return pcm[max(len(pcm)-2*media.SampleRate, 0):]
@@ -107,7 +107,7 @@ func TestSystemSoundWithoutOurs(t *testing.T) {
 	} else {
 		t.Logf("theirs at %.1f dB, ours at %.1f dB", their, our)
 	}
-	// A second program is heard as well, and the first one no more when it ends.
+	// A second program is recorded too. The first one is gone when it ends.
 	play(t, pulse, 3000)
 	wait(t, "both tones", func() bool { return loud(theirs) && loud(3000) })
 	stop()

@@ -9,9 +9,9 @@ import (
 	"github.com/jfreymuth/pulse/proto"
 )
 
-// mutes knows which microphones the user has muted in the sound server, where their sound is all zeros.
-// miniaudio does not tell. The connection is made when somebody asks, and kept: the server says when
-// something about its sources has changed.
+// mutes knows which microphones the user has muted in the sound server, which makes their samples all zeros.
+// miniaudio does not report it. The connection is made at the first query, and kept: the server sends an event when
+// one of its sources has changed.
 type mutes struct {
 	log *slog.Logger
 
@@ -22,7 +22,7 @@ type mutes struct {
 	stale  atomic.Bool     // muted may be wrong
 }
 
-// now returns which sources are muted; nil without a server. It is not written to again.
+// now returns the muted sources; nil without a server. Nobody writes to the returned map.
 func (m *mutes) now() map[string]bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,7 +77,7 @@ func (m *mutes) ask() error {
 	return nil
 }
 
-// silent says whether a source is turned down all the way, which is as good as muted.
+// silent reports whether a source's volume is 0, which is the same as muted.
 func silent(volumes proto.ChannelVolumes) bool {
 	for _, v := range volumes {
 		if v > 0 {

@@ -15,8 +15,7 @@ import (
 	"parley/media"
 )
 
-// How an open device is supervised. miniaudio does not report that a PulseAudio stream has lost its
-// device, so the stream is watched from outside.
+// Supervision of an open device. miniaudio does not report that a PulseAudio stream has lost its device, so we check.
 const (
 	audioCheck = 300 * time.Millisecond // how often
 	audioStall = 5 * time.Second        // without a block, the device is dead; a Bluetooth one may take 3 s to start
@@ -33,7 +32,7 @@ type audioStream struct {
 
 	calls atomic.Int64 // of the device's callback
 
-	dataMu sync.Mutex // free but for one callback at a time: each device has its thread
+	dataMu sync.Mutex // held by a callback: each device has a thread of its own
 	data   func(out, in []int16)
 
 	mu     sync.Mutex // guards open and closed
@@ -135,7 +134,7 @@ func (s *audioStream) run(ctx context.Context, data func(out, in []int16)) error
 	}
 }
 
-// recover opens the default device of now, waiting for one if there is none.
+// recover opens the present default device. If there is none, it waits for one.
 func (s *audioStream) recover(ctx context.Context) error {
 	deadline := time.Now().Add(audioGrace)
 	tick := time.NewTicker(audioCheck)
@@ -156,8 +155,8 @@ func (s *audioStream) recover(ctx context.Context) error {
 	}
 }
 
-// runDevice starts the open device and returns nil when ctx ends or another device is the
-// default now, and ErrLost when the device has gone.
+// runDevice starts the open device. It returns nil when ctx ends or another device has become the default, and ErrLost
+// when the device has gone.
 func (s *audioStream) runDevice(ctx context.Context) error {
 	s.mu.Lock()
 	o := s.open
@@ -193,7 +192,7 @@ func (s *audioStream) runDevice(ctx context.Context) error {
 	}
 }
 
-// microphone makes blocks of what a device captures.
+// microphone cuts a device's samples into blocks.
 type microphone struct{ *audioStream }
 
 // OpenMicrophone opens the microphone that spec means.
@@ -217,7 +216,7 @@ func (m microphone) Run(ctx context.Context, emit func(media.Audio)) error {
 			if len(block) < cap(block) {
 				return
 			}
-			// What is in the block and what follows it in the callback is heard before now.
+			// The samples in the block, and those that follow it in the callback, were captured before now.
 			ago := time.Duration(len(block)+len(in)) * time.Second / media.SampleRate
 			emit(media.Audio{PCM: block, Channels: 1, Captured: clock.block(now.Add(-ago))})
 			block = block[:0]

@@ -1,5 +1,5 @@
-// Package pulse opens microphones and speakers through miniaudio, on PulseAudio (or PipeWire in its
-// place) and other sound systems, and what the machine plays through PulseAudio itself.
+// Package pulse opens microphones and speakers through miniaudio, on PulseAudio (or PipeWire in its place) and other
+// sound systems, and the machine's own sound through PulseAudio's protocol.
 package pulse
 
 import (
@@ -63,10 +63,10 @@ type audioDevice struct {
 	monitor bool
 }
 
-// New returns a driver, which connects to the sound system when it is asked something.
+// New returns a driver, which connects to the sound system at its first use.
 func New(log *slog.Logger) *Driver { return &Driver{log: log, mutes: mutes{log: log}} }
 
-// Takes says that every microphone and speaker is one of these.
+// Takes accepts every microphone and speaker.
 func (a *Driver) Takes(kind media.Kind, _ string) bool {
 	return kind == media.Microphone || kind == media.Speaker
 }
@@ -126,8 +126,8 @@ func (a *Driver) List(kind media.Kind) ([]media.Device, error) {
 	return out, nil
 }
 
-// refresh returns the devices of a kind, at most audioListAge old, connecting if need be.
-// Without a sound system it is ErrNoDevice. a.mu is held.
+// refresh returns the devices of a kind, from a list that is at most audioListAge old. It connects if necessary.
+// Without a sound system the error is ErrNoDevice. a.mu is held.
 func (a *Driver) refresh(kind media.Kind) ([]audioDevice, error) {
 	if a.current != nil && time.Since(a.listed) < audioListAge {
 		return a.devices[kind], nil
@@ -167,8 +167,8 @@ func haveALSA() bool {
 	return len(found) > 0
 }
 
-// ask lists the devices of the current connection. An empty list is an error: a live server has at least
-// a null device, and only a dead one lists nothing.
+// ask lists the devices of the current connection. An empty list is an error: a live server has at least a null
+// device, so the server must have gone.
 func (a *Driver) ask() error {
 	devices := make(map[media.Kind][]audioDevice)
 	for kind, as := range map[media.Kind]malgo.DeviceType{media.Microphone: malgo.Capture, media.Speaker: malgo.Playback} {
@@ -202,8 +202,8 @@ func audioID(id malgo.DeviceID) string {
 	return text
 }
 
-// choose returns the device that spec means now. Monitors are found only by ID: nobody should send what
-// their own speaker plays by accident.
+// choose returns the device that spec means now. Monitors are found only by ID, so that nobody sends their own
+// speaker's sound by accident.
 func (a *Driver) choose(kind media.Kind, spec string) (audioDevice, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -250,7 +250,7 @@ const audioPeriod = media.BlockSamples
 // PulseAudio for one period of it to be filled, and the rest is room for bursts.
 const audioPeriods = 20
 
-// open opens what spec means now. Its callback runs on a thread of miniaudio's.
+// open opens the device that spec means now. Its callback runs on a thread of miniaudio's.
 func (a *Driver) open(kind media.Kind, spec string, data malgo.DataProc) (*audioOpen, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -293,8 +293,8 @@ func (a *Driver) stale(o *audioOpen) bool {
 
 // closeDevice stops o; its callback does not run any more when it returns.
 func (a *Driver) closeDevice(o *audioOpen) {
-	// Uninit alone waits for the next block, which never comes from a device that has gone. Stop wakes
-	// its thread; it fails if the stream has gone too.
+	// Uninit alone waits for the next block, which never comes if the device has gone. Stop wakes its thread, and fails
+	// if the stream has gone too.
 	if err := o.device.Stop(); err != nil {
 		a.log.Debug("stop sound device", "kind", o.about.Kind.String(), "err", err)
 	}

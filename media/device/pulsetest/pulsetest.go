@@ -1,5 +1,4 @@
-// Package pulsetest gives a test its own PulseAudio server, with speakers and microphones
-// that are real to every program.
+// Package pulsetest gives a test its own PulseAudio server, whose speakers and microphones every program can use.
 package pulsetest
 
 import (
@@ -14,7 +13,7 @@ import (
 	"time"
 )
 
-// Server is a private PulseAudio server without any device but those that are asked for.
+// Server is a private PulseAudio server. It has no devices but those that the test adds.
 type Server struct {
 	t       testing.TB
 	dir     string
@@ -27,8 +26,7 @@ type Server struct {
 // startLimit is how long a server may take to answer on a loaded machine.
 const startLimit = 20 * time.Second
 
-// Start starts a server, which ends with the test. The test's own process is not told about
-// it; see Use and Env.
+// Start starts a server, which ends with the test. It does not change the test's own process; see Use and Env.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	// The path of a Unix socket has 107 bytes at most, which a test's own folder can exceed.
@@ -109,8 +107,7 @@ func (s *Server) Use() {
 	}
 }
 
-// NullSink adds a speaker whose sound goes nowhere but to its monitor, name.monitor. Both
-// have name as their ID.
+// NullSink adds a speaker whose sound goes only to its monitor, name.monitor. Both have name as their ID.
 func (s *Server) NullSink(name string) {
 	s.t.Helper()
 	s.load(name, "module-null-sink", "sink_name="+name, "rate=48000", "channels=2", "format=s16le",
@@ -118,7 +115,7 @@ func (s *Server) NullSink(name string) {
 		fmt.Sprintf("sink_properties=device.description=%s", name))
 }
 
-// Mic adds a microphone with the ID name, and returns the ID of the sink that speaks into it.
+// Mic adds a microphone with the ID name, and returns the ID of the sink that feeds it.
 func (s *Server) Mic(name string) (sink string) {
 	s.t.Helper()
 	sink = name + "_in"
@@ -128,9 +125,8 @@ func (s *Server) Mic(name string) (sink string) {
 	return sink
 }
 
-// Desk adds a microphone and a speaker with these IDs whose clock is one, and returns the ID of
-// the sink that speaks into the microphone and that of a source which records both at the same
-// time, in four channels: twice what goes into the microphone, twice what comes out of the speaker.
+// Desk adds a microphone and a speaker with these IDs, on one clock. It returns the ID of the sink that feeds the
+// microphone, and that of a source that records both in four channels: two of the microphone, two of the speaker.
 func (s *Server) Desk(mic, speaker string) (sink, both string) {
 	s.t.Helper()
 	const channels = "front-left,front-right,rear-left,rear-right"

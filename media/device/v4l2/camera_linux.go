@@ -26,10 +26,10 @@ import (
 	"parley/media"
 )
 
-// v4l2Patience is how long to wait for a picture; some cameras take 2 s to start.
+// v4l2Patience is how long to wait for a picture. Some cameras take 2 s to start.
 const v4l2Patience = 5 * time.Second
 
-// v4l2Limit bounds the entries of a list, against drivers that never end one.
+// v4l2Limit bounds the entries of a list: some drivers never end one.
 const v4l2Limit = 256
 
 // v4l2Camera is a driver of mediadevices' framework for a Video4Linux2 camera. Its pictures
@@ -131,7 +131,7 @@ func (c *v4l2Camera) Close() error {
 	return c.wakeR.Close()
 }
 
-// v4l2Formats are the pixel formats of both worlds, in the framework's names.
+// v4l2Formats maps the framework's names of pixel formats to V4L2's.
 var v4l2Formats = map[media.PixelFormat]frame.Format{
 	media.FormatMJPEG: frame.FormatMJPEG,
 	media.FormatYUY2:  frame.FormatYUY2,
@@ -219,11 +219,11 @@ func (c *v4l2Camera) VideoRecord(p prop.Media) (video.Reader, error) {
 	}), nil
 }
 
-// read waits for the next picture that is whole.
+// read waits for the next undamaged picture.
 func (c *v4l2Camera) read(format media.PixelFormat, w, h, stride int) (*media.Frame, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for range 100 { // some cameras begin with damaged pictures, none with so many
+	for range 100 { // some cameras start with a few damaged pictures
 		if c.fd < 0 {
 			return nil, io.EOF
 		}
@@ -264,7 +264,7 @@ func (c *v4l2Camera) picture(f *C.parley_frame, format media.PixelFormat, w, h, 
 	b := c.buffers[f.index]
 	data := unsafe.Slice((*byte)(b.start), min(int(f.used), int(b.length)))
 	if format == media.FormatMJPEG {
-		// The JPEG's own size is what counts; a driver may announce another.
+		// The JPEG's own size counts: a driver may report another.
 		jw, jh, err := media.JPEGSize(data)
 		if err != nil {
 			return nil, err
@@ -280,7 +280,7 @@ func (c *v4l2Camera) picture(f *C.parley_frame, format media.PixelFormat, w, h, 
 	return out, nil
 }
 
-// v4l2Time is when the picture was taken. Drivers that can tell use the monotonic clock.
+// v4l2Time is when the picture was taken. Drivers that know it use the monotonic clock.
 func v4l2Time(f *C.parley_frame) time.Time {
 	now := time.Now()
 	if f.flags&C.V4L2_BUF_FLAG_TIMESTAMP_MASK != C.V4L2_BUF_FLAG_TIMESTAMP_MONOTONIC {

@@ -21,12 +21,11 @@ import (
 	"parley/media/device/v4l2"
 )
 
-// inChild tells the child process of runWithCamera from its parent.
+// inChild marks the child process of runWithCamera.
 const inChild = "PARLEY_TEST_CAMERA"
 
-// runWithCamera runs the test again in a process with the camera of testdata/fakev4l2.c,
-// and reports whether this is that process. There is no kernel module for a virtual camera
-// on every machine, but the calls that reach the kernel are the real ones.
+// runWithCamera runs the test again in a child process with the camera of testdata/fakev4l2.c, and reports whether this
+// is that process. Not every machine has a kernel module for a virtual camera. The system calls are the real ones.
 func runWithCamera(t *testing.T, fault string) bool {
 	t.Helper()
 	if os.Getenv(inChild) != "" {
@@ -127,7 +126,7 @@ func TestCameraConvertsYUYV(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	if err := s.Run(ctx, func(f *media.Frame) {
-		// 30 frames a second are worth more than 720 lines.
+		// 30 frames a second are preferred to 720 lines.
 		if f.Width != 640 || f.Height != 480 || f.Y[640*479+639] != 0x51 || f.U[0] != 0x5A || f.V[320*239+319] != 0xF0 {
 			t.Errorf("%dx%d: %d %d %d", f.Width, f.Height, f.Y[0], f.U[0], f.V[0])
 		}
@@ -160,14 +159,14 @@ func refused(t *testing.T, fault string, want error) {
 		return
 	}
 	m := cameraManager(t)
-	for range 2 { // and nothing is left behind by the first try
+	for range 2 { // the first failure must leave nothing behind
 		if _, err := m.OpenCamera(media.SpecDefault); !errors.Is(err, want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("OpenCamera: %v, want %v", err, want)
 		}
 	}
 }
 
-// What libyuv is there for: a picture of a camera in less time than it takes to show one.
+// Converting a camera's picture must take less time than a frame lasts: that is why we use libyuv.
 func BenchmarkMJPEG(b *testing.B) {
 	img := image.NewRGBA(image.Rect(0, 0, 1280, 720))
 	draw.Draw(img, img.Bounds(), image.NewUniform(color.RGBA{200, 80, 40, 255}), image.Point{}, draw.Src)

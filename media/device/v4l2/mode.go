@@ -10,7 +10,7 @@ import (
 	"parley/media"
 )
 
-// What a camera is asked for: more is not sent in a call.
+// What we ask of a camera. A call does not send more.
 const (
 	wantWidth, wantHeight = 1280, 720
 	wantRate              = 30.0
@@ -51,10 +51,9 @@ func (r sizeRange) sizes() []image.Point {
 	return out
 }
 
-// chooseMode picks what is nearest to 1280x720 at 30 frames a second; ok is false when
-// there is nothing to choose from. A lower rate hurts more than a smaller picture: typical
-// cameras do 720p at 10 a second raw, and at 30 as MJPEG, and raw wins only at the same
-// rate, where it saves the decoding.
+// chooseMode picks the mode nearest to 1280x720 at 30 frames a second. ok is false when there is none. A lower rate
+// costs more than a smaller picture. Typical cameras do 720p raw at 10 frames a second, and MJPEG at 30. Raw wins only
+// at the same rate, where it saves the decoding.
 func chooseMode(modes []prop.Media) (best prop.Media, ok bool) {
 	lowest := math.Inf(1)
 	for _, m := range modes {
@@ -68,11 +67,11 @@ func chooseMode(modes []prop.Media) (best prop.Media, ok bool) {
 	return best, ok
 }
 
-// modeCost sums how far a mode is from what is wanted in area, shape and rate, each in octaves.
+// modeCost is a mode's distance from the ideal: the sum of those of area, shape and rate, in octaves.
 func modeCost(m prop.Video) float64 {
 	area := math.Log2(float64(m.Width*m.Height) / (wantWidth * wantHeight))
 	if area > 0 {
-		area *= 0.5 // too large only costs time
+		area *= 0.5 // too large a picture only costs time
 	}
 	shape := math.Log2(float64(m.Width) / float64(m.Height) * wantHeight / wantWidth)
 	rate := 0.1 // unknown: most likely 30

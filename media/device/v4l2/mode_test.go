@@ -72,7 +72,7 @@ func TestRateFraction(t *testing.T) {
 	}
 }
 
-// TestCameraNodes finds cameras in a made-up /dev and /sys.
+// TestCameraNodes finds cameras in a fake /dev and /sys.
 func TestCameraNodes(t *testing.T) {
 	dev, sys := t.TempDir(), t.TempDir()
 	put := func(path, text string) {

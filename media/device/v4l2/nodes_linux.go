@@ -16,8 +16,8 @@ import (
 	"parley/media"
 )
 
-// cameraNodes finds the cameras under /dev. A node is asked once, when it appears: opening
-// wakes a sleeping camera.
+// cameraNodes finds the cameras under /dev. A node is queried once, when it appears, because opening it wakes a
+// sleeping camera.
 type cameraNodes struct {
 	dev, sys string // /dev and /sys/class/video4linux
 	query    func(path string) (name string, camera bool, err error)
@@ -70,8 +70,7 @@ func (n *cameraNodes) find(convert media.PixelConverter) []found {
 	return out
 }
 
-// ask finds out what a node is. One that cannot be opened is listed all the same, so that
-// choosing it says why.
+// ask queries a node. One that cannot be opened is listed too: choosing it then shows the error.
 func (n *cameraNodes) ask(node string) nodeInfo {
 	name, camera, err := n.query(node)
 	if errors.Is(err, media.ErrNoDevice) {
@@ -86,7 +85,7 @@ func (n *cameraNodes) ask(node string) nodeInfo {
 	return nodeInfo{name: cmp.Or(name, filepath.Base(node)), camera: camera}
 }
 
-// stableNames maps a node to its name in by-id, which stays when the numbers change.
+// stableNames maps a node to its name in by-id, which does not change with the node's number.
 func (n *cameraNodes) stableNames() map[string]string {
 	out := make(map[string]string)
 	links, _ := filepath.Glob(filepath.Join(n.dev, "v4l", "by-id", "*"))

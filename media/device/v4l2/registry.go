@@ -16,7 +16,7 @@ import (
 // found is a camera that is plugged in.
 type found struct {
 	media.Device
-	key     string // equal for as long as it is the same piece of hardware
+	key     string // identifies the piece of hardware
 	adapter func() driver.Adapter
 }
 
@@ -27,7 +27,7 @@ type entry struct {
 	open     bool
 }
 
-// Driver keeps the cameras that are there registered with mediadevices, and opens them.
+// Driver registers the cameras that are plugged in with mediadevices, and opens them.
 type Driver struct {
 	convert media.PixelConverter
 	nodes   *cameraNodes
@@ -44,10 +44,10 @@ func New(convert media.PixelConverter) *Driver {
 // LookIn makes the driver look for cameras in other folders than /dev and /sys/class/video4linux.
 func (r *Driver) LookIn(dev, sys string) { r.nodes.dev, r.nodes.sys = dev, sys }
 
-// Takes says that every camera is one of these.
+// Takes accepts every camera.
 func (r *Driver) Takes(kind media.Kind, _ string) bool { return kind == media.Camera }
 
-// Close takes the registered cameras away again.
+// Close unregisters the cameras.
 func (r *Driver) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -86,8 +86,8 @@ func (r *Driver) scan() error {
 	return nil
 }
 
-// register makes a driver for f. The manager does not say which ID it chose, but gives
-// every driver the information it came with.
+// register makes a driver for f. The manager does not return the ID that it chose, but keeps the information that a
+// driver was registered with.
 func register(f found) (string, error) {
 	known := make(map[string]bool)
 	for _, d := range driver.GetManager().Query(driver.FilterVideoRecorder()) {
@@ -125,7 +125,7 @@ func (r *Driver) devices() []media.Device {
 	return out
 }
 
-// OpenCamera starts the camera that spec means. One is open once at a time.
+// OpenCamera starts the camera that spec means. A camera can be open only once.
 func (r *Driver) OpenCamera(spec string) (media.VideoSource, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -39,7 +39,7 @@ func (s *source) Info() media.VideoInfo { return s.info }
 
 // Run implements media.VideoSource.
 func (s *source) Run(ctx context.Context, emit func(*media.Frame)) error {
-	// Closing is what ends a read; and the AfterFunc has to be over when Run returns.
+	// Closing ends a read. The AfterFunc must have ended when Run returns.
 	done := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(done)
@@ -53,7 +53,7 @@ func (s *source) Run(ctx context.Context, emit func(*media.Frame)) error {
 	}()
 	for {
 		img, release, err := s.reader.Read()
-		// A reader that was closed says io.EOF itself; within an error it has another cause.
+		// A closed reader returns io.EOF itself. An error that wraps io.EOF has another cause.
 		if ctx.Err() != nil || err == io.EOF {
 			if err == nil {
 				release()

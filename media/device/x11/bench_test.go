@@ -25,9 +25,8 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkScreen is the processor time of sharing 2560x1440 with its encoding, in percent of
-// a core: standing still, with a caret that blinks twice a second, and scrolling at 15 frames
-// a second. What the display server uses is not in it.
+// BenchmarkScreen is the CPU time of sharing and encoding 2560x1440, in percent of a core: a still screen, one with a
+// caret that blinks twice a second, and one that scrolls at 15 frames a second. It leaves out the display server's.
 func BenchmarkScreen(b *testing.B) {
 	for _, c := range []struct {
 		name string

@@ -13,7 +13,7 @@ import (
 	"parley/media"
 )
 
-// How often pictures are made, a second.
+// Frame rates.
 const (
 	screenRate = 15 // enough to follow a scrolling page, at half the cost of a film
 	motionRate = 30
@@ -38,7 +38,7 @@ type capture struct {
 	convert media.PixelConverter
 	target  target
 	grab    grab
-	damage  *damageTracker // nil where the server tells of none
+	damage  *damageTracker // nil if the server cannot report damage
 	compare bandHashes
 	cursor  *cursor // nil for a picture without it
 	popups  *popups // nil unless it is a window
@@ -46,8 +46,8 @@ type capture struct {
 	scene    scene
 	last     *media.Frame // the newest picture; nil before the first
 	whole    bool         // all of the picture has to be read
-	moved    bool         // the target has to be located again
-	settled  time.Time    // when, at the earliest
+	moved    bool         // the target must be located again
+	settled  time.Time    // not before then
 	failures int          // reads that failed in a row
 }
 
@@ -133,7 +133,7 @@ func (c *capture) handle(ev xgb.Event, now time.Time) error {
 			return nil
 		}
 		if c.damage != nil {
-			c.damage.told = true
+			c.damage.dirty = true
 		}
 		return nil
 	case xfixes.CursorNotifyEvent:
@@ -167,7 +167,7 @@ func (c *capture) due(last time.Time, interval time.Duration) (at time.Time, ok 
 		return next, true
 	case c.scene.from == 0:
 		return next, false
-	case c.whole || c.damage != nil && c.damage.told:
+	case c.whole || c.damage != nil && c.damage.dirty:
 		return next, true
 	case c.cursor == nil && c.damage != nil:
 		return next, false
@@ -177,8 +177,7 @@ func (c *capture) due(last time.Time, interval time.Duration) (at time.Time, ok 
 	return next, true
 }
 
-// look returns the next picture, which is the caller's to release, or nil when nothing has
-// changed.
+// look returns the next picture, which the caller must release, or nil if nothing has changed.
 func (c *capture) look(now time.Time) (*media.Frame, error) {
 	if c.moved {
 		if err := c.locate(); err != nil {
@@ -190,7 +189,7 @@ func (c *capture) look(now time.Time) (*media.Frame, error) {
 		popups = c.popups.update()
 	}
 	if c.scene.from == 0 {
-		return nil, nil // a window that is not on the screen: the picture before stays
+		return nil, nil // the window is not on the screen: the last picture stays
 	}
 	f, err := c.picture(popups)
 	if err != nil {
@@ -210,7 +209,7 @@ func (c *capture) look(now time.Time) (*media.Frame, error) {
 	return f, nil
 }
 
-// picture makes a picture if anything has changed; popups are the parts in which what lies over it has.
+// picture makes a picture if anything has changed. popups are the parts where the windows over it have.
 func (c *capture) picture(popups []image.Rectangle) (*media.Frame, error) {
 	dirty := popups
 	switch {
@@ -264,12 +263,12 @@ func (c *capture) compose(parts []image.Rectangle) (*media.Frame, error) {
 		}
 		if err != nil {
 			f.Release()
-			c.whole = true // the damage was collected, and is lost with this picture
+			c.whole = true // the damage has been collected already, and this picture is lost
 			return nil, err
 		}
 	}
 	return f, nil
 }
 
-// errDisplayGone: the connection to the display has ended.
+// errDisplayGone means that the connection to the display has ended.
 var errDisplayGone = errors.New("the display has gone")

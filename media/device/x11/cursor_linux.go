@@ -7,11 +7,11 @@ import (
 	"github.com/jezek/xgb/xproto"
 )
 
-// cursor is the mouse pointer, which the server leaves out of the pixels it returns.
+// cursor is the mouse pointer. The server does not draw it into the pixels that it returns.
 type cursor struct {
 	d     *display
 	shape *xfixes.GetCursorImageReply
-	stale bool        // the server has another shape now
+	stale bool        // the server's shape has changed
 	at    image.Point // of its hot spot within the picture
 	shown image.Rectangle
 }

@@ -14,7 +14,7 @@ type damageTracker struct {
 	d      *display
 	id     damage.Damage
 	region xfixes.Region
-	told   bool // the server has told of damage since collect
+	dirty  bool // the server has reported damage since the last collect
 }
 
 // begin watches w. The server sends one event for the first damage, and accumulates the rest until
@@ -29,17 +29,17 @@ func (m *damageTracker) begin(w xproto.Window) error {
 		return err
 	}
 	xfixes.CreateRegion(m.d.Conn, region, nil)
-	m.id, m.region, m.told = id, region, true
+	m.id, m.region, m.dirty = id, region, true
 	return damage.CreateChecked(m.d.Conn, id, xproto.Drawable(w), damage.ReportLevelNonEmpty).Check()
 }
 
 // collect returns the damage since the last call, in the window's pixels. Pixels must be read after it:
 // whatever is drawn from now on is reported again.
 func (m *damageTracker) collect() ([]image.Rectangle, error) {
-	if !m.told {
+	if !m.dirty {
 		return nil, nil
 	}
-	m.told = false
+	m.dirty = false
 	damage.Subtract(m.d.Conn, m.id, 0, m.region)
 	r, err := xfixes.FetchRegion(m.d.Conn, m.region).Reply()
 	if err != nil {

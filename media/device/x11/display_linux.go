@@ -11,8 +11,8 @@ import (
 	"parley/media"
 )
 
-// display is a connection to the display of the environment. It speaks the X11 protocol
-// itself: Xlib ends the whole program when its server goes.
+// display is a connection to the environment's display. It does not use Xlib, which ends the program when its server
+// goes.
 type display struct {
 	*xgb.Conn
 	screen *xproto.ScreenInfo
@@ -22,7 +22,7 @@ type display struct {
 	randr, shm, xfixes, damage, composite bool
 }
 
-// dial connects to the display, without which it is ErrNoDevice.
+// dial connects to the display. Without one the error is ErrNoDevice.
 func dial() (*display, error) {
 	if os.Getenv("DISPLAY") == "" {
 		return nil, fmt.Errorf("no X display: %w", media.ErrNoDevice)
@@ -43,8 +43,7 @@ func dial() (*display, error) {
 	return d, nil
 }
 
-// hangUp closes the connection and waits for its goroutines. No other goroutine may be waiting for
-// events.
+// hangUp closes the connection and waits for its goroutines. No other goroutine may be waiting for events.
 func (d *display) hangUp() {
 	d.Close()
 	for {
@@ -70,10 +69,9 @@ var eventTable struct {
 	owner map[int]string // extension that an event number belongs to
 }
 
-// use finds an extension as the Init functions of the library do, and like them once for
-// each connection. But those write into tables that all connections read from without a
-// lock; here that happens once, when the first connection of the process has not selected
-// any event yet.
+// use finds an extension as the library's Init functions do, once for each connection. But those write to tables that
+// all connections read without a lock. Here that happens once, before the process's first connection has selected any
+// event.
 func (d *display) use(name string) bool {
 	r, err := xproto.QueryExtension(d.Conn, uint16(len(name)), name).Reply()
 	if err != nil || r == nil || !r.Present {
@@ -87,7 +85,7 @@ func (d *display) use(name string) bool {
 	if eventTable.owner == nil {
 		eventTable.owner = make(map[int]string)
 	}
-	const errors = 256 // error numbers have a table of their own
+	const errors = 256 // error numbers have their own table
 	for n, f := range xgb.NewExtEventFuncs[name] {
 		if n += int(r.FirstEvent); eventTable.owner[n] != name {
 			eventTable.owner[n], xgb.NewEventFuncs[n] = name, f

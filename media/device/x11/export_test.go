@@ -6,10 +6,10 @@ import (
 	"parley/media"
 )
 
-// ScreenLook is a source without its loop: what it does when is the test's to say.
+// ScreenLook is a source without its loop: the test says when it does what.
 type ScreenLook struct{ c *capture }
 
-// LookAt opens a screen for single looks.
+// LookAt opens a screen. Each Look takes one picture.
 func LookAt(id string, o media.ScreenOptions, convert media.PixelConverter) (ScreenLook, error) {
 	spec, err := parseScreen(id)
 	if err != nil {
@@ -19,7 +19,7 @@ func LookAt(id string, o media.ScreenOptions, convert media.PixelConverter) (Scr
 	return ScreenLook{c}, err
 }
 
-// Look takes in what the server has told until now, and returns the next picture, or nil.
+// Look handles the server's events so far, and returns the next picture or nil.
 func (l ScreenLook) Look(now time.Time) (*media.Frame, error) {
 	l.c.d.Sync()
 	for {
@@ -37,11 +37,11 @@ func (l ScreenLook) Look(now time.Time) (*media.Frame, error) {
 	return l.c.look(now)
 }
 
-// Idle says whether nothing is to be done until the server tells of something.
+// Idle reports whether the capture waits for an event of the server.
 func (l ScreenLook) Idle() bool {
 	_, busy := l.c.due(time.Time{}, time.Second)
 	return !busy
 }
 
-// Close lets go of the display.
+// Close closes the display.
 func (l ScreenLook) Close() { l.c.close() }

@@ -7,12 +7,12 @@ import (
 	"github.com/jezek/xgb/xfixes"
 )
 
-// useExtensions finds out what the server can do. Each extension has to be told the version
-// that is spoken before anything else is asked of it.
+// useExtensions finds out what the server can do. Each extension's version has to be negotiated before any other
+// request to it.
 func (d *display) useExtensions() {
 	d.shm = d.use("MIT-SHM")
 	if d.use("RANDR") {
-		// Monitors came with RandR 1.5; an older server is one big screen.
+		// Monitors came with RandR 1.5. An older server counts as one big screen.
 		v, err := randr.QueryVersion(d.Conn, 1, 5).Reply()
 		d.randr = err == nil && (v.MajorVersion > 1 || v.MinorVersion >= 5)
 	}
@@ -22,7 +22,7 @@ func (d *display) useExtensions() {
 	}
 	if d.use("DAMAGE") {
 		_, err := damage.QueryVersion(d.Conn, 1, 1).Reply()
-		d.damage = err == nil && d.xfixes // what is damaged is told as a region of XFIXES
+		d.damage = err == nil && d.xfixes // damage is reported as a region of XFIXES
 	}
 	if d.use("Composite") {
 		// Windows have had pixmaps with names since 0.2.

@@ -11,15 +11,14 @@ import (
 	"parley/media"
 )
 
-// grab reads pixels of drawables, through shared memory (MIT-SHM) where the server is on
-// the same machine.
+// grab reads pixels of drawables, through shared memory (MIT-SHM) if the server is on the same machine.
 type grab struct {
 	d      *display
 	seg    shm.Seg // 0 without shared memory
 	memory []byte
 }
 
-// free gives the shared memory back.
+// free releases the shared memory.
 func (g *grab) free() {
 	if g.seg != 0 {
 		shm.Detach(g.d.Conn, g.seg)
@@ -28,8 +27,8 @@ func (g *grab) free() {
 	g.seg, g.memory = 0, nil
 }
 
-// reserve makes room for pictures of up to the given number of pixels. Without it, or when
-// there is no shared memory, pixels come through the socket.
+// reserve makes room for pictures of up to the given number of pixels. Without shared memory, pixels come through the
+// socket.
 func (g *grab) reserve(pixels int) {
 	if !g.d.shm || len(g.memory) >= 4*pixels {
 		return
@@ -39,7 +38,7 @@ func (g *grab) reserve(pixels int) {
 	if err != nil {
 		return
 	}
-	// Once both sides are attached the memory goes with the last of them.
+	// Once both sides are attached, the kernel frees the memory when the last of them detaches.
 	defer unix.SysvShmCtl(id, unix.IPC_RMID, nil)
 	memory, err := unix.SysvShmAttach(id, 0, 0)
 	if err != nil {
@@ -57,8 +56,8 @@ func (g *grab) reserve(pixels int) {
 	g.seg, g.memory = seg, memory
 }
 
-// read returns the pixels of r within a drawable as bytes B, G, R and one unused, without
-// gaps between the rows. They are valid until the next call.
+// read returns the pixels of r in a drawable as bytes B, G, R and one unused, without padding between rows. They are
+// valid until the next call.
 func (g *grab) read(from xproto.Drawable, r image.Rectangle) ([]byte, error) {
 	const allPlanes = 0xFFFFFFFF
 	x, y, w, h := int16(r.Min.X), int16(r.Min.Y), uint16(r.Dx()), uint16(r.Dy())

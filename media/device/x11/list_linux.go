@@ -66,8 +66,7 @@ func (d *display) describe(s screenSpec) media.Device {
 	return out
 }
 
-// title returns a window's title. It may be the name of a document, so it must only be shown to the
-// user.
+// title returns a window's title. It may be the name of a document, so it must be shown to the user only.
 func (d *display) title(w xproto.Window) string {
 	for _, name := range []string{"_NET_WM_NAME", "WM_NAME"} {
 		if t := d.text(w, name); t != "" {
@@ -110,8 +109,8 @@ func (d *display) numbers(w xproto.Window, name string) []uint32 {
 	return out
 }
 
-// windows lists the windows that somebody may want to share, lowest first: the window
-// manager's list or, where none runs, the children of the root window.
+// windows lists the windows that can be shared, lowest first: the window manager's list or, without a window manager,
+// the children of the root window.
 func (d *display) windows() []topWindow {
 	var ids []xproto.Window
 	for _, n := range d.numbers(d.root, "_NET_CLIENT_LIST_STACKING") {
@@ -143,18 +142,18 @@ type topWindow struct {
 	area  image.Rectangle // within the root window
 }
 
-// leastWindow is the smallest width and height of a window that is offered for sharing.
-const leastWindow = 48
+// minWindow is the smallest width and height of a window that is offered for sharing.
+const minWindow = 48
 
-// see returns where a window is, and whether to offer it for sharing: it is on the screen, large enough,
-// no panel or menu, and not of this program.
+// see returns where a window is, and whether to offer it for sharing. It must be on the screen and large enough, and
+// must not be a panel, a menu, or this program's own.
 func (d *display) see(id xproto.Window) (s topWindow, ok bool) {
 	a, err := xproto.GetWindowAttributes(d.Conn, id).Reply()
 	if err != nil || a.MapState != xproto.MapStateViewable || a.OverrideRedirect || a.Class != xproto.WindowClassInputOutput {
 		return s, false
 	}
 	g, err := xproto.GetGeometry(d.Conn, xproto.Drawable(id)).Reply()
-	if err != nil || g.Width < leastWindow || g.Height < leastWindow || !d.canRead(g.Depth) {
+	if err != nil || g.Width < minWindow || g.Height < minWindow || !d.canRead(g.Depth) {
 		return s, false
 	}
 	if pid := d.numbers(id, "_NET_WM_PID"); len(pid) > 0 && int(pid[0]) == os.Getpid() {
@@ -171,8 +170,8 @@ func (d *display) see(id xproto.Window) (s topWindow, ok bool) {
 	return topWindow{id, g.Depth, image.Rectangle{Min: at, Max: at.Add(image.Pt(int(g.Width), int(g.Height)))}}, true
 }
 
-// normal reports whether a window's type is one that people work in (Extended Window Manager Hints 1.5).
-// A window without a type is.
+// normal reports whether a window is a normal one or a dialog by its type (Extended Window Manager Hints 1.5). A window
+// without a type is normal.
 func (d *display) normal(id xproto.Window) bool {
 	types := d.numbers(id, "_NET_WM_WINDOW_TYPE")
 	for _, t := range types {

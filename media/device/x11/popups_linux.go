@@ -9,17 +9,17 @@ import (
 	"github.com/jezek/xgb/xproto"
 )
 
-// popups are the menus, tooltips and dialogs of a shared window that lie over it: to the server they are
-// windows of their own. It also knows whether the window itself is hidden.
+// popups are the menus, tooltips and dialogs that lie over a shared window. To the server they are windows of their
+// own. It also knows whether the shared window is hidden.
 type popups struct {
 	d      *display
 	owner  xproto.Window
 	grab   grab
 	layers []*layer // lowest first
-	hidden bool     // the owner is minimised, or on no screen for another reason
-	stale  bool     // windows may have come, gone or moved
+	hidden bool     // the shared window is minimised, or not on the screen for another reason
+	stale  bool     // windows may have opened, closed or moved
 
-	owned map[xproto.Window]xproto.Window // child of the root on the screen -> what of it belongs to owner, or 0
+	owned map[xproto.Window]xproto.Window // child of the root on the screen -> the window in it that belongs to owner, or 0
 }
 
 // layer is one window over the picture.
@@ -28,8 +28,8 @@ type layer struct {
 	pixmap xproto.Pixmap
 	depth  byte
 	area   image.Rectangle // within the picture
-	damage damage.Damage   // 0 where the server tells of none
-	told   bool            // it was drawn to
+	damage damage.Damage   // 0 if the server cannot report damage
+	dirty  bool            // it was drawn to
 }
 
 func newPopups(d *display, owner xproto.Window) *popups {
@@ -39,13 +39,13 @@ func newPopups(d *display, owner xproto.Window) *popups {
 	}
 }
 
-// begin asks to be told of the windows on the screen.
+// begin subscribes to events about the windows on the screen.
 func (p *popups) begin() error {
 	return xproto.ChangeWindowAttributesChecked(p.d.Conn, p.d.root, xproto.CwEventMask,
 		[]uint32{xproto.EventMaskSubstructureNotify}).Check()
 }
 
-// handle takes in an event of the server.
+// handle processes an event of the server.
 func (p *popups) handle(ev xgb.Event) {
 	switch ev := ev.(type) {
 	case xproto.MapNotifyEvent, xproto.UnmapNotifyEvent, xproto.ConfigureNotifyEvent, xproto.CirculateNotifyEvent:
@@ -61,31 +61,31 @@ func (p *popups) handle(ev xgb.Event) {
 	}
 }
 
-// damaged notes that a drawable was drawn to; false if it is none of the layers.
+// damaged notes that a drawable was drawn to. It returns false if the drawable is not one of the layers.
 func (p *popups) damaged(w xproto.Drawable) bool {
 	for _, l := range p.layers {
 		if xproto.Drawable(l.window) == w {
-			l.told = true
+			l.dirty = true
 			return true
 		}
 	}
 	return false
 }
 
-// busy says whether update has something to do.
+// busy reports whether update has something to do.
 func (p *popups) busy() bool {
 	if p.stale {
 		return true
 	}
 	for _, l := range p.layers {
-		if l.told || l.damage == 0 {
+		if l.dirty || l.damage == 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// update brings the layers up to date and returns the parts of the picture that change by it.
+// update brings the layers up to date and returns the parts of the picture that change.
 func (p *popups) update() []image.Rectangle {
 	var dirty []image.Rectangle
 	if p.stale {
@@ -93,22 +93,22 @@ func (p *popups) update() []image.Rectangle {
 		dirty = p.scan()
 	}
 	for _, l := range p.layers {
-		if l.told || l.damage == 0 {
+		if l.dirty || l.damage == 0 {
 			if l.damage != 0 {
 				damage.Subtract(p.d.Conn, l.damage, 0, 0)
 			}
-			l.told = false
+			l.dirty = false
 			dirty = append(dirty, l.area)
 		}
 	}
 	return dirty
 }
 
-// scan finds the layers anew.
+// scan finds the layers again.
 func (p *popups) scan() []image.Rectangle {
 	a, err := xproto.GetWindowAttributes(p.d.Conn, p.owner).Reply()
 	if err != nil {
-		return nil // it has gone, of which there is another event
+		return nil // the window has gone: another event says so
 	}
 	p.hidden = a.MapState != xproto.MapStateViewable || p.d.minimised(p.owner)
 	before := p.layers
@@ -127,10 +127,10 @@ func (p *popups) scan() []image.Rectangle {
 			p.drop(l)
 		}
 	}
-	return dirty // new layers are told of already
+	return dirty // new layers are in it already
 }
 
-// find returns the layers there are now, those of before among them where nothing has changed.
+// find returns the present layers. It reuses those that have not changed.
 func (p *popups) find(before []*layer) []*layer {
 	at, err := xproto.TranslateCoordinates(p.d.Conn, p.owner, p.d.root, 0, 0).Reply()
 	if err != nil {
@@ -150,7 +150,7 @@ func (p *popups) find(before []*layer) []*layer {
 		border := int(g.BorderWidth)
 		size := image.Pt(int(g.Width)+2*border, int(g.Height)+2*border)
 		min := image.Pt(int(at.DstX)-border, int(at.DstY)-border).Sub(corner)
-		l := &layer{window: w, depth: g.Depth, area: image.Rectangle{Min: min, Max: min.Add(size)}, told: true}
+		l := &layer{window: w, depth: g.Depth, area: image.Rectangle{Min: min, Max: min.Add(size)}, dirty: true}
 		if same := unchanged(before, l); same != nil {
 			out = append(out, same)
 		} else if p.take(l) {
@@ -169,7 +169,7 @@ func unchanged(before []*layer, l *layer) *layer {
 	return nil
 }
 
-// take has the server keep the layer's pixels, and tell when they change.
+// take makes the server keep the layer's pixels and report when they change.
 func (p *popups) take(l *layer) bool {
 	composite.RedirectWindow(p.d.Conn, l.window, composite.RedirectAutomatic)
 	pixmap, err := xproto.NewPixmapId(p.d.Conn)
@@ -210,7 +210,7 @@ func (p *popups) above() []xproto.Window {
 	for i, w := range t.Children {
 		a, err := cookies[i].Reply()
 		if err != nil || a.MapState != xproto.MapStateViewable || a.Class != xproto.WindowClassInputOutput {
-			delete(p.owned, w) // when it comes back it may be of use for something else
+			delete(p.owned, w) // it may belong to another window when it is mapped again
 			continue
 		}
 		if w == top {
@@ -241,7 +241,7 @@ func (p *popups) draw(pixels []byte, r image.Rectangle) {
 		}
 		over, err := p.grab.read(xproto.Drawable(l.pixmap), part.Sub(l.area.Min))
 		if err != nil {
-			continue // it has just gone, of which there is an event
+			continue // it has just gone: an event will say so
 		}
 		for y := range part.Dy() {
 			to := pixels[4*((part.Min.Y-r.Min.Y+y)*r.Dx()+part.Min.X-r.Min.X):][:4*part.Dx()]
@@ -255,7 +255,7 @@ func (p *popups) draw(pixels []byte, r image.Rectangle) {
 	}
 }
 
-// overlay lays pixels whose colours are multiplied by their alpha already over others.
+// overlay blends premultiplied pixels over others.
 func overlay(to, from []byte) {
 	for i := 0; i < len(to); i += 4 {
 		rest := 255 - uint32(from[i+3])

@@ -14,7 +14,7 @@ import (
 	"parley/media/device/x11"
 )
 
-// menu opens a window that no window manager frames, as menus and tooltips are.
+// menu opens an override-redirect window, as menus and tooltips are.
 func (p *program) menu(r image.Rectangle, colour uint32) xproto.Window {
 	p.t.Helper()
 	w, err := xproto.NewWindowId(p.c)
@@ -28,11 +28,12 @@ func (p *program) menu(r image.Rectangle, colour uint32) xproto.Window {
 	return w
 }
 
-// TestWindowWithMenusAndDialogs: what a window opens over itself is part of its picture, and nothing else.
+// TestWindowWithMenusAndDialogs checks that menus and dialogs of a window are part of its picture, and other windows are
+// not.
 func TestWindowWithMenusAndDialogs(t *testing.T) {
 	for name, args := range servers {
 		if name == "no Composite" {
-			continue // there the screen is shared where the window is, and all that lies on it
+			continue // there the part of the screen is shared, with everything on it
 		}
 		t.Run(name, func(t *testing.T) {
 			startX(t, "640x480x24", args...)
@@ -85,8 +86,8 @@ func TestWindowWithMenusAndDialogs(t *testing.T) {
 			other.must(xproto.DestroyWindowChecked(other.c, dialog))
 			shows(t, picture(t, l), 150, 60, red)
 
-			// What belongs to others is not seen: a menu of another program, and one that says that it is
-			// the other window's.
+			// Windows of others are not part of it: a menu of another program, and one that is transient for the
+			// other window.
 			other.menu(image.Rect(120, 120, 200, 160), white)
 			foreign := p.menu(image.Rect(200, 120, 280, 160), white)
 			p.numbers(foreign, "WM_TRANSIENT_FOR", xproto.AtomWindow, uint32(second))

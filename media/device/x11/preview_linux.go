@@ -11,8 +11,8 @@ import (
 	"parley/media"
 )
 
-// Shareables lists what can be shared, each with a picture of at most the given size:
-// screens first, then windows, the one that lies on top first.
+// Shareables lists what can be shared, each with a picture of at most the given size. Screens come first, then windows
+// from the topmost down.
 func (Driver) Shareables(preview image.Point) ([]media.Shareable, error) {
 	if wayland() {
 		return nil, fmt.Errorf("list screens and windows: %w", errWayland)
@@ -54,9 +54,8 @@ type previewer struct {
 	size image.Point // the most
 }
 
-// window takes the picture of a window: from its pixmap where a compositor keeps one, else
-// from the screen, if nothing lies on it. To have the server keep a pixmap just for this
-// would make the window flicker.
+// window takes the picture of a window: from its pixmap if a compositor keeps one, otherwise from the screen if nothing
+// lies on it. Redirecting the window just for this would make it flicker.
 func (p *previewer) window(w topWindow, above []topWindow, screen image.Rectangle) *image.RGBA {
 	if p.d.composite {
 		id, err := xproto.NewPixmapId(p.d.Conn)
@@ -85,8 +84,8 @@ func (p *previewer) take(from xproto.Drawable, depth byte, r image.Rectangle) *i
 	return shrink(pixels, r.Dx(), r.Dy(), p.size)
 }
 
-// shrink scales a picture of bytes B, G, R and one unused down to fit into the given size:
-// each of its pixels is the mean of those that it stands for.
+// shrink scales a picture of bytes B, G, R and one unused down to fit into the given size. Each pixel is the mean of
+// those that it covers.
 func shrink(pixels []byte, w, h int, fit image.Point) *image.RGBA {
 	size := image.Pt(w, h)
 	if w > fit.X || h > fit.Y {

@@ -6,8 +6,8 @@ import (
 	"github.com/jezek/xgb/xproto"
 )
 
-// maxDepth bounds the search through a tree of windows: a window manager puts one or two frames around a
-// window, and a dialog of a dialog of a dialog is rare.
+// maxDepth bounds the search through a tree of windows. A window manager puts one or two frames around a window, and
+// few dialogs are nested three deep.
 const maxDepth = 8
 
 // topLevel is the child of the root that w is in.
@@ -22,8 +22,7 @@ func (d *display) topLevel(w xproto.Window) xproto.Window {
 	return w
 }
 
-// client is the window of a program within a frame of the window manager, or the window itself where it
-// has none.
+// client is a program's window inside the window manager's frame, or the window itself if it has no frame.
 func (d *display) client(w xproto.Window, depth int) xproto.Window {
 	if len(d.numbers(w, "WM_STATE")) > 0 {
 		return w
@@ -40,9 +39,9 @@ func (d *display) client(w xproto.Window, depth int) xproto.Window {
 	return 0
 }
 
-// ownedBy returns what of a child of the root belongs to owner: the window itself, the window that a frame
-// is around, or 0. What says for whom it is (WM_TRANSIENT_FOR) belongs to that window only. Menus seldom
-// say it: they belong to all windows of their program.
+// ownedBy returns the window in a child of the root that belongs to owner: that child, the window inside the frame, or
+// 0. A window with WM_TRANSIENT_FOR belongs to the window named there only. Menus seldom have it: they belong to all
+// windows of their program.
 func (d *display) ownedBy(w, owner xproto.Window, overrideRedirect bool) xproto.Window {
 	if !overrideRedirect {
 		if c := d.client(w, 3); c != 0 {
@@ -79,7 +78,7 @@ func (d *display) transientFor(w, owner xproto.Window) bool {
 	return false
 }
 
-// isPopup goes by the type that a window gives itself (Extended Window Manager Hints 1.5).
+// isPopup decides by a window's type (Extended Window Manager Hints 1.5).
 func (d *display) isPopup(w xproto.Window) bool {
 	for _, t := range d.numbers(w, "_NET_WM_WINDOW_TYPE") {
 		name, err := xproto.GetAtomName(d.Conn, xproto.Atom(t)).Reply()
@@ -95,8 +94,8 @@ func (d *display) isPopup(w xproto.Window) bool {
 	return false
 }
 
-// sameProgram compares the connections that made two windows, which are the upper bits of their numbers;
-// and, for programs with several, the process and the session's leader that they name.
+// sameProgram compares the connections that made two windows: the upper bits of their IDs. A program may have several
+// connections, so it also compares the windows' process IDs and client leaders.
 func (d *display) sameProgram(a, b xproto.Window) bool {
 	mask := xproto.Setup(d.Conn).ResourceIdMask
 	if uint32(a)&^mask == uint32(b)&^mask {
@@ -111,7 +110,7 @@ func (d *display) sameProgram(a, b xproto.Window) bool {
 	return false
 }
 
-// minimised says whether the window manager has put a window away: it need not unmap it for that.
+// minimised reports whether the window manager has minimised a window, which it may do without unmapping it.
 func (d *display) minimised(w xproto.Window) bool {
 	const iconic = 3 // ICCCM 4.1.3.1
 	if s := d.numbers(w, "WM_STATE"); len(s) > 0 && s[0] == iconic {

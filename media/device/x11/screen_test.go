@@ -115,7 +115,7 @@ func TestScreenShowsWhatIsDrawn(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error("Run: ", err)
 	}
-	// It can be opened again, and a display that goes is a lost x11.
+	// It can be opened again. When the display goes, the source is lost.
 	if s, err = m.OpenScreen(screens[0].ID, media.ScreenOptions{}); err != nil {
 		t.Fatal(err)
 	}

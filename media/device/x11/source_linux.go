@@ -16,10 +16,10 @@ import (
 // Driver lists and opens what can be shared.
 type Driver struct{ convert media.PixelConverter }
 
-// New returns a driver, which connects to the display when it is asked something.
+// New returns a driver, which connects to the display at its first use.
 func New(convert media.PixelConverter) Driver { return Driver{convert} }
 
-// Takes says that every screen and window is one of these.
+// Takes accepts every screen and window.
 func (Driver) Takes(kind media.Kind, _ string) bool { return kind == media.Screen }
 
 // Close has nothing to do.
@@ -87,13 +87,13 @@ type source struct {
 	capture  *capture
 	once     sync.Once
 	onHidden func(bool) // nil unless somebody wants to know
-	hidden   bool       // as it was told last
+	hidden   bool       // as reported last
 }
 
 // OnHidden implements media.Hideable.
 func (s *source) OnHidden(tell func(hidden bool)) { s.onHidden = tell }
 
-// tell says when the window is hidden, and when it is shown again.
+// tell reports when the window is hidden, and when it is shown again.
 func (s *source) tell() {
 	p := s.capture.popups
 	if p == nil || p.hidden == s.hidden {

@@ -18,8 +18,8 @@ const (
 	wholeScreen  = screenPrefix + "0"
 )
 
-// leastScreen is the smallest width and height that is captured, in pixels: a macroblock.
-const leastScreen = 16
+// minScreen is the smallest width and height that is captured, in pixels: a macroblock.
+const minScreen = 16
 
 // screenSpec is a parsed ID.
 type screenSpec struct {
@@ -52,7 +52,7 @@ func parseScreen(id string) (screenSpec, error) {
 		if !ok {
 			return s, unknown
 		}
-		if r.Dx() < leastScreen || r.Dy() < leastScreen {
+		if r.Dx() < minScreen || r.Dy() < minScreen {
 			return s, fmt.Errorf("open region of %dx%d: too small: %w", r.Dx(), r.Dy(), media.ErrFormat)
 		}
 		s.region = r

@@ -12,23 +12,22 @@ import (
 	"parley/media"
 )
 
-// scene is where the picture is at the moment.
+// scene is where the picture is now.
 type scene struct {
-	from   xproto.Drawable // pixels are read from it; 0 while there is nothing to see
+	from   xproto.Drawable // pixels are read from it; 0 while nothing is visible
 	origin image.Point     // of the picture within from
 	size   image.Point     // of the picture, even
-	window xproto.Window   // damage and the pointer are told for it
+	window xproto.Window   // whose damage and pointer position we get
 	offset image.Point     // of the picture within window
 }
 
 // target is what is shared: an area of the root window, or a window.
 type target interface {
-	// begin asks for the events that changed needs.
+	// begin subscribes to the events that changed needs.
 	begin(d *display) error
-	// locate says where it is now. When it has gone the error is ErrNoDevice.
+	// locate returns where it is now. When it has gone, the error is ErrNoDevice.
 	locate(d *display) (scene, error)
-	// changed says whether ev makes it necessary to locate it again; gone, that there is
-	// nothing any more to locate.
+	// changed reports whether ev makes it necessary to locate the target again. gone means that it no longer exists.
 	changed(ev xgb.Event) (moved, gone bool)
 }
 
@@ -79,7 +78,7 @@ func (a *screenArea) locate(d *display) (scene, error) {
 		r = a.region.Intersect(r)
 	}
 	size := evenSize(r.Dx(), r.Dy())
-	if size.X < leastScreen || size.Y < leastScreen {
+	if size.X < minScreen || size.Y < minScreen {
 		return scene{}, fmt.Errorf("region outside of the screen: %w", media.ErrNoDevice)
 	}
 	return scene{from: xproto.Drawable(d.root), origin: r.Min, size: size, window: d.root, offset: r.Min}, nil
@@ -95,15 +94,14 @@ func (a *screenArea) changed(ev xgb.Event) (moved, gone bool) {
 	return false, false
 }
 
-// sharedWindow is one window. With the Composite extension the server keeps all of it in a
-// pixmap, also what others cover; without, the part that is on the screen is shared, and
-// whatever lies on it.
+// sharedWindow is one window. With the Composite extension the server keeps all of it in a pixmap, even the parts that
+// other windows cover. Without it, the part of the screen is shared, with everything on it.
 type sharedWindow struct {
 	id     xproto.Window
 	pixmap xproto.Pixmap // of the window's newest size; 0 before it is seen
 	border int
-	last   image.Point // size that the server told last
-	named  bool        // the server gives pixmaps
+	last   image.Point // the size that the server reported last
+	named  bool        // the server keeps a pixmap
 }
 
 func (w *sharedWindow) begin(d *display) error {
@@ -160,7 +158,7 @@ func (w *sharedWindow) locate(d *display) (scene, error) {
 	return s, nil
 }
 
-// name takes the pixmap that the window has now in place of the one before.
+// name replaces the pixmap by the window's present one.
 func (w *sharedWindow) name(d *display) {
 	id, err := xproto.NewPixmapId(d.Conn)
 	if err != nil {

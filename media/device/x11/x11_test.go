@@ -134,7 +134,7 @@ func (p *program) resize(w, h uint16) {
 
 func windowID(w xproto.Window) string { return fmt.Sprintf("window:0x%x", w) }
 
-// looks opens a screen for single looks, which end with the test.
+// looks opens a screen for single pictures until the test ends.
 func looks(t *testing.T, id string, o media.ScreenOptions) x11.ScreenLook {
 	t.Helper()
 	l, err := x11.LookAt(id, o, codec.New())
@@ -145,7 +145,7 @@ func looks(t *testing.T, id string, o media.ScreenOptions) x11.ScreenLook {
 	return l
 }
 
-// clock is when the looks of a test are.
+// clock is the time of the test's pictures.
 var clock = time.Unix(1e9, 0)
 
 func look(t *testing.T, l x11.ScreenLook) *media.Frame {
@@ -158,7 +158,7 @@ func look(t *testing.T, l x11.ScreenLook) *media.Frame {
 	return f
 }
 
-// picture looks and has to see one.
+// picture takes a picture, and fails if there is none.
 func picture(t *testing.T, l x11.ScreenLook) *media.Frame {
 	t.Helper()
 	f := look(t, l)
@@ -178,7 +178,7 @@ func shows(t *testing.T, f *media.Frame, x, y int, colour uint32) {
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// servers are X servers with and without what makes capturing cheap.
+// servers are X servers with and without the extensions that make capturing cheap.
 var servers = map[string][]string{
 	"everything":       nil,
 	"no DAMAGE":        {"-extension", "DAMAGE"},
@@ -234,7 +234,7 @@ func TestWindowIsShared(t *testing.T) {
 			}
 			shows(t, f, 0, 0, red)
 			shows(t, f, 199, 149, red)
-			// Drawn to while another covers it.
+			// It is drawn to while another window covers it.
 			p.window(image.Rect(50, 50, 350, 350), white, "cover")
 			p.fill(w, image.Rect(0, 0, 100, 100), green)
 			if f := look(t, l); whole {
@@ -360,7 +360,7 @@ func TestScreenChangesItsSize(t *testing.T) {
 	startX(t, "1280x720x24")
 	p := startProgram(t)
 	p.window(image.Rect(0, 0, 1280, 720), red, "one")
-	// The library's tables are written to before anybody reads from them.
+	// The library's tables are written before anybody reads them.
 	if err := randr.Init(p.c); err != nil {
 		t.Fatal(err)
 	}
@@ -412,7 +412,7 @@ func TestShareables(t *testing.T) {
 	if s := list[1]; !s.Window || s.Size != image.Pt(300, 300) || s.Preview == nil || s.Preview.RGBAAt(30, 30).G < 250 {
 		t.Errorf("window on top: %+v", s)
 	}
-	// Nobody is shown another window in its place.
+	// No other window is shown in its place.
 	if list[2].Preview != nil {
 		t.Error("a preview of a window that is covered")
 	}
