@@ -39,6 +39,10 @@ const (
 	noticeHello noticeKind = "hello" // a new node; answer with alive
 	noticeAlive noticeKind = "alive" // the heartbeat of nodes
 	noticeBye   noticeKind = "bye"   // a node stops
+	noticeHold  noticeKind = "hold"  // a receiver here has no room now for what a member of yours sends
+	noticeGo    noticeKind = "go"    // it has again
+	noticeSync  noticeKind = "sync"  // answer when everything before has been dealt with
+	noticeFlood noticeKind = "flood" // more came than it could hold: put that member out
 	noticeClaim noticeKind = "claim" // a member of yours has come here: hand over its session
 )
 
@@ -47,7 +51,7 @@ type notice struct {
 	Kind     noticeKind `json:"k"`
 	Node     string     `json:"node"`
 	Room     string     `json:"room,omitempty"`
-	Members  []entry    `json:"members,omitempty"`
+	Members  []entry    `json:"members,omitempty"`  // of hold, go and flood: sender, receiver
 	Replaces string     `json:"replaces,omitempty"` // of up: the session that is known to be lost
 	Token    string     `json:"token,omitempty"`    // of claim, as in the join
 	Try      uint64     `json:"try,omitempty"`      // of claim, as in the join

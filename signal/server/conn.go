@@ -178,6 +178,7 @@ func (s *Server) refuse(c *conn, err error) {
 func (s *Server) read(c *conn, sess *session) error {
 	frames := rate.NewLimiter(frameRate, 2*frameRate)
 	var turns []turn
+	var ahead ahead
 	for {
 		f, err := c.readFrame(signal.Silence)
 		if err != nil {
@@ -195,6 +196,7 @@ func (s *Server) read(c *conn, sess *session) error {
 			if err != nil {
 				return err
 			}
+			s.node.keepClose(s.closing, sess, &ahead, len(send.Body))
 			continue
 		}
 		if err := frames.Wait(s.closing); err != nil {
@@ -203,6 +205,7 @@ func (s *Server) read(c *conn, sess *session) error {
 		switch f := f.(type) {
 		case signal.Ack:
 			err = sess.acknowledge(c, f.N)
+			s.node.let(sess)
 		case signal.Ping:
 			sess.answer(c)
 		case signal.Pong:

@@ -13,11 +13,21 @@ import (
 // free there. So one sender gets half of the room, two a third each, and never is it full
 // (Choudhury and Hahne, Dynamic Queue Length Thresholds, 1998). A receiver that acknowledges nothing, or
 // takes too long for what waits, is slow itself: it holds up nobody, and overflows.
+//
+// A sender at another node cannot be asked to wait before its message is here. Its node is told to
+// hold it once half of the room is used, and told again when there is room; what is on its way
+// meanwhile finds place in the other half, for a node lets a sender get only so far ahead of the
+// others. A sender that fills even that is put out.
 const (
 	presenceReserve = maxWaiting / 4 // frames kept for joined and left, which cannot be slowed
 	stallTimeout    = 5 * time.Second
 	turnTimeout     = signal.ResumeWindow // to acknowledge everything that waits at one moment
 	flowPoll        = 5 * time.Millisecond
+	holdRepeat      = time.Second      // for a node that has not heard it
+	holdTimeout     = 2 * stallTimeout // without a repetition
+	aheadFrames     = 32               // that a sender may be ahead of other nodes
+	aheadBytes      = 64 << 10
+	aheadTime       = time.Second // after which they have kept up for sure
 )
 
 // errHeld tells that a receiver has no room now for what a member sends.
@@ -27,6 +37,7 @@ var errHeld = errors.New("a receiver has no room now")
 type source struct {
 	frames, bytes int       // that wait
 	marks         [2]uint64 // the last sequence put in line: to everyone, to this member alone
+	heldAt        time.Time // when its node was told to hold it; zero: it is not held
 }
 
 // mark is where a source keeps the sequences of a stream.
@@ -91,25 +102,30 @@ func (s *session) restartTurn() {
 	s.pulse.progress, s.pulse.turnAt, s.pulse.turn = now, now, s.base+uint64(len(s.waiting))
 }
 
+// The frames that senders may have waiting.
+const maxSent = maxWaiting - presenceReserve
+
 // hasRoom tells whether the session takes size bytes more from a sender. s.mu is not held.
 func (s *session) hasRoom(from signal.ID, size int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	const frames = maxWaiting - presenceReserve
-	if 2*len(s.waiting) < frames && 2*s.bytes+size <= maxWaitingBytes { // whoever sent it
+	if 2*len(s.waiting) < maxSent && 2*s.bytes+size <= maxWaitingBytes { // whoever sent it
 		return true
 	}
 	var of source
 	if o := s.sources[from]; o != nil {
 		of = *o
 	}
-	if of.frames < frames-len(s.waiting) && of.bytes+size <= maxWaitingBytes-s.bytes {
+	if of.frames < maxSent-len(s.waiting) && of.bytes+size <= maxWaitingBytes-s.bytes {
 		return true
 	}
-	now := time.Now()
-	keepsUp := s.conn == nil || // it has until the end of the resume window
+	return s.over || !s.keepsUp(time.Now())
+}
+
+// keepsUp tells whether the member takes what waits for it. s.mu is held.
+func (s *session) keepsUp(now time.Time) bool {
+	return s.conn == nil || // it has until the end of the resume window
 		!s.pulse.held && now.Sub(s.pulse.progress) < stallTimeout && now.Sub(s.pulse.turnAt) < turnTimeout
-	return s.over || !keepsUp
 }
 
 // frameSize is at most what a body becomes in line: base64, and the other fields.
@@ -121,6 +137,13 @@ func (n *node) mayRelay(s *session, f signal.Send) error {
 	r := n.rooms[s.room]
 	if r == nil {
 		return nil
+	}
+	for id, until := range s.slow {
+		if time.Now().After(until) || r.view[id] == nil {
+			delete(s.slow, id)
+		} else if f.To == "" || f.To == id {
+			return errHeld
+		}
 	}
 	for id, other := range r.sessions {
 		if id != s.id && (f.To == "" || f.To == id) && !other.hasRoom(s.id, frameSize(len(f.Body))) {
@@ -158,4 +181,136 @@ func (s *session) hold(held bool) {
 	defer s.mu.Unlock()
 	s.pulse.held = held
 	s.pulse.progress = time.Now() // what it has acknowledged meanwhile is read next
+}
+
+// ahead is how far a member is ahead of the nodes of others, as its connection's reader counts.
+type ahead struct {
+	frames, bytes int
+	since         time.Time
+}
+
+// keepClose waits for the other nodes when a member gets too far ahead of them.
+func (n *node) keepClose(ctx context.Context, s *session, a *ahead, size int) {
+	if now := time.Now(); now.Sub(a.since) > aheadTime {
+		*a = ahead{since: now}
+	}
+	a.frames++
+	a.bytes += size
+	if n.bus.embedded != nil || a.frames < aheadFrames && a.bytes < aheadBytes {
+		return
+	}
+	if others := n.elsewhere(s.room); others > 0 {
+		sync := notice{Kind: noticeSync, Node: n.name}
+		_ = n.bus.ask(ctx, subjectRoom+s.room, sync, syncTimeout, func([]byte) bool {
+			others--
+			return others == 0
+		})
+	}
+	*a = ahead{since: time.Now()}
+}
+
+// elsewhere is how many other nodes have members in a room.
+func (n *node) elsewhere(name string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	nodes := map[string]bool{}
+	if r := n.rooms[name]; r != nil {
+		for _, e := range r.view {
+			if e.node != n.name {
+				nodes[e.node] = true
+			}
+		}
+	}
+	return len(nodes)
+}
+
+// throttle tells the sender's node to hold it, unless the receiver has room for more. n.mu is held.
+func (n *node) throttle(r *room, s *session, from signal.ID) {
+	if r.sessions[from] == nil && s.mustHold(from, time.Now()) {
+		n.metrics.held.Inc()
+		n.advise(noticeHold, r.name, from, s.id)
+	}
+}
+
+// mustHold tells whether to hold a sender at another node, once for each holdRepeat.
+func (s *session) mustHold(from signal.ID, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if 2*len(s.waiting) < maxSent && 2*s.bytes < maxWaitingBytes || s.over || !s.keepsUp(now) {
+		return false
+	}
+	o := s.source(from)
+	if o.frames < aheadFrames && o.bytes < aheadBytes || now.Sub(o.heldAt) < holdRepeat {
+		return false
+	}
+	if o.heldAt.IsZero() {
+		s.held++
+	}
+	o.heldAt = now
+	return true
+}
+
+func (n *node) advise(k noticeKind, room string, from, to signal.ID) {
+	n.bus.publish(subjectRoom+room, notice{Kind: k, Node: n.name, Members: []entry{{ID: from}, {ID: to}}})
+}
+
+// let tells the nodes of senders that were held when there is room again.
+func (n *node) let(s *session) {
+	for _, id := range s.letGo() {
+		n.advise(noticeGo, s.room, id, s.id)
+	}
+}
+
+func (s *session) letGo() (ids []signal.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held == 0 {
+		return nil
+	}
+	for id, o := range s.sources {
+		roomy := 3*len(s.waiting) < maxSent && 3*s.bytes < maxWaitingBytes
+		if !o.heldAt.IsZero() && (roomy || o.frames < aheadFrames/2 && o.bytes < aheadBytes/2) {
+			o.heldAt = time.Time{}
+			s.held--
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// putOut has a sender at another node put out that fills all the room of a receiver who keeps up. It
+// tells whether it did; otherwise the receiver is to blame. n.mu is held.
+func (n *node) putOut(r *room, s *session, from signal.ID) bool {
+	if r.sessions[from] != nil {
+		return false
+	}
+	s.mu.Lock()
+	o := s.source(from)
+	fills := s.keepsUp(time.Now()) && (4*o.frames >= len(s.waiting) || 4*o.bytes >= s.bytes)
+	s.mu.Unlock()
+	if fills {
+		n.advise(noticeFlood, r.name, from, s.id)
+	}
+	return fills
+}
+
+// heed does what the node of a receiver asks. n.mu is held.
+func (n *node) heed(r *room, nt notice) {
+	if len(nt.Members) != 2 {
+		return
+	}
+	s, receiver := r.sessions[nt.Members[0].ID], nt.Members[1].ID
+	switch {
+	case s == nil:
+	case nt.Kind == noticeFlood:
+		n.metrics.overflows.Inc()
+		n.end(r, s, signal.CodeOverflow)
+	case nt.Kind == noticeGo:
+		delete(s.slow, receiver)
+	case r.view[receiver] != nil:
+		if s.slow == nil {
+			s.slow = map[signal.ID]time.Time{}
+		}
+		s.slow[receiver] = time.Now().Add(holdTimeout)
+	}
 }

@@ -55,11 +55,24 @@ func flood(t *testing.T, n *node, name string, size int, stop <-chan struct{}) <
 // ended the receiver's session.
 func TestFloodIsTheSendersLoss(t *testing.T) {
 	t.Parallel()
+	n := startNode(t, server.Config{})
+	floodOf(t, n, n)
+}
+
+// TestFloodFromAnotherNode is the same with the floods at another node, which learns late that they are
+// too fast.
+func TestFloodFromAnotherNode(t *testing.T) {
+	t.Parallel()
+	n1, n2 := startTwoNodes(t)
+	floodOf(t, n1, n2)
+}
+
+// floodOf has floods at one node, and at the other the member that is slow.
+func floodOf(t *testing.T, n, from *node) {
 	length := 8 * time.Second
 	if testing.Short() {
 		length = 2 * time.Second
 	}
-	n := startNode(t, server.Config{})
 	name := room()
 	var slow atomic.Bool
 	slow.Store(true)
@@ -78,7 +91,7 @@ func TestFloodIsTheSendersLoss(t *testing.T) {
 	time.AfterFunc(length, func() { close(stop) })
 	var acked [3]<-chan uint64
 	for i := range acked {
-		acked[i] = flood(t, n, name, 4000, stop)
+		acked[i] = flood(t, from, name, 4000, stop)
 	}
 	total := make(chan uint64, 1)
 	go func() {
@@ -94,6 +107,7 @@ func TestFloodIsTheSendersLoss(t *testing.T) {
 		select {
 		case ev := <-victim.events:
 			switch ev.(type) {
+			case client.Joined, client.Left:
 			case client.Message:
 				got++
 			case client.Connected, client.Disconnected:
@@ -109,7 +123,9 @@ func TestFloodIsTheSendersLoss(t *testing.T) {
 	if want == 0 {
 		t.Error("nothing was acknowledged")
 	}
-	if !strings.Contains(metricsOf(t, n), "parley_overflows_total 0\n") {
-		t.Error("a session overflowed")
+	for _, n := range []*node{n, from} {
+		if !strings.Contains(metricsOf(t, n), "parley_overflows_total 0\n") {
+			t.Error("a session overflowed")
+		}
 	}
 }

@@ -180,6 +180,8 @@ func (n *node) take(msg *nats.Msg, seen stamps) {
 	switch nt.Kind {
 	case noticeHello:
 		n.reply(msg, notice{Kind: noticeAlive, Node: n.name})
+	case noticeSync:
+		n.reply(msg, notice{Kind: noticeAlive, Node: n.name})
 	case noticeBye:
 		n.forget(nt.Node)
 	case noticeAsk:
@@ -188,10 +190,17 @@ func (n *node) take(msg *nats.Msg, seen stamps) {
 		n.handOver(msg, nt)
 	case noticeAlive:
 	default:
-		if r := n.rooms[strings.TrimPrefix(msg.Subject, subjectRoom)]; r != nil {
-			n.observe(r, nt)
-			n.tidy(r)
+		r := n.rooms[strings.TrimPrefix(msg.Subject, subjectRoom)]
+		if r == nil {
+			return
 		}
+		switch nt.Kind {
+		case noticeHold, noticeGo, noticeFlood:
+			n.heed(r, nt)
+		default:
+			n.observe(r, nt)
+		}
+		n.tidy(r)
 	}
 }
 
@@ -267,13 +276,16 @@ func (n *node) deliver(name string, m relayed, turns []turn) []turn {
 		}
 		c, err := s.put(encoded(), st, m.seq)
 		if err != nil {
-			n.metrics.overflows.Inc()
-			n.end(r, s, signal.CodeOverflow)
+			if !n.putOut(r, s, m.from) {
+				n.metrics.overflows.Inc()
+				n.end(r, s, signal.CodeOverflow)
+			}
 			continue
 		}
 		if c != nil {
 			turns = append(turns, turn{c, s})
 		}
+		n.throttle(r, s, m.from)
 		if a, limit := n.ledger.excess(s); a != nil {
 			n.relieve(a, limit)
 		}

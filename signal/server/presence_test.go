@@ -69,11 +69,13 @@ func TestPresenceOf30000RoomsLosesNothing(t *testing.T) {
 		testJoin(t, n, testRoom(i))
 	}
 	other := startTestNode(t, ns.ClientURL()) // has all rooms repeated to it
-	sender, c := testJoin(t, other, testRoom(7))
-	near, _ := testJoin(t, other, testRoom(7))
-	far, _ := testJoin(t, n, testRoom(7))
+	name := testRoom(manyRooms)               // without the members above, who take nothing
+	sender, c := testJoin(t, other, name)
+	near, _ := testJoin(t, other, name)
+	far, _ := testJoin(t, n, name)
 	const count = 4000
 	got := map[*session]int{}
+	var a ahead
 	end := time.Now().Add(2*repeatEvery + time.Second)
 	for i := range uint64(count) {
 		if err := other.pace(t.Context(), sender, 1); err != nil {
@@ -82,6 +84,7 @@ func TestPresenceOf30000RoomsLosesNothing(t *testing.T) {
 		if _, err := other.relay(sender, c, signal.Send{N: i + 1, Seq: i + 1, Body: []byte("x")}, nil); err != nil {
 			t.Fatal(err)
 		}
+		other.keepClose(t.Context(), sender, &a, 1)
 		got[near] += takeAll(near)
 		got[far] += takeAll(far)
 		time.Sleep(time.Until(end) / time.Duration(count-i)) // over two periods

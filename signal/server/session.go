@@ -99,6 +99,9 @@ type session struct {
 	account *account    // what waits here is counted against its address
 	members []signal.ID // the others, as they were after number base
 	sources map[signal.ID]*source
+	held    int // sources whose nodes were told to hold them
+
+	slow map[signal.ID]time.Time // receivers elsewhere who have no room, until when; the node's lock guards it
 }
 
 var (
