@@ -21,11 +21,11 @@ var ErrEnded = errors.New("the meeting ended")
 
 // Config is what the bots do.
 type Config struct {
-	Call         call.Config // of every bot; Changed, if set, hears of all of them
+	Call         call.Config // of every bot; Changed, if set, gets the states of all
 	Count        int
-	ViewW, ViewH int                                     // how large they look at the others, in pixels
+	ViewW, ViewH int                                     // the size of their views of others, in pixels
 	Begin        func(*call.Call)                        // gives a bot its first command
-	Beside       func(context.Context, *call.Call) error // runs beside each call until the context ends; it may leave
+	Beside       func(context.Context, *call.Call) error // runs beside each call until the context ends; it may make the call leave
 	Problems     io.Writer                               // gets a line for each problem
 }
 
@@ -64,7 +64,7 @@ func Run(ctx context.Context, cfg Config) error {
 	return g.Wait()
 }
 
-// make makes one bot. The channel is closed when its meeting has ended.
+// make makes a bot. The channel is closed when its meeting ends.
 func (cfg Config) make(i int) (*call.Call, <-chan struct{}, error) {
 	one := cfg.Call
 	if one.Name == "" {
@@ -92,9 +92,9 @@ func (cfg Config) make(i int) (*call.Call, <-chan struct{}, error) {
 	return c, ended, err
 }
 
-// watch looks at every picture at a display's rate, as a window does. A view does not announce new
-// pictures, because a window asks whenever it may draw. So a bot asks too, and reports the frames and
-// delays that a window would report.
+// watch takes every picture at a display's rate, as a window does. Views do not announce new pictures,
+// because a window polls whenever it can draw. So a bot polls too, and reports the frames and delays that a
+// window would report.
 func watch(ctx context.Context, c *call.Call, w, h int) {
 	tick := time.NewTicker(time.Second / 60)
 	defer tick.Stop()
@@ -114,8 +114,8 @@ func watch(ctx context.Context, c *call.Call, w, h int) {
 	}
 }
 
-// Look asks for a member's newest picture at this size and reports it as painted. It returns nil when
-// there is no new one.
+// Look takes a member's newest picture at this size and reports it as painted. It returns nil if there is
+// no new one.
 func Look(c *call.Call, id signal.ID, kind media.Kind, w, h int, now time.Time) *media.Picture {
 	v := c.View(id, kind)
 	v.Resize(w, h, media.FitCover)

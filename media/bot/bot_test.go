@@ -51,7 +51,7 @@ func rendezvous(t *testing.T) *url.URL {
 	return u
 }
 
-// config is two bots with a camera and a microphone that deliver real pictures and sound.
+// config is two bots with generated pictures and sound.
 func config(t *testing.T) Config {
 	t.Helper()
 	devices := device.New(device.Config{Convert: codec.New()})
@@ -66,7 +66,7 @@ func config(t *testing.T) Config {
 	}
 }
 
-// TestRunUntilAllLeave: bots with names of their own see each other; Run ends when they have left.
+// TestRunUntilAllLeave: two bots meet under different names. Run ends when both have left.
 func TestRunUntilAllLeave(t *testing.T) {
 	cfg := config(t)
 	code := "7k3m-q9xt-2w8p"
@@ -107,7 +107,7 @@ func TestRunUntilAllLeave(t *testing.T) {
 	}
 }
 
-// TestRunEndsWithTheFirstError: an error beside one call ends all of them.
+// TestRunEndsWithTheFirstError: an error of one Beside ends all bots.
 func TestRunEndsWithTheFirstError(t *testing.T) {
 	cfg := config(t)
 	full := errors.New("no space left on device")

@@ -2,62 +2,62 @@ package call
 
 import "time"
 
-// Shed is what is given up so that a busy machine keeps up, more with every step: what others
-// lose least by goes first, and sound never.
+// Shed is what a busy machine gives up in order to keep up. Each step gives up more. What others miss
+// least goes first; sound is never given up.
 type Shed uint8
 
 // The steps.
 const (
 	ShedNothing Shed = iota
-	ShedTiles        // small pictures of others move at half their rate
-	ShedLayer        // our own largest layer is not coded
-	ShedRate         // our own camera runs at half its rate
+	ShedTiles        // small pictures of others come at half their frame rate
+	ShedLayer        // our largest layer is not encoded
+	ShedRate         // our camera runs at half its frame rate
 )
 
 func (s Shed) String() string { return [...]string{"nothing", "tiles", "layer", "rate"}[s] }
 
-// strain is how hard the last second was for this machine.
-type strain struct {
-	encode float64       // part of the time between two frames that coding one took
-	late   time.Duration // by which a tick of the loop came too late, the median
-	behind float64       // part of the pictures decoded that came too late to be shown
+// load is how busy this machine was during the last second.
+type load struct {
+	encode float64       // time to encode a frame, as a share of the time between frames
+	late   time.Duration // how late the loop's ticks came, median
+	behind float64       // share of decoded pictures that were too late to be shown
 }
 
 const (
-	// Coding that takes three quarters of the time leaves none for a busy moment; below two
+	// Encoding that takes three quarters of the time leaves no room for a busy moment. Below two
 	// fifths, twice the work would fit.
 	encodeHigh, encodeLow = 0.75, 0.4
-	// A loop that wakes so late has been waiting for a processor.
+	// A loop that wakes this late was waiting for a processor.
 	lateHigh, lateLow = 40 * time.Millisecond, 10 * time.Millisecond
 	behindHigh        = 0.1
 
-	// shedAfter is how many strained seconds in a row cost a step: one is a window that was
-	// opened. easeAfter is how many calm ones give a step back; if that strains the machine
-	// again, it takes twice as many next time, up to easeMost.
+	// After shedAfter busy seconds in a row a step is shed; a single one may be a window that was
+	// opened. After easeAfter calm seconds a step is given back. If the machine then gets busy
+	// again, twice as many are needed next time, up to easeMost.
 	shedAfter = 2
 	easeAfter = 10
 	easeMost  = 160
 )
 
-func (s strain) high() bool {
+func (s load) high() bool {
 	return s.encode >= encodeHigh || s.late >= lateHigh || s.behind >= behindHigh
 }
 
-func (s strain) low() bool {
+func (s load) low() bool {
 	return s.encode <= encodeLow && s.late <= lateLow && s.behind < behindHigh/2
 }
 
-// budget decides what is shed, a second at a time. The zero value sheds nothing.
+// budget decides once a second what to shed. The zero value sheds nothing.
 type budget struct {
 	shed     Shed
-	strained int // seconds in a row
+	busy     int // seconds in a row
 	calm     int
-	patience int // calm seconds until a step is given back; 0 is easeAfter
-	eased    int // seconds since that happened last, while it is not known whether it was right
+	patience int // calm seconds before a step is given back; 0 means easeAfter
+	eased    int // seconds since a step was given back; 0 once that has proved right
 }
 
-// next is the budget after one more second. It is pure.
-func (b budget) next(s strain) budget {
+// next is the budget after one more second. It is a pure function.
+func (b budget) next(s load) budget {
 	if b.patience == 0 {
 		b.patience = easeAfter
 	}
@@ -68,27 +68,26 @@ func (b budget) next(s strain) budget {
 	}
 	switch {
 	case s.high():
-		b.strained, b.calm = b.strained+1, 0
+		b.busy, b.calm = b.busy+1, 0
 	case s.low():
-		b.strained, b.calm = 0, b.calm+1
+		b.busy, b.calm = 0, b.calm+1
 	default:
-		b.strained, b.calm = 0, 0
+		b.busy, b.calm = 0, 0
 	}
 	switch {
-	case b.strained >= shedAfter && b.shed < ShedRate:
+	case b.busy >= shedAfter && b.shed < ShedRate:
 		if b.eased > 0 {
 			b.patience = min(2*b.patience, easeMost)
 		}
-		b.shed, b.strained, b.eased = b.shed+1, 0, 0
+		b.shed, b.busy, b.eased = b.shed+1, 0, 0
 	case b.calm >= b.patience && b.shed > ShedNothing:
 		b.shed, b.calm, b.eased = b.shed-1, 0, 1
 	}
 	return b
 }
 
-// strained spends the budget of one more second. While nobody else is in the meeting there is
-// nobody to shed anything for.
-func (m model) strained(s strain) (model, []effect) {
+// loaded updates the budget with one more second. While we are alone in the meeting, nothing is shed.
+func (m model) loaded(s load) (model, []effect) {
 	was := m.budget.shed
 	if m.budget = m.budget.next(s); !m.inside() || len(m.Peers) == 0 {
 		m.budget = budget{}
@@ -97,5 +96,5 @@ func (m model) strained(s strain) (model, []effect) {
 		return m, nil
 	}
 	m.Shed = m.budget.shed
-	return m, []effect{spare{m.budget.shed}}
+	return m, []effect{setShed{m.budget.shed}}
 }

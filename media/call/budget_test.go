@@ -7,8 +7,8 @@ import (
 	"parley/signal/room"
 )
 
-// seconds feeds the same strain for so many seconds.
-func (b budget) seconds(n int, s strain) budget {
+// seconds feeds the same load for n seconds.
+func (b budget) seconds(n int, s load) budget {
 	for range n {
 		b = b.next(s)
 	}
@@ -16,9 +16,9 @@ func (b budget) seconds(n int, s strain) budget {
 }
 
 func TestBudget(t *testing.T) {
-	easy := strain{encode: 0.2, late: time.Millisecond}
-	middling := strain{encode: 0.6}
-	for name, hard := range map[string]strain{
+	easy := load{encode: 0.2, late: time.Millisecond}
+	middling := load{encode: 0.6}
+	for name, hard := range map[string]load{
 		"coding":   {encode: 0.9},
 		"waking":   {late: 60 * time.Millisecond},
 		"decoding": {behind: 0.2},
@@ -49,12 +49,12 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// TestBudgetDoesNotPump: a machine that is calm only while it sheds is asked less and less often.
+// TestBudgetDoesNotPump: a machine that is calm only while it sheds gets steps back less and less often.
 func TestBudgetDoesNotPump(t *testing.T) {
 	var b budget
 	changes := 0
 	for range 3600 {
-		s := strain{encode: 0.3}
+		s := load{encode: 0.3}
 		if b.shed < ShedLayer {
 			s.encode = 0.9
 		}
@@ -66,32 +66,32 @@ func TestBudgetDoesNotPump(t *testing.T) {
 	if changes > 60 {
 		t.Errorf("%d changes within an hour", changes)
 	}
-	if b = b.seconds(2*easeMost, strain{}); b.shed != ShedNothing {
+	if b = b.seconds(2*easeMost, load{}); b.shed != ShedNothing {
 		t.Error("a machine that has become calm is not believed")
 	}
 }
 
-// TestShed: what is shed is said, done, and forgotten with the meeting.
+// TestShed: a step shows in State, has its effect, and ends with the meeting.
 func TestShed(t *testing.T) {
-	hard := strain{encode: 0.9}
+	hard := load{encode: 0.9}
 	m, effects := play(t, live(t, member(ada, "Ada")), hard, hard)
-	if len(effects) != 1 || effects[0] != (spare{ShedTiles}) || m.Shed != ShedTiles {
-		t.Errorf("a strained machine leads to %v and %v", effects, m.Shed)
+	if len(effects) != 1 || effects[0] != (setShed{ShedTiles}) || m.Shed != ShedTiles {
+		t.Errorf("a busy machine leads to %v and %v", effects, m.Shed)
 	}
 	m, effects = play(t, m, hard)
 	if len(effects) != 0 || m.budget.shed != ShedTiles {
 		t.Errorf("one more second leads to %v", effects)
 	}
 	m, effects = play(t, m, Leave{}, hard)
-	if len(effects) != 1 || effects[0] != (spare{ShedNothing}) || m.Shed != ShedNothing {
+	if len(effects) != 1 || effects[0] != (setShed{ShedNothing}) || m.Shed != ShedNothing {
 		t.Errorf("after the meeting, %v and %v", effects, m.Shed)
 	}
 }
 
-// TestBusyForNobody: while nobody else is there, nothing is shed and nothing is said, however
-// strained the machine is; what was shed for people comes back when they leave.
+// TestBusyForNobody: while we are alone, nothing is shed however busy the machine is. When the last other
+// member leaves, everything is given back.
 func TestBusyForNobody(t *testing.T) {
-	hard := strain{encode: 0.9}
+	hard := load{encode: 0.9}
 	m, effects := play(t, live(t), hard, hard, hard)
 	if len(effects) != 0 || m.Shed != ShedNothing {
 		t.Errorf("alone: %v, %v", effects, m.Shed)
@@ -101,7 +101,7 @@ func TestBusyForNobody(t *testing.T) {
 		t.Fatal("with Ada there, nothing is shed")
 	}
 	m, effects = play(t, m, roomIs(room.Connected), hard)
-	if len(effects) != 1 || effects[0] != (spare{ShedNothing}) || m.Shed != ShedNothing {
+	if len(effects) != 1 || effects[0] != (setShed{ShedNothing}) || m.Shed != ShedNothing {
 		t.Errorf("after Ada left: %v, %v", effects, m.Shed)
 	}
 }

@@ -24,28 +24,28 @@ import (
 // Config is what a Call works with.
 type Config struct {
 	Name    string
-	Server  *url.URL // of new meetings and bare codes; nil: Host is asked
-	Host    Host     // of meetings without a server, and of those that it hosted before
+	Server  *url.URL // for new meetings and bare codes; nil: Host hosts them
+	Host    Host     // hosts meetings without a server, and those it hosted before
 	Devices media.Devices
 	Codecs  media.Codecs
-	// Camera, Microphone and Speaker are specs as on the command line; On says whether the
-	// first two begin switched on.
+	// Camera, Microphone and Speaker are specs as on the command line. CameraOn and
+	// MicrophoneOn say whether these two start switched on.
 	Camera, Microphone, Speaker string
 	CameraOn, MicrophoneOn      bool
-	Sound                       Sound // of the microphone
+	Sound                       Sound // how the microphone is processed
 
-	// Transport makes what carries the tracks of one meeting.
+	// Transport makes the transport of one meeting.
 	Transport func(transport.Config) Transport
-	// Dial reaches the rendezvous; nil: as usual.
+	// Dial connects to the rendezvous; nil means the default.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Changed is told every new state by the loop's goroutine; it must not block.
+	// Changed gets every new state, from the loop's goroutine. It must not block.
 	Changed func(State)
 	Log     *slog.Logger
 }
 
-// queueSize is how many events of rooms and devices wait for the loop. None is dropped: who finds
-// no place waits.
+// queueSize bounds the events of rooms and devices that wait for the loop. None is dropped: when the
+// queue is full, the producer waits.
 const queueSize = 1024
 
 // Call is one user's part in meetings, one at a time.
@@ -55,16 +55,16 @@ type Call struct {
 	own   *loop.Mailbox[event]
 
 	rooms     latestRoom
-	moved     chan struct{} // holds 1: some member's phase is another one now
+	moved     chan struct{} // holds 1: the phase of some member changed
 	audio     *pipe.AudioSender
 	camera    *pipe.VideoSender
 	screen    *pipe.VideoSender
-	sound     *pipe.AudioSender // of the screen
+	sound     *pipe.AudioSender // the system's, shared with the screen
 	mixer     *pipe.Mixer
 	closers   []io.Closer // of the encoders and the processor
 	processor media.AudioProcessor
-	refused   loop.RateLimitedLog // sound that the processor refuses
-	generated atomic.Bool         // the microphone is a generated tone: steady, so it would be taken for noise
+	refused   loop.RateLimitedLog // of sound that could not be processed
+	generated atomic.Bool         // the microphone is a generated tone, which noise suppression would remove
 	silent    atomic.Bool         // the speaker is switched off
 
 	mu        sync.Mutex
@@ -74,17 +74,16 @@ type Call struct {
 	transport Transport                     // nil outside of a meeting
 }
 
-// voice is how microphones are coded: transparent speech with room for in-band FEC
-// (RFC 6716 section 2.1.1 gives 28 to 40 kbit/s for fullband speech). Told of less than 10 %
-// loss, Opus leaves the FEC out at this rate. Once everybody takes repetitions (RFC 2198),
-// there is none: they repair more, and the bits make the voice better.
+// voice is the encoding of microphones: transparent speech with room for in-band FEC (RFC 6716 section
+// 2.1.1 recommends 28 to 40 kbit/s for fullband speech). At this rate Opus adds FEC only for an expected
+// loss of 10 % or more. It is switched off once everybody accepts RED (RFC 2198), which repairs more.
 var voice = media.AudioConfig{Channels: 1, BitRate: 40_000, Loss: 0.1, DTX: true}
 
-// screenFrameRate is enough for what is read and scrolled, frames a second.
+// screenFrameRate is enough for reading and scrolling, in frames a second.
 const screenFrameRate = 15
 
-// music is how what the machine plays is coded: transparent stereo (RFC 6716 section 2.1.1
-// gives 64 to 128 kbit/s), and no DTX, which would take quiet passages for noise.
+// music is the encoding of the system's sound: transparent stereo (RFC 6716 section 2.1.1 recommends 64
+// to 128 kbit/s) without DTX, which would cut quiet passages.
 var music = media.AudioConfig{Channels: 2, BitRate: 96_000, Music: true}
 
 // New returns a call that does nothing until Run.
@@ -128,17 +127,17 @@ func New(cfg Config) (*Call, error) {
 	return c, nil
 }
 
-// Do carries out a command. It does not block and loses none.
+// Do queues a command. It never blocks and never drops one.
 func (c *Call) Do(cmd Command) { c.own.Put(cmd) }
 
-// State is the newest snapshot.
+// State returns the newest snapshot.
 func (c *Call) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state
 }
 
-// View is the window on a member's camera or screen; Self names our own.
+// View shows a member's camera or screen; Self stands for our own.
 func (c *Call) View(id signal.ID, kind media.Kind) media.View { return c.view(track(id, kind)) }
 
 func (c *Call) view(t Track) *pipe.View {
@@ -150,7 +149,7 @@ func (c *Call) view(t Track) *pipe.View {
 	return c.views[t]
 }
 
-// Level is how loud a member is now, in dBFS; Self is our own microphone.
+// Level is how loud a member is now, in dBFS; Self stands for our own microphone.
 func (c *Call) Level(id signal.ID) float64 {
 	if id == Self {
 		return c.audio.Level()
@@ -161,11 +160,11 @@ func (c *Call) Level(id signal.ID) float64 {
 	return media.LevelFloor
 }
 
-// tickInterval is how often the loop looks at what is measured.
+// tickInterval is how often the loop takes measurements.
 const tickInterval = 100 * time.Millisecond
 
-// Run is the loop of the call: it feeds next and carries out what that decides, until ctx
-// ends; then everything it started has ended too.
+// Run is the loop of the call: it feeds events to next and carries out the effects, until ctx ends. It
+// returns when everything it started has ended.
 func (c *Call) Run(ctx context.Context) error {
 	defer c.closeCodecs()
 	ctx, cancel := context.WithCancel(ctx)
@@ -201,8 +200,8 @@ func (c *Call) loop(ctx context.Context, x *executor) {
 		case <-c.own.Ready():
 			events = c.own.Take()
 		case ev := <-c.queue:
-			// A room tells of a member before it passes on what that member says; an offer
-			// of somebody that we do not know of yet would be lost.
+			// The room announces a member before it delivers their messages. Take the
+			// announcement first, or an offer from a new member would be lost.
 			events = append(c.rooms.take(), ev)
 		case <-c.rooms.ready:
 			events = c.rooms.take()
@@ -229,7 +228,7 @@ func (c *Call) parse(text string) (signal.Link, error) {
 	return signal.ParseLink(text, c.cfg.Server)
 }
 
-// watchDevices keeps the lists of devices current.
+// watchDevices keeps the device lists up to date.
 func (c *Call) watchDevices(ctx context.Context) error {
 	list := func(k media.Kind) {
 		devices, err := c.cfg.Devices.List(k)

@@ -8,8 +8,8 @@ import (
 	"parley/media"
 )
 
-// The test sound is three struck notes, an octave's worth of a C major chord. The silence after them
-// is longer than a speaker's buffer, so that the last note has been heard when the sound is over.
+// The test sound is three struck notes of a C major chord. It ends with a silence longer than a speaker's
+// buffer, so that the last note has been heard when it is over.
 var chimeNotes = [...]float64{523.25, 659.26, 1046.5} // Hz
 
 const (
@@ -24,13 +24,13 @@ const (
 // chimeLength is in samples of each channel.
 var chimeLength = int64((chimeStep*time.Duration(len(chimeNotes)-1) + chimeRing + chimeTail) * media.SampleRate / time.Second)
 
-// chime plays the test sound into what a speaker plays. Its zero value has to be reset before use.
+// chime mixes the test sound into what a speaker plays. Call stop or start before use.
 type chime struct{ at atomic.Int64 } // samples played; chimeLength when it is over
 
 func (c *chime) start() { c.at.Store(0) }
 func (c *chime) stop()  { c.at.Store(chimeLength) }
 
-// mix adds the sound to interleaved stereo, and says whether it has just come to its end.
+// mix adds the sound to interleaved stereo and reports whether it has just ended.
 func (c *chime) mix(pcm []int16) (over bool) {
 	at := c.at.Load()
 	if at >= chimeLength {
@@ -44,7 +44,7 @@ func (c *chime) mix(pcm []int16) (over bool) {
 			*s = int16(max(min(float64(*s)+v, math.MaxInt16), math.MinInt16))
 		}
 	}
-	// If it was started again meanwhile, it goes on from there.
+	// If start was called meanwhile, it plays again from there.
 	return c.at.CompareAndSwap(at, min(at+n, chimeLength)) && at+n >= chimeLength
 }
 
@@ -57,7 +57,7 @@ func chimeAt(t float64) float64 {
 			continue
 		}
 		envelope := min(since/chimeAttack, 1) * math.Exp(-since/chimeDecay)
-		// It ends at nothing, not with a click.
+		// Fade out, to end without a click.
 		envelope *= min((chimeRing.Seconds()-since)/0.05, 1)
 		phase := 2 * math.Pi * hz * since
 		sum += envelope * (math.Sin(phase) + 0.25*math.Sin(2*phase))

@@ -8,7 +8,7 @@ import (
 	"parley/signal/room"
 )
 
-// local is our own device of a kind.
+// local is our device of a kind.
 func (s *State) local(k media.Kind) *Local {
 	switch k {
 	case media.Camera:
@@ -21,8 +21,8 @@ func (s *State) local(k media.Kind) *Local {
 	return &s.Screen
 }
 
-// wanted says whether the device of a kind is to be open. The microphone is open while
-// muted too, so that unmuting is instant and the level meter shows that it works.
+// wanted reports whether the device of a kind should be open. A muted microphone stays open, so that
+// unmuting is instant and the level meter shows that it works.
 func (m model) wanted(k media.Kind) bool {
 	l := m.local(k)
 	if l.Choice == media.SpecOff && k != media.Speaker {
@@ -39,13 +39,12 @@ func (m model) wanted(k media.Kind) bool {
 	return l.On && m.inside()
 }
 
-// settle opens and closes devices until they are as wanted, and tells the others what we
-// send.
-func (m model) settle() (model, []effect) {
+// reconcile opens and closes devices as wanted, and tells the others what we send.
+func (m model) reconcile() (model, []effect) {
 	if m.Phase == Idle || m.Phase == Ended {
-		m.Speaker.Testing, m.untested = false, nil
+		m.Speaker.Testing, m.testErr = false, nil
 	}
-	// First of all: a microphone that opens muted never says a word.
+	// Mute first, so that a microphone that starts muted never sends anything.
 	effects := []effect{mute{!m.Mic.On}, silence{!m.Speaker.On}}
 	for k := range media.Kind(len(m.devices)) {
 		slot := &m.devices[k]
@@ -60,21 +59,21 @@ func (m model) settle() (model, []effect) {
 			}
 			effects = append(effects, openDevice{k, spec, slot.generation, l.Sound, l.Capture})
 		case !want && slot.open:
-			// Next time the choice has its chance again.
+			// Next time the chosen device is tried first again.
 			slot.open, slot.fallback, slot.failed = false, false, false
 			slot.generation++
 			effects = append(effects, closeDevice{k})
 			l.Live, l.Hidden, l.Silenced, l.Format, l.Problem = false, false, false, Format{}, Problem{}
 		}
 	}
-	m.foresee()
+	m.predictSpeaker()
 	if m.Phase != Idle && m.Phase != Ended {
 		effects = append(effects, tell{m.marks()})
 	}
 	return m, effects
 }
 
-// marks is what we tell the others of what we send.
+// marks tells the others what we send.
 func (m model) marks() room.SetMarks {
 	return room.SetMarks{
 		Mic: m.Mic.On && m.Mic.Live, Camera: m.Camera.On && m.Camera.Live, Screen: m.Screen.On && m.Screen.Live,
@@ -84,7 +83,7 @@ func (m model) marks() room.SetMarks {
 func (m model) turn(c Turn) (model, []effect) {
 	l := m.local(c.Kind)
 	if c.Kind == media.Screen && c.On {
-		return m, nil // which one? see Choose
+		return m, nil // Choose says which one
 	}
 	if c.On && l.Choice == media.SpecOff {
 		l.Choice = media.SpecDefault
@@ -93,7 +92,7 @@ func (m model) turn(c Turn) (model, []effect) {
 	if c.On && m.devices[c.Kind].failed {
 		return m.reopen(c.Kind)
 	}
-	return m.settle()
+	return m.reconcile()
 }
 
 func (m model) choose(c Choose) (model, []effect) {
@@ -101,9 +100,9 @@ func (m model) choose(c Choose) (model, []effect) {
 	slot := &m.devices[c.Kind]
 	switch {
 	case c.Kind == media.Screen && !m.inside():
-		return m, nil // a screen is never shared by surprise, later on
+		return m, nil // sharing must not start by itself when the meeting begins
 	case l.Live && l.Choice == c.ID && l.Sound == c.Sound && l.Capture == c.Capture && !slot.fallback:
-		return m, nil // it is what runs
+		return m, nil // it is open already
 	case c.Kind == media.Screen:
 		l.On = true
 	case c.ID == media.SpecOff && c.Kind != media.Speaker:
@@ -111,14 +110,14 @@ func (m model) choose(c Choose) (model, []effect) {
 	}
 	l.Choice, l.Problem, slot.fallback = c.ID, Problem{}, false
 	if c.Kind == media.Speaker {
-		m.untested = nil
+		m.testErr = nil
 	}
 	l.Sound = c.Sound && c.Kind == media.Screen
 	l.Capture = c.Capture
 	return m.reopen(c.Kind)
 }
 
-// reopen closes and opens a device, if it is wanted.
+// reopen closes a device, and opens it again if it is wanted.
 func (m model) reopen(k media.Kind) (model, []effect) {
 	slot := &m.devices[k]
 	var effects []effect
@@ -129,7 +128,7 @@ func (m model) reopen(k media.Kind) (model, []effect) {
 		l.Live, l.Hidden, l.Silenced, l.Format = false, false, false, Format{}
 		effects = append(effects, closeDevice{k})
 	}
-	m, more := m.settle()
+	m, more := m.reconcile()
 	return m, append(effects, more...)
 }
 
@@ -141,12 +140,12 @@ func (m model) deviceOpened(ev deviceOpened) (model, []effect) {
 	l.Live, l.Device, l.Format, l.Problem = true, ev.device, ev.format, Problem{}
 	m.followMute(ev.kind)
 	if m.devices[ev.kind].fallback && m.Problem == (Problem{}) && (m.inside() || ev.kind != media.Speaker) {
-		m.Problem = standIn(ev.kind, ev.device)
+		m.Problem = replacedProblem(ev.kind, ev.device)
 	}
-	return m.settle()
+	return m.reconcile()
 }
 
-// soundFailed goes on sharing the screen without sound.
+// soundFailed keeps sharing the screen, without sound.
 func (m model) soundFailed(ev soundFailed) (model, []effect) {
 	if m.devices[media.Screen].generation == ev.generation {
 		m.Screen.Sound, m.Problem = false, soundProblem(ev.err)
@@ -154,7 +153,7 @@ func (m model) soundFailed(ev soundFailed) (model, []effect) {
 	return m, nil
 }
 
-// deviceFailed falls back to the system's default once, and then waits for a device to
+// deviceFailed falls back to the system's default device. If that fails too, it waits for a device to
 // appear.
 func (m model) deviceFailed(ev deviceFailed) (model, []effect) {
 	slot := &m.devices[ev.kind]
@@ -168,34 +167,34 @@ func (m model) deviceFailed(ev deviceFailed) (model, []effect) {
 	if ev.kind == media.Screen {
 		m.Problem = screenProblem(l.Choice, ev.err)
 		l.On, l.Problem = false, Problem{}
-		return m.settle()
+		return m.reconcile()
 	}
 	if l.Choice != media.SpecDefault && !slot.fallback {
 		slot.fallback = true
-		return m.settle()
+		return m.reconcile()
 	}
 	if ev.kind == media.Speaker && !m.inside() {
 		return m.testFailed(ev.err)
 	}
-	// Stay closed until the list of devices changes, or for a while if the device is busy.
+	// Stay closed until the device list changes or, if the device may recover, for retryDelay.
 	slot.generation++
 	slot.open, slot.failed = true, true
-	m, effects := m.settle()
+	m, effects := m.reconcile()
 	if ev.kind == media.Speaker {
 		effects = append(effects, openDevice{kind: media.Speaker, spec: media.SpecOff, generation: m.devices[ev.kind].generation})
 	}
-	if mayPass(ev.err) {
-		effects = append(effects, later{retryPatience, reopen{ev.kind, m.devices[ev.kind].generation}})
+	if mayRecover(ev.err) {
+		effects = append(effects, later{retryDelay, reopen{ev.kind, m.devices[ev.kind].generation}})
 	}
 	return m, effects
 }
 
-// mayPass says whether a device that failed may work in a while, without any other appearing.
-func mayPass(err error) bool {
+// mayRecover reports whether a failed device may work again by itself.
+func mayRecover(err error) bool {
 	return !errors.Is(err, media.ErrNoDevice) && !errors.Is(err, media.ErrFormat) && !errors.Is(err, media.ErrUnsupported)
 }
 
-// followMute takes over from the list whether the system has muted what is open.
+// followMute copies from the device list whether the system has muted the open device.
 func (m *model) followMute(k media.Kind) {
 	l := m.local(k)
 	for _, d := range m.Devices[k] {
@@ -205,7 +204,7 @@ func (m *model) followMute(k media.Kind) {
 	}
 }
 
-// devicesListed takes a new list, and opens what is wanted and could not be had so far.
+// devicesListed takes a new list, and tries again to open what failed before.
 func (m model) devicesListed(ev devicesListed) (model, []effect) {
 	devices := make(map[media.Kind][]media.Device, len(m.Devices)+1)
 	for k, v := range m.Devices {
@@ -218,16 +217,16 @@ func (m model) devicesListed(ev devicesListed) (model, []effect) {
 	l := m.local(ev.kind)
 	slot := &m.devices[ev.kind]
 	if ev.kind == media.Speaker {
-		m.untested = nil // perhaps it works now
-		m.foresee()
+		m.testErr = nil // it may work now
+		m.predictSpeaker()
 	}
 	chosen := func(d media.Device) bool { return d.ID == l.Choice || d.Name == l.Choice }
 	switch {
 	case slices.Equal(old, ev.list) || ev.kind == media.Screen:
 		return m, nil
 	case slot.fallback && slices.ContainsFunc(ev.list, chosen):
-		slot.fallback = false // the chosen one is back
-		if m.Problem == standIn(ev.kind, l.Device) {
+		slot.fallback = false // the chosen device is back
+		if m.Problem == replacedProblem(ev.kind, l.Device) {
 			m.Problem = Problem{}
 		}
 		return m.reopen(ev.kind)

@@ -16,32 +16,31 @@ import (
 	"parley/signal/room"
 )
 
-// executor carries out effects. It belongs to the loop's goroutine; what it starts runs in
-// its group.
+// executor carries out effects. Only the loop's goroutine uses it; what it starts runs in its group.
 type executor struct {
 	*Call
-	ctx     context.Context
-	group   *errgroup.Group
-	room    *room.Room
-	hosting string // the room that is hosted here; empty: none
-	devices [4]opened
-	loss    float64
-	gauge   gauge
-	shed    Shed
-	chime   chime
-	here    map[signal.ID]time.Time // when each member with a view was last there
+	ctx       context.Context
+	group     *errgroup.Group
+	room      *room.Room
+	hosting   string // the room that this app hosts; empty: none
+	devices   [4]opened
+	loss      float64
+	loadMeter loadMeter
+	shed      Shed
+	chime     chime
+	here      map[signal.ID]time.Time // when each member with a view was last present
 
 	stopTransport context.CancelFunc // nil outside of a meeting
 
 	prepareMu sync.Mutex // one meeting is prepared at a time
 	keyed     signal.Code
-	keys      signal.Keys // of keyed
+	keys      signal.Keys // derived from keyed
 }
 
 // opened is one running source or sink.
 type opened struct {
 	cancel context.CancelFunc
-	done   chan struct{} // closed when it has let go of the hardware
+	done   chan struct{} // closed when the hardware is released
 }
 
 func newExecutor(ctx context.Context, c *Call, g *errgroup.Group) *executor {
@@ -50,7 +49,7 @@ func newExecutor(ctx context.Context, c *Call, g *errgroup.Group) *executor {
 	return x
 }
 
-// apply feeds one event to next and does what comes out.
+// apply feeds one event to next and carries out the effects.
 func (x *executor) apply(m *model, ev event, now time.Time) {
 	old := m.Phase
 	next, effects := next(*m, ev, now)
@@ -73,11 +72,11 @@ func (x *executor) apply(m *model, ev event, now time.Time) {
 	x.forget(m.Peers, now)
 }
 
-// viewStays is how long a view outlives its member: whoever comes back at once is shown in the
-// view that the window still holds.
+// viewStays is how long a view outlives its member. The window still holds it, and somebody who comes
+// back at once is shown in it.
 const viewStays = 10 * time.Second
 
-// forget lets go of the views of members that have left.
+// forget drops the views of members that left.
 func (x *executor) forget(peers []Peer, now time.Time) {
 	for _, p := range peers {
 		x.here[p.ID] = now
@@ -86,7 +85,7 @@ func (x *executor) forget(peers []Peer, now time.Time) {
 	defer x.mu.Unlock()
 	for k := range x.views {
 		if _, known := x.here[k.Member]; !known && k.Member != Self {
-			x.here[k.Member] = now // asked for after its member had left
+			x.here[k.Member] = now // requested after its member left
 		}
 	}
 	for id, at := range x.here {
@@ -124,7 +123,7 @@ func (x *executor) do(m *model, e effect) {
 	case carry:
 		if t := x.carrier(); t != nil {
 			t.Follow(e.members, e.online)
-			x.lookAtPhases() // of those who are new to us; the transport may have known them before
+			x.lookAtPhases() // the transport may have connected to a new member already
 		}
 	case passOn:
 		if t := x.carrier(); t != nil {
@@ -144,14 +143,14 @@ func (x *executor) do(m *model, e effect) {
 		x.chime.start()
 	case setSound:
 		x.setSound(e.sound)
-	case spare:
-		x.spare(e.shed)
+	case setShed:
+		x.shedLoad(e.shed)
 	case later:
 		x.post(e.wait, e.ev)
 	}
 }
 
-// post brings an event back after a while.
+// post delivers an event after a delay.
 func (x *executor) post(wait time.Duration, ev event) {
 	x.group.Go(func() error {
 		t := time.NewTimer(wait)
@@ -165,7 +164,7 @@ func (x *executor) post(wait time.Duration, ev event) {
 	})
 }
 
-// put waits for a place in the queue. It must not be called by the loop.
+// put waits for room in the queue. The loop itself must not call it.
 func (x *executor) put(ev event) {
 	select {
 	case x.queue <- ev:
@@ -173,7 +172,7 @@ func (x *executor) put(ev event) {
 	}
 }
 
-// prepare turns a code into keys, which takes a while on purpose, and finds the server.
+// prepare derives keys from the code, which is slow by design, and finds or hosts the rendezvous.
 func (x *executor) prepare(e prepare) {
 	x.prepareMu.Lock()
 	defer x.prepareMu.Unlock()
@@ -220,7 +219,7 @@ func (x *executor) openRoom(link signal.Link, e openRoom) {
 	})
 }
 
-// stopAll ends what the loop leaves behind; the group waits for it.
+// stopAll ends what the loop has started; the group waits for it.
 func (x *executor) stopAll() {
 	if x.room != nil {
 		x.room.Leave()
@@ -230,7 +229,7 @@ func (x *executor) stopAll() {
 	}
 }
 
-// openDevice opens a device when the one before it has let go, and runs it.
+// openDevice opens and runs a device as soon as the one before it has released the hardware.
 func (x *executor) openDevice(e openDevice) {
 	before := x.devices[e.kind].done
 	ctx, cancel := context.WithCancel(x.ctx)
@@ -263,13 +262,13 @@ func (x *executor) closeDevice(k media.Kind) {
 	}
 }
 
-// observe looks who speaks, and once a second at what is measured.
+// observe finds out who speaks and, once a second, reads the statistics.
 func (x *executor) observe(m *model) []event {
 	if t := x.carrier(); t != nil {
-		t.SetPolicy(transport.Policy{Presenting: m.Screen.Live, SpareTiles: x.shed >= ShedTiles})
+		t.SetPolicy(transport.Policy{Presenting: m.Screen.Live, HalfRateTiles: x.shed >= ShedTiles})
 	}
 	var events []event
-	second := x.gauge.tick(time.Now())
+	second := x.loadMeter.tick(time.Now())
 	measured := make(map[signal.ID]transport.Stats)
 	for _, p := range m.Peers {
 		voice := x.voiceOf(p.ID)
@@ -291,10 +290,10 @@ func (x *executor) observe(m *model) []event {
 		x.loss = loss
 		x.audio.Configure(m.Sound.coding(loss))
 	}
-	return append(events, x.gauge.measure(x.camera.Load(), measured))
+	return append(events, x.loadMeter.measure(x.camera.Load(), measured))
 }
 
-// fecLoss is the loss that in-band FEC is for: the worst of those who take no repetitions.
+// fecLoss is the loss that in-band FEC has to cover: the worst among members without RED.
 func fecLoss(measured map[signal.ID]transport.Stats) (loss float64) {
 	for _, s := range measured {
 		if !s.Repeats {
@@ -304,19 +303,19 @@ func fecLoss(measured map[signal.ID]transport.Stats) (loss float64) {
 	return loss
 }
 
-// The bounds that spare sets: of the camera's shorter side in pixels, and frames a second.
+// What shedLoad limits: frames a second, and the camera's shorter side in pixels.
 const (
 	cameraFrameRate = 30
-	sparedHeight    = 360
+	busyHeight      = 360
 )
 
-// spare tells our own camera what it may cost.
-func (x *executor) spare(s Shed) {
+// shedLoad limits our camera to what the step allows.
+func (x *executor) shedLoad(s Shed) {
 	x.cfg.Log.Info("processor", "shed", s.String())
 	x.shed = s
 	l := pipe.VideoLimits{FrameRate: cameraFrameRate}
 	if s >= ShedLayer {
-		l.MaxHeight = sparedHeight
+		l.MaxHeight = busyHeight
 	}
 	if s >= ShedRate {
 		l.FrameRate = cameraFrameRate / 2

@@ -7,8 +7,8 @@ import (
 	"parley/signal"
 )
 
-// Host is the rendezvous in this process. Its methods may block for a moment, and are called by any
-// goroutine.
+// Host is the rendezvous in this process. Its methods may block for a moment; any goroutine may call
+// them.
 type Host interface {
 	// Open hosts the meeting of a link in a room: a new meeting if the link has no server, else one
 	// that was hosted here before. It returns nil for a meeting that is hosted elsewhere, and
@@ -20,7 +20,7 @@ type Host interface {
 
 // Hosted is a meeting that this process hosts.
 type Hosted struct {
-	Link    signal.Link // for others
+	Link    signal.Link // for inviting others
 	Own     *url.URL    // how this process reaches the rendezvous
 	Hosting Hosting
 }
@@ -32,8 +32,8 @@ type Hosting uint8
 const (
 	NotHosted   Hosting = iota // this app does not host the meeting
 	HostedHere                 // whoever is on the same network can open it
-	HostedAlone                // only this computer can: it has no network
-	HostedAnew                 // as HostedHere, but the link that was opened names an address which is this computer's no more
+	HostedAlone                // only this computer can open it: there is no network
+	HostedAnew                 // as HostedHere, but the opened link names an old address of this computer
 )
 
 // PortTaken says that another program has the port of a meeting that was hosted here.

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A meeting that is hosted here is reached by a way of our own, and others are given a link.
+// We reach a meeting that this app hosts at an address of our own, and others by its link.
 func TestHostedMeeting(t *testing.T) {
 	own := &url.URL{Scheme: "http", Host: "127.0.0.1:8443"}
 	hosted := func(m model) event {

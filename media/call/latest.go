@@ -9,8 +9,8 @@ type latestRoom struct {
 	ready chan struct{} // holds 1
 }
 
-// put replaces the state there is, unless that belongs to a later meeting: a room that is
-// being left has a last word, too.
+// put replaces the state, unless the one it holds belongs to a later meeting: a room that we are leaving
+// still reports its last state.
 func (l *latestRoom) put(ev roomChanged) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -24,7 +24,7 @@ func (l *latestRoom) put(ev roomChanged) {
 	}
 }
 
-// take returns the newest state, or nothing if it was taken already.
+// take returns the newest state, or nothing if that was taken already.
 func (l *latestRoom) take() []event {
 	l.mu.Lock()
 	defer l.mu.Unlock()

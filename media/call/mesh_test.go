@@ -20,10 +20,10 @@ import (
 	"parley/signal/room"
 )
 
-// small keeps four encoders and twelve decoders within what two cores do.
+// small uses small pictures: two cores must run four encoders and twelve decoders.
 func small(cfg *Config) { cfg.Camera = "test:320x180@15" }
 
-// meet has people with these names in one meeting; the first one opens it.
+// meet starts a meeting of people with these names. The first one opens it.
 func meet(t testing.TB, server *url.URL, change func(*Config), names ...string) []*Call {
 	t.Helper()
 	var calls []*Call
@@ -50,7 +50,7 @@ func peerNamed(c *Call, name string) (Peer, bool) {
 	return s.Peers[i], true
 }
 
-// perceives waits until c sees and hears the one with this name.
+// perceives waits until c sees and hears the member of this name.
 func perceives(t testing.TB, c *Call, name string) {
 	t.Helper()
 	me := c.State().Name
@@ -229,7 +229,7 @@ func (l *logs) String() string {
 	return l.b.String()
 }
 
-// tellNothing is what no log may hold.
+// tellNothing fails if the log contains a secret.
 func (l *logs) tellNothing(t *testing.T, secrets ...string) {
 	t.Helper()
 	text := l.String()
@@ -243,7 +243,7 @@ func (l *logs) tellNothing(t *testing.T, secrets ...string) {
 	}
 }
 
-// intruder runs a room by itself: a member with the code and bad manners.
+// intruder runs a room without a call: a member who has the code and can send anything.
 func intruder(t *testing.T, link string, id signal.ID) (*room.Room, func() room.State, <-chan error) {
 	t.Helper()
 	l, err := signal.ParseLink(link, nil)
@@ -309,7 +309,7 @@ func TestHostileMember(t *testing.T) {
 	log.tellNothing(t, "lovelace", "bohr", "mallory", "dawn", "hold the line", code, strings.ReplaceAll(code, "-", ""))
 }
 
-// rubbish joins and sends 20 well sealed bodies that hold no envelope.
+// rubbish joins and sends 20 properly sealed bodies that contain no envelope.
 func rubbish(t *testing.T, link string, to signal.ID) {
 	t.Helper()
 	l, err := signal.ParseLink(link, nil)
@@ -389,7 +389,7 @@ func TestMeetingToMeeting(t *testing.T) {
 	perceives(t, first[0], "Bo")
 }
 
-// Whoever fills the queue, the user can leave.
+// The user can leave although others fill the queue.
 func TestLeaveThroughAFlood(t *testing.T) {
 	c := meet(t, rendezvous(t), small, "Ada")[0]
 	ctx, cancel := context.WithCancel(context.Background())

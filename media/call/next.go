@@ -17,9 +17,9 @@ import (
 //	the user          Command
 //	the rendezvous    prepared, roomChanged, signalled
 //	the transport     phaseChanged, observed
-//	a device          devicesListed, deviceOpened, deviceFailed, soundFailed, screenHidden, browsed, chimed, silenced
+//	a device          devicesListed, deviceOpened, deviceFailed, soundFailed, screenHidden, browsed, chimeEnded, silenced
 //	the clock         reopen, browseAgain
-//	this machine      strain
+//	this machine      load
 type event interface{}
 
 type (
@@ -35,7 +35,7 @@ type (
 		meeting int
 		state   room.State
 	}
-	// signalled: a call message came.
+	// signalled: a call message arrived.
 	signalled struct {
 		meeting int
 		from    signal.ID
@@ -45,7 +45,7 @@ type (
 		id    signal.ID
 		phase PeerPhase
 	}
-	// observed: what is measured about a member from time to time.
+	// observed: a new measurement of a member.
 	observed struct {
 		id       signal.ID
 		speaking bool
@@ -67,7 +67,7 @@ type (
 		generation int
 		err        error
 	}
-	// soundFailed: what the machine plays cannot be shared, or no longer.
+	// soundFailed: sharing the system's sound failed.
 	soundFailed struct {
 		generation int // of the screen
 		err        error
@@ -77,24 +77,24 @@ type (
 		generation int // of the screen
 		hidden     bool
 	}
-	// browsed: what can be shared was looked up.
+	// browsed: the list of what can be shared was fetched.
 	browsed struct {
 		round int
 		list  []media.Shareable
 		err   error
 	}
 	browseAgain struct{ round int }
-	reopen      struct { // it is time to try a device again
+	reopen      struct { // time to try a device again
 		kind       media.Kind
 		generation int
 	}
 )
 
-// effect is something to do.
+// effect is something for the executor to do.
 type effect interface{}
 
 type (
-	// prepare finds or makes the code, derives its keys, and hosts a rendezvous if need be.
+	// prepare takes or draws the code, derives its keys, and hosts a rendezvous if needed.
 	prepare struct {
 		meeting int
 		link    *signal.Link // nil: a new meeting
@@ -106,14 +106,14 @@ type (
 		own     *url.URL // the rendezvous as this process reaches it; nil: as the link says
 	}
 	closeRoom struct{}
-	unhost    struct{ room string } // a meeting that was prepared in vain
+	unhost    struct{ room string } // a meeting that was prepared but is no longer wanted
 	tell      struct{ command room.Command }
-	// carry has the transport carry tracks to and from these members.
+	// carry tells the transport whose tracks to carry.
 	carry struct {
 		members []transport.Member
 		online  bool
 	}
-	passOn struct { // a call message, to the transport
+	passOn struct { // a call message for the transport
 		from    signal.ID
 		payload []byte
 	}
@@ -121,52 +121,52 @@ type (
 		kind       media.Kind
 		spec       string
 		generation int
-		sound      bool // of a screen: with what the machine plays
+		sound      bool // of a screen: share the system's sound too
 		capture    media.ScreenOptions
 	}
 	closeDevice struct{ kind media.Kind }
 	browse      struct{ round int }
 	mute        struct{ muted bool }
 	silence     struct{ silent bool } // of the speaker
-	spare       struct{ shed Shed }   // what costs processor time
+	setShed     struct{ shed Shed }   // to save processor time
 	later       struct {
 		wait time.Duration
 		ev   event
 	}
 )
 
-// retryPatience is how long a device that failed is left alone.
-const retryPatience = 3 * time.Second
+// retryDelay is how long to wait before a failed device is tried again.
+const retryDelay = 3 * time.Second
 
-// model is State and what nobody else needs to know.
+// model is State, and what only next needs.
 type model struct {
 	State
 	server   parser
-	meeting  int // counts meetings, so that late answers to an earlier one are known
+	meeting  int // counts meetings, to recognise late answers to an earlier one
 	me       signal.ID
-	join     bool // go in as soon as the room is there
+	join     bool // enter as soon as the room is open
 	link     signal.Link
-	loss     Problem // the Problem of a rendezvous out of reach
+	loss     Problem // the Problem shown while the rendezvous is unreachable
 	covered  Problem // what Problem was before loss took its place
 	devices  [4]slot // by media.Kind
-	browsing bool    // the user looks at what can be shared
-	round    int     // counts those looks, so that late answers are known
+	browsing bool    // the user is choosing what to share
+	round    int     // counts lookups, to recognise late answers
 	budget   budget
-	untested error // why the speaker's last test failed
+	testErr  error // why the speaker's last test failed
 }
 
-// parser reads what the user typed or pasted as a meeting.
+// parser turns what the user typed or pasted into a meeting's link.
 type parser func(text string) (signal.Link, error)
 
-// slot is the place of one device.
+// slot is the state of one device.
 type slot struct {
 	generation int
-	open       bool // asked for
-	fallback   bool // the choice is not to be had; the default stands in
-	failed     bool // given up for now: nothing is open although it is asked for
+	open       bool // opened or being opened
+	fallback   bool // the chosen device failed; the default one is used
+	failed     bool // nothing could be opened; waiting to try again
 }
 
-// next is all the logic of a call: what an event changes and what is to be done about it.
+// next holds all the logic of a call: how an event changes the model, and which effects follow.
 func next(m model, ev event, now time.Time) (model, []effect) {
 	switch ev := ev.(type) {
 	case Command:
@@ -185,8 +185,8 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		m.updatePeer(ev.id, func(p *Peer) {
 			p.Speaking, p.Quality, p.Report = ev.speaking && p.Mic, ev.quality, ev.report
 		})
-	case strain:
-		return m.strained(ev)
+	case load:
+		return m.loaded(ev)
 	case devicesListed:
 		return m.devicesListed(ev)
 	case deviceOpened:
@@ -201,8 +201,8 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		}
 	case silenced:
 		return m.silenced(ev)
-	case chimed:
-		return m.chimed()
+	case chimeEnded:
+		return m.chimeEnded()
 	case browsed:
 		return m.browsed(ev)
 	case browseAgain:
@@ -258,7 +258,7 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 		return m, []effect{setSound{c.Sound}}
 	case StopScreen:
 		m.Screen.On, m.Screen.Problem = false, Problem{}
-		return m.settle()
+		return m.reconcile()
 	case Room:
 		return m, []effect{tell{c.Command}}
 	case Dismiss:
@@ -270,7 +270,7 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 // inside says whether the user is in a meeting, past the lobby.
 func (m model) inside() bool { return m.Phase.Inside() }
 
-// open goes to the lobby of a meeting, or straight in, leaving any other meeting first.
+// open leaves any other meeting, then goes to the lobby of this one or straight in.
 func (m model) open(link *signal.Link, join bool, now time.Time) (model, []effect) {
 	var effects []effect
 	if m.Phase != Idle && m.Phase != Ended {
@@ -286,7 +286,7 @@ func (m model) open(link *signal.Link, join bool, now time.Time) (model, []effec
 	if link != nil {
 		m.link, m.Link, m.Code = *link, link.String(), link.Code.String()
 	}
-	m, more := m.settle()
+	m, more := m.reconcile()
 	return m, slices.Concat(effects, []effect{prepare{m.meeting, link}}, more)
 }
 
@@ -303,7 +303,7 @@ func (m model) prepared(ev prepared) (model, []effect) {
 		return m, effects
 	}
 	m.link, m.Link, m.Code = ev.link, ev.link.String(), ev.link.Code.String()
-	// A fresh id for each meeting: nothing that was said to an earlier one can reach it.
+	// Each meeting gets a new ID, so no message to an earlier one can reach us.
 	m.me = signal.NewID()
 	marks := m.marks()
 	me := room.Member{ID: m.me, Name: m.Name, Present: m.join, Mic: marks.Mic, Camera: marks.Camera}
@@ -315,12 +315,12 @@ func (m model) prepared(ev prepared) (model, []effect) {
 	return m, []effect{open}
 }
 
-// enter goes from the lobby, or back from the end, into the meeting.
+// enter goes into the meeting, from the lobby or after it ended.
 func (m model) enter(now time.Time) (model, []effect) {
 	switch m.Phase {
 	case Lobby:
 		m.Phase, m.join, m.Started = Joining, true, now
-		m, effects := m.settle()
+		m, effects := m.reconcile()
 		return m, append(effects, tell{room.Enter{}})
 	case Ended:
 		if m.link.Code == "" { // a new meeting that could not be hosted
@@ -332,12 +332,12 @@ func (m model) enter(now time.Time) (model, []effect) {
 	return m, nil
 }
 
-// close ends whatever is going on and lands in the given phase.
+// close ends the meeting or the lobby and goes to the given phase.
 func (m model) close(to Phase, why Reason) (model, []effect) {
 	m.Phase, m.Reason, m.Problem, m.join = to, why, Problem{}, false
 	m.Peers, m.Screen.On = nil, false
 	m.meeting++
-	m, effects := m.settle()
+	m, effects := m.reconcile()
 	return m, append([]effect{closeRoom{}}, effects...)
 }
 

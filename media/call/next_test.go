@@ -16,7 +16,7 @@ import (
 	"parley/signal/room"
 )
 
-// The people of these tables. Ours is drawn anew for each meeting, between theirs.
+// The other members in these tables.
 const (
 	ada = signal.ID("-AAAAAAAAAAAAAAA") // less than any of ours in the tables
 	bo  = signal.ID("zzzzzzzzzzzzzzzz") // greater
@@ -26,7 +26,7 @@ var noon = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 
 var meeting = signal.Link{Server: &url.URL{Scheme: "http", Host: "meet.example"}, Code: "3n5r7t9v2x4z"}
 
-// fresh is a call as it starts: everything on, nothing open.
+// fresh is a new call: everything on, nothing open.
 func fresh() model {
 	m := model{server: func(text string) (signal.Link, error) {
 		if text != "good" {
@@ -40,8 +40,8 @@ func fresh() model {
 	return m
 }
 
-// play feeds events and returns the model and the effects of the last one. An event that is
-// a function is made from the model as it then is.
+// play feeds events and returns the model and the effects of the last event. A function in place of an
+// event makes it from the current model.
 func play(t *testing.T, m model, events ...any) (model, []effect) {
 	t.Helper()
 	var effects []effect
@@ -96,7 +96,7 @@ func again(k media.Kind) func(model) event {
 	return func(m model) event { return reopen{k, m.devices[k].generation} }
 }
 
-// brief writes effects in a few letters; what settle repeats every time is left out.
+// brief writes effects as a short text. It leaves out what reconcile repeats every time.
 func brief(effects []effect) string {
 	var out []string
 	for _, e := range effects {
@@ -135,7 +135,7 @@ func who(id signal.ID) string {
 	return "somebody"
 }
 
-// live is a call in a meeting with these others.
+// live is a call in a meeting with these members.
 func live(t *testing.T, members ...room.Member) model {
 	t.Helper()
 	m, _ := play(t, fresh(), Open{Text: "good", Join: true}, ready, roomIs(room.Connected))
@@ -229,7 +229,7 @@ func TestOpenForgetsTheMeetingBefore(t *testing.T) {
 	}
 }
 
-// What a room is told of us at its start is what really runs, not what was asked for.
+// A new room learns which of our devices really run, not which ones are switched on.
 func TestMarksAtTheStart(t *testing.T) {
 	for name, c := range map[string]struct {
 		events      []any
@@ -248,7 +248,7 @@ func TestMarksAtTheStart(t *testing.T) {
 	}
 }
 
-// TestCarry: what the transport is told of who is there.
+// TestCarry: the transport learns who is in the meeting.
 func TestCarry(t *testing.T) {
 	offline := func(m model) event {
 		return roomChanged{m.meeting, room.State{Link: room.Reconnecting, Members: m.Room.Members}}
@@ -297,7 +297,7 @@ func TestCarry(t *testing.T) {
 	}
 }
 
-// TestWhoFailedDoesNotSpeak: what was measured before is true no more.
+// TestWhoFailedDoesNotSpeak: a failed connection clears what was measured before.
 func TestWhoFailedDoesNotSpeak(t *testing.T) {
 	m := live(t, room.Member{ID: ada, Name: "Ada", Present: true, Mic: true})
 	m, _ = play(t, m, phaseChanged{ada, PeerConnected}, observed{ada, true, 4, Report{}})
@@ -401,7 +401,7 @@ func TestDevices(t *testing.T) {
 	}
 }
 
-// A device that opens muted has been muted before it opens.
+// A muted microphone is muted before it opens.
 func TestMutedBeforeOpen(t *testing.T) {
 	_, effects := play(t, fresh(), Turn{media.Microphone, false}, NewMeeting{})
 	muted := false
@@ -431,7 +431,7 @@ func TestStandInIsSaidOnce(t *testing.T) {
 // TestLossCoversNoProblem: what was wrong before the rendezvous was out of reach is said again after that.
 func TestLossCoversNoProblem(t *testing.T) {
 	lost := func(err string) func(model) event { return roomFails(room.Reconnecting, errors.New(err)) }
-	missing := standIn(media.Camera, media.Device{Name: "Thing"})
+	missing := replacedProblem(media.Camera, media.Device{Name: "Thing"})
 	m := live(t)
 	m, _ = play(t, m, Choose{Kind: media.Camera, ID: "usb"}, fails(media.Camera, media.ErrLost), opens(media.Camera), lost("a"), lost("b"))
 	if m.Problem.Kind != ServerUnreachable {
@@ -456,7 +456,7 @@ func TestSwitchesAreCounted(t *testing.T) {
 	}
 }
 
-// TestProblems: what each error comes to, and that nothing secret goes with it.
+// TestProblems: each error maps to its Problem, which contains no secret.
 func TestProblems(t *testing.T) {
 	kinds := map[ProblemKind]bool{}
 	see := func(p Problem, want ProblemKind) {
@@ -470,7 +470,7 @@ func TestProblems(t *testing.T) {
 		}
 	}
 	for _, k := range []media.Kind{media.Camera, media.Microphone, media.Speaker} {
-		see(standIn(k, media.Device{Name: "Thing"}), DeviceReplaced)
+		see(replacedProblem(k, media.Device{Name: "Thing"}), DeviceReplaced)
 		for err, want := range map[error]ProblemKind{
 			media.ErrNoDevice: DeviceMissing, media.ErrBusy: DeviceBusy, media.ErrLost: DeviceUnplugged,
 			media.ErrFormat: DeviceFormat, fs.ErrPermission: DeviceDenied, media.ErrUnsupported: DeviceUnsupported, media.ErrCorrupt: DeviceFailed,
@@ -512,7 +512,7 @@ func TestLatestRoomKeepsTheLaterMeeting(t *testing.T) {
 	}
 }
 
-// TestSoundIsSetAtOnce: the coding and the processing of the microphone follow the switch.
+// TestSoundIsSetAtOnce: SetSound changes the microphone's encoding and processing.
 func TestSoundIsSetAtOnce(t *testing.T) {
 	original := Sound{Noise: true, Original: true}
 	m, effects := next(fresh(), SetSound{original}, time.Time{})
@@ -530,7 +530,7 @@ func TestSoundIsSetAtOnce(t *testing.T) {
 	}
 }
 
-// TestInside: the phases in which the screen stays on, and a meeting is to be left.
+// TestInside: the phases in which the user is in a meeting.
 func TestInside(t *testing.T) {
 	for p, want := range map[Phase]bool{
 		Idle: false, Lobby: false, Joining: true, Live: true, Reconnecting: true, Ended: false,

@@ -8,7 +8,7 @@ import (
 	"parley/signal/room"
 )
 
-// follow makes the peers match the members that are in the meeting, and has the transport do so too.
+// follow makes the peers match the members of the meeting, and tells the transport.
 func (m model) follow() (model, []effect) {
 	if !m.inside() {
 		return m, nil

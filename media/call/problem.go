@@ -215,8 +215,8 @@ func reasonOf(err error) Reason {
 	return Refused
 }
 
-// standIn says that another device is used than the chosen one.
-func standIn(k media.Kind, d media.Device) Problem {
+// replacedProblem says that another device is used than the chosen one.
+func replacedProblem(k media.Kind, d media.Device) Problem {
 	return Problem{Kind: DeviceReplaced, Device: k, Name: d.Name}
 }
 

@@ -10,7 +10,7 @@ import (
 	"parley/signal/room"
 )
 
-// What stands between us and the rendezvous is said, and none of it ends a call.
+// State says what keeps us from the rendezvous. None of it ends a call.
 func TestLossesAreNamed(t *testing.T) {
 	now := time.Date(2026, 11, 27, 16, 0, 30, 0, time.UTC)
 	m := model{State: State{Phase: Live}, link: meeting, meeting: 1}
@@ -36,7 +36,7 @@ func TestLossesAreNamed(t *testing.T) {
 	}
 }
 
-// A text with several meetings leaves the choice to the user, and goes nowhere until then.
+// A text with several links lets the user choose. Until then, nothing is opened.
 func TestSeveralMeetingsAreAsked(t *testing.T) {
 	m := model{server: func(text string) (signal.Link, error) { return signal.ParseLink(text, nil) }}
 	two := "https://a.example/#7k3m-q9xt-2w8p or https://b.example/#aaaa-bbbb-2222"

@@ -10,8 +10,8 @@ import (
 	"parley/media"
 )
 
-// TestCallIsQuiet: a call that opens and closes, one side after the other, is not worth a word on
-// standard error, to which Pion writes by itself unless told otherwise, nor a warning of ours.
+// TestCallIsQuiet: a normal call writes nothing to standard error. By default Pion would, and our own log
+// writes warnings there.
 func TestCallIsQuiet(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"parley/signal/server"
 )
 
-// restartable is a rendezvous that can lose all it knows.
+// restartable is a rendezvous that can restart without any state.
 type restartable struct {
 	t    *testing.T
 	now  atomic.Pointer[server.Server]
@@ -28,8 +28,7 @@ func (r *restartable) start() {
 	r.stop = stop
 }
 
-// A service that restarts and remembers nothing interrupts neither picture nor sound, and
-// the connections stay the same ones.
+// When the rendezvous restarts without any state, pictures and sound go on over the same connections.
 func TestServerRestart(t *testing.T) {
 	r := &restartable{t: t}
 	r.start()

@@ -8,7 +8,7 @@ import (
 	"parley/media"
 )
 
-// runDevice opens a device, tells that it did, and runs it into its sender, or from the mixer.
+// runDevice opens a device, reports that, and connects it with its sender or with the mixer.
 func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 	report := func(d media.Device, f Format) {
 		x.put(deviceOpened{e.kind, e.generation, d, f})
@@ -41,7 +41,7 @@ func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 		x.generated.Store(src.Info().Device.ID == media.SpecTone)
 		x.processor.Reset()
 		defer x.audio.Stopped()
-		// A tone and a file may well have nothing in them.
+		// A tone or a file may be silent on purpose.
 		if id := src.Info().Device.ID; id == media.SpecTone || isFile(id) {
 			return src.Run(ctx, x.audio.Write)
 		}
@@ -70,14 +70,14 @@ func (x *executor) runDevice(ctx context.Context, e openDevice) error {
 	return sink.Run(ctx, func(pcm []int16) {
 		x.mixer.Fill(pcm)
 		if x.chime.mix(pcm) {
-			x.own.Put(chimed{})
+			x.own.Put(chimeEnded{})
 		}
 		x.played(pcm)
 	})
 }
 
-// runWithSound sends what the machine plays for as long as picture runs. Without it, the
-// picture goes on alone.
+// runWithSound sends the system's sound for as long as picture runs. If the sound fails, the picture
+// goes on alone.
 func (x *executor) runWithSound(ctx context.Context, generation int, picture func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -99,12 +99,11 @@ func (x *executor) runWithSound(ctx context.Context, generation int, picture fun
 	})
 	err := picture(ctx)
 	cancel()
-	<-done // its hardware is free before the next one opens
+	<-done // the hardware is free before the next source opens
 	return err
 }
 
-// drain plays to nobody: who speaks is known, and sound does not pile up, without a speaker
-// too.
+// drain stands in for a missing speaker, so that sound does not pile up and we know who speaks.
 func drain(ctx context.Context, fill func([]int16)) {
 	tick := time.NewTicker(media.BlockDuration)
 	defer tick.Stop()
@@ -116,7 +115,7 @@ func drain(ctx context.Context, fill func([]int16)) {
 		case now := <-tick.C:
 			due := int(now.Sub(start) / media.BlockDuration)
 			if due-blocks > 100 {
-				blocks = due - 1 // after a sleep of the machine, do not catch up
+				blocks = due - 1 // the machine was asleep; do not catch up
 			}
 			for ; blocks < due; blocks++ {
 				fill(pcm)

@@ -8,22 +8,22 @@ import (
 	"parley/media/pipe"
 )
 
-// Shareables is what the user could share now. Names may be titles of documents, and the
-// pictures are what is on the screen: both are for the user's eyes only.
+// Shareables is what the user can share now. Names may be document titles and previews show the screen:
+// both are for the user's eyes only.
 type Shareables struct {
-	Known   bool // it was looked up
+	Known   bool // the list was fetched
 	List    []media.Shareable
-	Problem Problem // why there is nothing
+	Problem Problem // why the list is empty
 }
 
 const (
-	// browsePause is how long a list of what can be shared counts as fresh.
+	// browsePause is the time between two lookups of what can be shared.
 	browsePause = 2 * time.Second
-	// previewWidth and previewHeight bound the pictures in it: large enough to draw a region on.
+	// previewWidth and previewHeight bound the previews. The user draws regions on them.
 	previewWidth, previewHeight = 640, 400
 )
 
-// browse begins or ends to look at what can be shared.
+// browse starts or stops looking up what can be shared.
 func (m model) browse(c Browse) (model, []effect) {
 	switch {
 	case !c.On || !m.inside():
@@ -59,14 +59,14 @@ func (m model) browseAgain(ev browseAgain) (model, []effect) {
 	return m, []effect{browse{m.round}}
 }
 
-// browse looks what can be shared.
+// browse looks up what can be shared.
 func (x *executor) browse(e browse) {
 	list, err := x.cfg.Devices.Shareables(image.Pt(previewWidth, previewHeight))
 	x.put(browsed{e.round, list, err})
 }
 
-// openScreen opens a screen as the user wants it captured, and has it coded to match: what
-// is read keeps every pixel, a film every frame.
+// openScreen opens a screen for capture and sets the encoder accordingly: text keeps every pixel, a film
+// every frame.
 func (x *executor) openScreen(o media.ScreenOptions) func(id string) (media.VideoSource, error) {
 	limits := pipe.VideoLimits{FrameRate: screenFrameRate, Screen: true}
 	if o.Motion {
@@ -81,5 +81,5 @@ func (x *executor) openScreen(o media.ScreenOptions) func(id string) (media.Vide
 	}
 }
 
-// motionFrameRate is that of films, frames a second.
+// motionFrameRate is enough for films, in frames a second.
 const motionFrameRate = 30

@@ -12,7 +12,7 @@ import (
 	"parley/media"
 )
 
-// startX makes an X server of its own the test's display.
+// startX starts an X server and makes it the test's display.
 func startX(t *testing.T) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -47,8 +47,8 @@ func paintScreen(t *testing.T, colour string) {
 	}
 }
 
-// TestShareAScreenThatStandsStill: one sees it from the first moment, the other comes when
-// nothing has moved for a while.
+// TestShareAScreenThatStandsStill: a member who is there from the start sees it, and so does one who
+// comes when nothing has moved for a while.
 func TestShareAScreenThatStandsStill(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a display")

@@ -88,7 +88,7 @@ func TestScreenProblems(t *testing.T) {
 	}
 }
 
-// TestScreenHidden: a shared window that is minimised is told of while it is shared, and not of one before.
+// TestScreenHidden: State says whether the shared window is minimised, and ignores windows shared before.
 func TestScreenHidden(t *testing.T) {
 	m, _ := play(t, fresh(), NewMeeting{Join: true}, ready, Choose{Kind: media.Screen, ID: "window:0x1"}, opens(media.Screen))
 	now := m.devices[media.Screen].generation
@@ -110,7 +110,7 @@ func TestScreenHidden(t *testing.T) {
 	}
 }
 
-// TestMutedBySystem: whether the system has muted our microphone is known when it opens, and followed.
+// TestMutedBySystem: State says whether the system has muted our microphone, from its opening on.
 func TestMutedBySystem(t *testing.T) {
 	const mic = media.Microphone
 	list := func(muted bool) devicesListed {

@@ -7,7 +7,7 @@ import (
 	"parley/media"
 )
 
-// silenced is an event: nothing comes from the microphone, or something does.
+// silenced is an event: the microphone has gone silent, or delivers sound again.
 type silenced struct {
 	generation int
 	on         bool
@@ -21,16 +21,16 @@ func (m model) silenced(ev silenced) (model, []effect) {
 }
 
 const (
-	// silencedAfter is how long there must be nothing at all, not even noise, before a microphone is
-	// taken for muted: no room is as quiet as that.
+	// silencedAfter is how long digital silence must last before we take a microphone for muted. Even a
+	// quiet room has some noise.
 	silencedAfter = 2 * time.Second
-	// silencedCheck is how soon the first sound after that is noticed.
+	// silencedCheck is how soon we notice the first sound after that.
 	silencedCheck = 100 * time.Millisecond
 )
 
-// watchSilence tells, until ctx ends, when a microphone has brought nothing since it was opened: it is
-// muted where the system does not say so, at a switch for instance. One that was heard before and has
-// nothing to say has a gate against noise; of that one, only the system knows better.
+// watchSilence reports, until ctx ends, when a microphone has delivered only digital silence since it was
+// opened. Such a microphone is muted where the system cannot see it, for example by a hardware switch.
+// A microphone that was heard before probably has a noise gate, so it is not reported.
 func (x *executor) watchSilence(ctx context.Context, generation int) {
 	tick := time.NewTicker(silencedCheck)
 	defer tick.Stop()

@@ -36,7 +36,7 @@ func TestSilencedBelongsToAMicrophone(t *testing.T) {
 	}
 }
 
-// TestSystemMutesTheMicrophone mutes a real one, in the lobby and in the meeting.
+// TestSystemMutesTheMicrophone mutes a real microphone in the lobby and in the meeting.
 func TestSystemMutesTheMicrophone(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a sound server")

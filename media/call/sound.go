@@ -7,25 +7,25 @@ import (
 	"parley/media"
 )
 
-// Sound is what the user wants done to the microphone's sound.
+// Sound is how the user wants the microphone processed.
 type Sound struct {
-	Noise    bool // steady noise is taken out
-	Original bool // music: nothing is done to it, and it is coded finely; Noise waits
+	Noise    bool // remove steady noise
+	Original bool // music: no processing, and a higher bit rate; Noise has no effect
 }
 
-// SetSound changes that, at once.
+// SetSound changes Sound at once.
 type SetSound struct{ Sound }
 
 func (SetSound) command() {}
 
-// effect of it.
+// setSound is its effect.
 type setSound struct{ sound Sound }
 
-// original is how original sound is coded: transparent mono (RFC 6716 section 2.1.1 gives 48 to
-// 64 kbit/s) with a margin, and no DTX, for what fades out is sound too.
+// original is the encoding of original sound: transparent mono (RFC 6716 section 2.1.1 recommends 48 to
+// 64 kbit/s) with a margin, and without DTX, which would cut a fading note.
 var original = media.AudioConfig{Channels: 1, BitRate: 96_000, Music: true}
 
-// coding is how to code s for a part of packets lost that FEC is to prepare for.
+// coding is the encoding of s. loss is the packet loss that FEC has to cover.
 func (s Sound) coding(loss float64) media.AudioConfig {
 	cfg := voice
 	if s.Original {
@@ -35,8 +35,8 @@ func (s Sound) coding(loss float64) media.AudioConfig {
 	return cfg
 }
 
-// processing is what an AudioProcessor does for s. Gain control is what makes a held note
-// breathe, and an echo canceller takes music that both sides play for echo.
+// processing is what the AudioProcessor does for s. For music it does nothing: gain control makes a held
+// note pump, and an echo canceller removes music that both sides play.
 func (s Sound) processing() media.AudioProcessing {
 	if s.Original {
 		return media.AudioProcessing{}
@@ -44,8 +44,8 @@ func (s Sound) processing() media.AudioProcessing {
 	return media.AudioProcessing{Echo: true, Noise: s.Noise, Gain: true, HighPass: true}
 }
 
-// openProcessor puts the processor between microphone and encoder. Without one, as on a
-// system that lacks the library, the sound is as it comes.
+// openProcessor puts the processor between microphone and encoder. On a system without the library, the
+// sound stays unprocessed.
 func (c *Call) openProcessor() error {
 	p, err := c.cfg.Codecs.AudioProcessor(c.state.Sound.processing())
 	if err != nil {
@@ -67,8 +67,7 @@ func (c *Call) openProcessor() error {
 	return nil
 }
 
-// played tells the processor what the speaker plays: silence is what it plays while it is
-// off.
+// played tells the processor what the speaker plays. While the speaker is off, that is silence.
 func (c *Call) played(pcm []int16) {
 	if c.silent.Load() {
 		clear(pcm)

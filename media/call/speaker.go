@@ -7,16 +7,15 @@ import (
 	"parley/media"
 )
 
-// TestSpeaker plays a short sound through the speaker, in the lobby too, where the speaker is open
-// for no longer than that takes.
+// TestSpeaker plays a short sound through the speaker. In the lobby, the speaker is open only for that.
 type TestSpeaker struct{}
 
 func (TestSpeaker) command() {}
 
 type (
-	// chimed: the test sound has been played to its end.
-	chimed struct{}
-	// playChime is an effect: the test sound starts, or starts again.
+	// chimeEnded: the test sound is over.
+	chimeEnded struct{}
+	// playChime is an effect: start the test sound, again if it is playing.
 	playChime struct{}
 )
 
@@ -24,25 +23,25 @@ func (m model) testSpeaker() (model, []effect) {
 	if m.Phase != Lobby && !m.inside() || m.Speaker.Choice == media.SpecOff {
 		return m, nil
 	}
-	m.Speaker.Testing, m.untested = true, nil
-	m, effects := m.settle()
+	m.Speaker.Testing, m.testErr = true, nil
+	m, effects := m.reconcile()
 	return m, append(effects, playChime{})
 }
 
-func (m model) chimed() (model, []effect) {
+func (m model) chimeEnded() (model, []effect) {
 	m.Speaker.Testing = false
-	return m.settle()
+	return m.reconcile()
 }
 
-// testFailed closes the speaker of the lobby and keeps the reason on show.
+// testFailed closes the lobby's speaker and keeps showing why the test failed.
 func (m model) testFailed(err error) (model, []effect) {
-	m.Speaker.Testing, m.untested = false, err
-	return m.settle()
+	m.Speaker.Testing, m.testErr = false, err
+	return m.reconcile()
 }
 
-// foresee names the speaker that the meeting will use. While none is open, the list of devices is
-// all there is to know it by.
-func (m *model) foresee() {
+// predictSpeaker tells which speaker the meeting will use. As long as none is open, only the device list
+// can say.
+func (m *model) predictSpeaker() {
 	list, listed := m.Devices[media.Speaker]
 	if !listed || m.devices[media.Speaker].open {
 		return
@@ -70,13 +69,13 @@ func (m *model) foresee() {
 	case len(list) == 0:
 		l.Problem = deviceProblem(media.Speaker, media.ErrNoDevice)
 		return
-	case m.untested != nil:
-		l.Problem = deviceProblem(media.Speaker, m.untested)
+	case m.testErr != nil:
+		l.Problem = deviceProblem(media.Speaker, m.testErr)
 	case byDefault && l.Choice != media.SpecDefault && l.Choice != "":
-		l.Problem = standIn(media.Speaker, list[i])
+		l.Problem = replacedProblem(media.Speaker, list[i])
 	}
 	l.Device = list[i]
 }
 
-// isFile says whether a spec names a file, which is in no list of devices.
+// isFile reports whether a spec names a file. Files are in no device list.
 func isFile(spec string) bool { return filepath.Ext(spec) == ".wav" }

@@ -9,8 +9,8 @@ import (
 	"parley/media/device/pulsetest"
 )
 
-// TestLobbyForeseesTheSpeaker: the speaker opens with the meeting, and the lobby names it before.
-func TestLobbyForeseesTheSpeaker(t *testing.T) {
+// TestLobbyPredictsTheSpeaker: the lobby names the speaker that will open with the meeting.
+func TestLobbyPredictsTheSpeaker(t *testing.T) {
 	speakers := func(list ...media.Device) event { return devicesListed{media.Speaker, list} }
 	desk := media.Device{Kind: media.Speaker, ID: "desk", Name: "Desk"}
 	usb := media.Device{Kind: media.Speaker, ID: "usb", Name: "Headset"}
@@ -39,7 +39,7 @@ func TestLobbyForeseesTheSpeaker(t *testing.T) {
 		"off":                     {[]any{lobby, speakers(def), choose(media.SpecOff)}, "", ""},
 		"after a meeting":         {[]any{speakers(usb), lobby, ready, Join{}, opens(media.Speaker), Leave{}, Close{}, lobby}, "Headset", ""},
 		"while it is open":        {[]any{speakers(usb), lobby, ready, Join{}, opens(media.Speaker), speakers(desk)}, "Thing", ""},
-		"tested":                  {[]any{speakers(usb), lobby, TestSpeaker{}, opens(media.Speaker), chimed{}}, "Headset", ""},
+		"tested":                  {[]any{speakers(usb), lobby, TestSpeaker{}, opens(media.Speaker), chimeEnded{}}, "Headset", ""},
 		"the test fails":          {[]any{speakers(usb), lobby, TestSpeaker{}, fails(media.Speaker, media.ErrBusy)}, "Headset", "device-busy: speaker"},
 		"the choice fails":        {[]any{speakers(def, usb), lobby, choose("usb"), TestSpeaker{}, fails(media.Speaker, media.ErrBusy), fails(media.Speaker, media.ErrBusy)}, "Headset", "device-busy: speaker"},
 		"tried again":             {[]any{speakers(usb), lobby, TestSpeaker{}, fails(media.Speaker, media.ErrBusy), TestSpeaker{}, opens(media.Speaker)}, "Thing", ""},
@@ -55,7 +55,7 @@ func TestLobbyForeseesTheSpeaker(t *testing.T) {
 	}
 }
 
-// TestTestSoundOpensTheSpeakerForAMoment: nothing holds it while nothing is to be heard.
+// TestTestSoundOpensTheSpeakerForAMoment: in the lobby the speaker is open only while the test sound plays.
 func TestTestSoundOpensTheSpeakerForAMoment(t *testing.T) {
 	lobby := []any{Open{Text: "good"}}
 	with := func(more ...any) []any { return append(lobby[:1:1], more...) }
@@ -67,11 +67,11 @@ func TestTestSoundOpensTheSpeakerForAMoment(t *testing.T) {
 		"at home":        {[]any{TestSpeaker{}}, false, ""},
 		"in the lobby":   {with(TestSpeaker{}), true, "open speaker default, playChime"},
 		"twice":          {with(TestSpeaker{}, opens(media.Speaker), TestSpeaker{}), true, "playChime"},
-		"over":           {with(TestSpeaker{}, opens(media.Speaker), chimed{}), false, "close speaker"},
+		"over":           {with(TestSpeaker{}, opens(media.Speaker), chimeEnded{}), false, "close speaker"},
 		"another choice": {with(TestSpeaker{}, opens(media.Speaker), Choose{Kind: media.Speaker, ID: "usb"}), true, "close speaker, open speaker usb"},
 		"going back":     {with(TestSpeaker{}, Leave{}), false, "closeRoom, close camera, close microphone, close speaker"},
 		"joining":        {with(TestSpeaker{}, opens(media.Speaker), Join{}), true, "tell room.Enter"},
-		"over by then":   {with(TestSpeaker{}, opens(media.Speaker), Join{}, chimed{}), false, ""},
+		"over by then":   {with(TestSpeaker{}, opens(media.Speaker), Join{}, chimeEnded{}), false, ""},
 		"in the meeting": {with(ready, Join{}, roomIs(0), TestSpeaker{}), true, "playChime"},
 		"failed":         {with(TestSpeaker{}, fails(media.Speaker, errors.New("broken"))), false, ""},
 		"no speaker":     {with(Choose{Kind: media.Speaker, ID: media.SpecOff}, TestSpeaker{}), false, ""},
@@ -110,7 +110,7 @@ func TestChimeIsMixedAndEnds(t *testing.T) {
 	}
 }
 
-// TestChimeIsHeard plays it through a real sound server and listens to what the speaker is given.
+// TestChimeIsHeard plays the test sound through a real sound server and records it.
 func TestChimeIsHeard(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a sound server")

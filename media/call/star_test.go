@@ -19,19 +19,17 @@ import (
 	"parley/signal"
 )
 
-// star is a media server in miniature: each member has one link to it, over which the tracks of all
-// others come.
+// star is a tiny media server. Each member has one link to it and receives the tracks of all others on it.
 type star struct {
 	mu    sync.Mutex
 	links map[signal.ID]*link
 }
 
-// link is the Transport of one member. Its one queue is the connection: it carries everything that
-// comes.
+// link is the Transport of one member. Its only queue is the connection: everything arrives through it.
 type link struct {
 	star *star
 	cfg  transport.Config
-	down chan parcel // holds 1024; more is dropped, as on a network
+	down chan parcel // holds 1024; further packets are dropped, as on a network
 
 	mu       sync.Mutex
 	cameras  *pipe.Subscription // sends ours
@@ -40,7 +38,7 @@ type link struct {
 	arrived  map[Track]int // packets
 }
 
-// parcel is a packet on a link, which says whose track it belongs to.
+// parcel is a packet on a link, with its track.
 type parcel struct {
 	track  Track
 	packet *rtp.Packet
@@ -53,7 +51,7 @@ func (s *star) connect(cfg transport.Config) Transport {
 	}
 }
 
-// linked are the links there are.
+// linked returns the present links.
 func (s *star) linked() map[signal.ID]*link {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +71,7 @@ func (s *star) join(l *link, in bool) {
 	}
 }
 
-// forward carries a member's packet to everybody else.
+// forward sends a member's packet to all others.
 func (s *star) forward(p parcel) {
 	for id, l := range s.linked() {
 		if id == p.track.Member {
@@ -125,7 +123,7 @@ func (l *link) Run(ctx context.Context) error {
 	}
 }
 
-// take gives a packet to the receiver of its track.
+// take passes a packet to the receiver of its track.
 func (l *link) take(ctx context.Context, g *errgroup.Group, p parcel) error {
 	l.mu.Lock()
 	l.arrived[p.track]++
@@ -160,7 +158,7 @@ func (l *link) take(ctx context.Context, g *errgroup.Group, p parcel) error {
 	return nil
 }
 
-// starFeedback asks the member who sends for keyframes; nothing is ever lost.
+// starFeedback requests keyframes from the sending member. No packet is ever lost, so there are no NACKs.
 type starFeedback struct {
 	star   *star
 	member signal.ID
@@ -198,8 +196,8 @@ func (l *link) Stats(id signal.ID) (transport.Stats, bool) {
 	return s, true
 }
 
-// TestManyMembersOverOneConnection: a call works with a transport that has one connection for all
-// members. Each of three sees and hears both others over its only link, and who leaves is gone.
+// TestManyMembersOverOneConnection: a call works with a transport that has one connection for all members.
+// Each of three members sees and hears both others over its only link. One that leaves is gone.
 func TestManyMembersOverOneConnection(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three encoders and six decoders")

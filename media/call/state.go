@@ -1,5 +1,5 @@
-// Package call decides who we see and hear. Its state changes in one pure function, next;
-// one loop, Run, carries out the effects on rooms, peers and devices.
+// Package call decides who we see and hear. Its state changes in one pure function, next; one loop, Run,
+// carries out the effects on room, transport and devices.
 package call
 
 import (
@@ -14,13 +14,13 @@ import (
 // Phase is where the user stands on the way into and out of a meeting.
 type Phase uint8
 
-// The phases of a call. Ended stays ended until another meeting is opened.
+// The phases of a call. Ended lasts until the user closes it, joins again or opens another meeting.
 const (
 	Idle         Phase = iota // no meeting
 	Lobby                     // a meeting is chosen; preview, not yet visible to others
-	Joining                   // joining; the rendezvous has not answered yet
+	Joining                   // the rendezvous has not answered yet
 	Live                      // in the meeting
-	Reconnecting              // in the meeting, the rendezvous is out of reach; media may still flow
+	Reconnecting              // in the meeting, but the rendezvous is unreachable; media may still flow
 	Ended                     // over; State.Reason says why
 )
 
@@ -28,7 +28,7 @@ func (p Phase) String() string {
 	return [...]string{"idle", "lobby", "joining", "live", "reconnecting", "ended"}[p]
 }
 
-// Inside says whether the user is in a meeting, past the lobby.
+// Inside reports whether the user is in a meeting, past the lobby.
 func (p Phase) Inside() bool {
 	return p == Joining || p == Live || p == Reconnecting
 }
@@ -49,12 +49,12 @@ type State struct {
 	Phase   Phase
 	Reason  Reason // of Ended
 	Problem Problem
-	// Candidates are the meetings that the text of the last Open names when there are
-	// several; Open one of them.
+	// Candidates are the meetings that the last Open's text named, if there were several. Open
+	// one of them.
 	Candidates []signal.Link
-	Shed       Shed    // what is given up because this computer cannot keep up
-	Link       string  // to copy and pass on
-	Hosting    Hosting // of the meeting, and who can open the link
+	Shed       Shed    // what this computer gives up because it is too busy
+	Link       string  // for inviting others
+	Hosting    Hosting // whether this app hosts the meeting, and who can open the link
 	Code       string  // as shown: 7k3m-q9xt-2w8p
 	Name       string  // the user's own
 	Started    time.Time
@@ -67,34 +67,34 @@ type State struct {
 	Sound   Sound
 	Devices map[media.Kind][]media.Device
 
-	Shareables Shareables // while the user looks what to share
+	Shareables Shareables // while the user is choosing what to share
 
-	Peers []Peer // one for each other member present, longest here first
+	Peers []Peer // the other members present, in order of arrival
 }
 
 // Local is one of our own devices.
 type Local struct {
 	On       bool         // the user wants it on
 	Switched int          // how many commands have switched it so far; see Switches
-	Live     bool         // it delivers
+	Live     bool         // it is open and works
 	Choice   string       // a device ID or spec, as chosen
-	Device   media.Device // what Choice came to; of a microphone, Muted follows the system
+	Device   media.Device // the one in use; a microphone's Muted follows the system
 	Hidden   bool         // of a screen: the window is minimised, and others see its last picture
-	Format   Format       // of the picture it delivers
+	Format   Format       // of its picture
 	Problem  Problem
-	Sound    bool                // of a screen: what the machine plays is shared with it
+	Sound    bool                // of a screen: the system's sound is shared too
 	Capture  media.ScreenOptions // of a screen
-	Silenced bool                // of the microphone: it has brought nothing at all since it was opened
-	Testing  bool                // of the speaker: the test sound plays
+	Silenced bool                // of the microphone: it has delivered nothing since it was opened
+	Testing  bool                // of the speaker: the test sound is playing
 }
 
-// Format is the size of a picture in pixels, and how many come a second.
+// Format is a picture's size in pixels and its frames a second.
 type Format struct {
 	Width, Height int
 	FrameRate     float64
 }
 
-// PeerPhase is how things stand between us and another member.
+// PeerPhase is the state of the connection between us and another member.
 type PeerPhase = transport.Phase
 
 // The phases of a peer, see package transport.
@@ -118,21 +118,21 @@ type Peer struct {
 	Report   Report
 }
 
-// Report is what is measured of the way to a member, once a second, as far as people care.
+// Report is what the window shows of the path to a member. It is measured once a second.
 type Report struct {
 	Path  string        // host, srflx or relay; empty while unknown
-	RTT   time.Duration // rounded so that it does not flicker; 0 while unknown
-	W, H  int           // of their camera's picture as it arrives, 0 without one
-	Limit string        // of our camera's picture on its way to them: none, bandwidth or cpu; empty without one
-	Lossy bool          // packets are lost that repair has to make up for
+	RTT   time.Duration // rounded, so that the display does not flicker; 0 while unknown
+	W, H  int           // of their camera's picture as received; 0 without one
+	Limit string        // what limits our camera's picture to them: none, bandwidth or cpu; empty if none is sent
+	Lossy bool          // many packets are lost
 }
 
-// Command is what a user, or the command line, wants.
+// Command is what the user or the command line asks for.
 type Command interface{ command() }
 
 // The commands.
 type (
-	// NewMeeting makes up a code and goes to its lobby, or straight in if Join.
+	// NewMeeting draws a code and goes to its lobby, or straight in if Join.
 	NewMeeting struct{ Join bool }
 	// Open goes to the lobby of the meeting that Text, a link or a code, names, or straight
 	// in if Join. Text that is neither sets State.Problem and changes nothing else.
@@ -153,19 +153,19 @@ type (
 		Kind media.Kind
 		On   bool
 	}
-	// Choose picks a device by its ID; a screen is shared at once, with what the machine
-	// plays if Sound, and captured as Capture says.
+	// Choose picks a device by its ID. A screen is shared at once, with the system's sound if
+	// Sound, and captured as Capture says.
 	Choose struct {
 		Kind    media.Kind
 		ID      string
 		Sound   bool
 		Capture media.ScreenOptions
 	}
-	// Browse keeps State.Shareables current from now on, or forgets it.
+	// Browse keeps State.Shareables up to date from now on, or clears it.
 	Browse struct{ On bool }
 	// StopScreen ends screen sharing.
 	StopScreen struct{}
-	// Room passes a command on to the meeting's room; outside a meeting it is lost.
+	// Room passes a command to the meeting's room. Outside of a meeting it is ignored.
 	Room struct{ room.Command }
 	// Dismiss clears State.Problem.
 	Dismiss struct{}

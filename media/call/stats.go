@@ -14,8 +14,8 @@ import (
 	"parley/signal"
 )
 
-// Line is one line of --stats; docs/ARCHITECTURE.md has the schema. Rates are over the time
-// since the line before.
+// Line is one line of --stats; docs/ARCHITECTURE.md has the schema. Rates cover the time
+// since the previous line.
 type Line struct {
 	TMillis    int64      `json:"t_ms"`
 	Phase      string     `json:"phase"`
@@ -24,7 +24,7 @@ type Line struct {
 	RSS        float64    `json:"rss_mb"`
 	Goroutines int        `json:"goroutines"`
 	Refused    uint64     `json:"refused_messages"`
-	Shed       string     `json:"shed"` // because this machine cannot keep up, see Shed
+	Shed       string     `json:"shed"` // what this machine gives up because it is too busy, see Shed
 	Echo       LineEcho   `json:"echo"`
 	Peers      []LinePeer `json:"peers"`
 }
@@ -35,45 +35,45 @@ type LineMember struct {
 	Name string    `json:"name"`
 }
 
-// LineEcho is what our microphone hears of our speaker, see media.AudioProcessorStats.
+// LineEcho is how the echo canceller does, see media.AudioProcessorStats.
 type LineEcho struct {
-	DelayMs float64 `json:"delay_ms"`       // from the speaker; 0 while unknown
-	Drift   float64 `json:"drift_ppm"`      // of the speaker's clock against the microphone's
-	Reduced float64 `json:"reduced_db"`     // how much quieter it is made; 0 while there is none
-	Late    uint64  `json:"late_blocks"`    // of 10 ms, that the speaker had not been given in time
-	Dropped uint64  `json:"dropped_blocks"` // of 10 ms, that the microphone never asked for
+	DelayMs float64 `json:"delay_ms"`       // from speaker to microphone; 0 while unknown
+	Drift   float64 `json:"drift_ppm"`      // the speaker's clock against the microphone's
+	Reduced float64 `json:"reduced_db"`     // how much quieter the echo is made; 0 without echo
+	Late    uint64  `json:"late_blocks"`    // of 10 ms, which the speaker played too late to be compared
+	Dropped uint64  `json:"dropped_blocks"` // of 10 ms, which the microphone never asked for
 }
 
-// LinePeer is one connection.
+// LinePeer is another member.
 type LinePeer struct {
 	LineMember
-	State     string    `json:"state"`
-	RTT       *float64  `json:"rtt_ms"`
-	Path      string    `json:"path"`
-	Estimate  float64   `json:"estimate_kbps"`
-	Unknown   uint64    `json:"unknown_tracks"` // offered to us, and of no kind that we know
-	Pace      LinePace  `json:"pace"`
-	VideoIn   LineIn    `json:"video_in"`
-	VideoOut  LineOut   `json:"video_out"`
-	ScreenIn  LineIn    `json:"screen_in"`
-	ScreenOut LineOut   `json:"screen_out"`
-	AudioIn   LineHear  `json:"audio_in"`
-	AudioOut  LineSpeak `json:"audio_out"`
-	SoundIn   LineHear  `json:"screen_audio_in"`
-	SoundOut  LineSpeak `json:"screen_audio_out"`
+	State     string       `json:"state"`
+	RTT       *float64     `json:"rtt_ms"`
+	Path      string       `json:"path"`
+	Estimate  float64      `json:"estimate_kbps"`
+	Unknown   uint64       `json:"unknown_tracks"` // tracks they offer that we cannot receive
+	Pace      LinePace     `json:"pace"`
+	VideoIn   LineVideoIn  `json:"video_in"`
+	VideoOut  LineVideoOut `json:"video_out"`
+	ScreenIn  LineVideoIn  `json:"screen_in"`
+	ScreenOut LineVideoOut `json:"screen_out"`
+	AudioIn   LineAudioIn  `json:"audio_in"`
+	AudioOut  LineAudioOut `json:"audio_out"`
+	SoundIn   LineAudioIn  `json:"screen_audio_in"`
+	SoundOut  LineAudioOut `json:"screen_audio_out"`
 }
 
-// LinePace is how sending does on the path, all tracks together.
+// LinePace is how sending goes on the path, all tracks together.
 type LinePace struct {
-	Delivered float64 `json:"delivered_kbps"` // what arrived lately
+	Delivered float64 `json:"delivered_kbps"` // lately received by the other side
 	Loss      float64 `json:"loss_pct"`
-	WaitMs    float64 `json:"wait_ms"` // of packets before they leave
+	WaitMs    float64 `json:"wait_ms"` // of packets in our queue
 	Dropped   uint64  `json:"dropped"` // packets that found the queue full
-	Probes    uint64  `json:"probes"`  // bursts sent to learn what the path carries
+	Probes    uint64  `json:"probes"`  // bursts sent to measure the path
 }
 
-// LineIn is a remote picture. Frames counts those painted; fps is their rate.
-type LineIn struct {
+// LineVideoIn is a picture that we receive. Frames counts painted pictures; fps is their rate.
+type LineVideoIn struct {
 	W          int      `json:"w"`
 	H          int      `json:"h"`
 	FPS        float64  `json:"fps"`
@@ -91,19 +91,19 @@ type LineIn struct {
 	Corrupt    uint64   `json:"corrupt"`
 }
 
-// LineOut is a picture of ours as sent to this peer.
-type LineOut struct {
+// LineVideoOut is a picture that we send to this member.
+type LineVideoOut struct {
 	W    int     `json:"w"`
 	H    int     `json:"h"`
 	FPS  float64 `json:"fps"`
 	Kbps float64 `json:"kbps"`
-	// Limit says what keeps it from being better: "none", "bandwidth" or "cpu"; empty while
+	// Limit says what limits its quality: "none", "bandwidth" or "cpu". It is empty while
 	// nothing is sent.
 	Limit pipe.Limit `json:"limit"`
 }
 
-// LineHear is the sound of a peer.
-type LineHear struct {
+// LineAudioIn is a sound that we receive.
+type LineAudioIn struct {
 	Kbps      float64 `json:"kbps"`
 	Level     float64 `json:"level_db"`
 	Concealed float64 `json:"concealed_pct"`
@@ -112,20 +112,20 @@ type LineHear struct {
 	Underruns uint64  `json:"underruns"`
 	Lost      uint64  `json:"lost"`
 	Repaired  uint64  `json:"repaired"`
-	// Of the repaired ones, by a copy in a later packet, and by one sent again.
+	// How the repaired packets were repaired: from a copy in a later packet, or by retransmission.
 	RepairedRED  uint64 `json:"repaired_red"`
 	RepairedNACK uint64 `json:"repaired_nack"`
 	RedDepth     int    `json:"red_depth"`
 }
 
-// LineSpeak is our sound as sent to this peer.
-type LineSpeak struct {
+// LineAudioOut is a sound that we send to this member.
+type LineAudioOut struct {
 	Kbps     float64 `json:"kbps"`
 	Level    float64 `json:"level_db"`
 	RedDepth int     `json:"red_depth"`
 }
 
-// Meter makes one Line after another and remembers what rates are derived from.
+// Meter makes Lines. It remembers the previous counters to compute rates.
 type Meter struct {
 	call   *Call
 	start  time.Time
@@ -174,18 +174,18 @@ func (l *LinePeer) fill(s, b transport.Stats, dt float64) {
 		Delivered: float64(s.Pace.Delivered) / 1000, Loss: 100 * s.Pace.Loss, WaitMs: *millis(s.Pace.Wait),
 		Dropped: s.Pace.Dropped, Probes: s.Pace.Probes,
 	}
-	in := func(k media.Kind) LineIn { return lineIn(s.Pictures[k], b.Pictures[k], dt) }
-	out := func(k media.Kind) LineOut { return lineOut(s.Out[k], b.Out[k], dt) }
-	hear := func(k media.Kind) LineHear { return lineHear(s.Sounds[k], b.Sounds[k], dt) }
-	speak := func(k media.Kind) LineSpeak { return lineSpeak(s.Out[k], b.Out[k], dt) }
+	in := func(k media.Kind) LineVideoIn { return lineVideoIn(s.Pictures[k], b.Pictures[k], dt) }
+	out := func(k media.Kind) LineVideoOut { return lineVideoOut(s.Out[k], b.Out[k], dt) }
+	hear := func(k media.Kind) LineAudioIn { return lineAudioIn(s.Sounds[k], b.Sounds[k], dt) }
+	speak := func(k media.Kind) LineAudioOut { return lineAudioOut(s.Out[k], b.Out[k], dt) }
 	l.VideoIn, l.VideoOut = in(media.Camera), out(media.Camera)
 	l.ScreenIn, l.ScreenOut = in(media.Screen), out(media.Screen)
 	l.AudioIn, l.AudioOut = hear(media.Microphone), speak(media.Microphone)
 	l.SoundIn, l.SoundOut = hear(media.SystemSound), speak(media.SystemSound)
 }
 
-func lineHear(s, b transport.SoundStats, dt float64) LineHear {
-	return LineHear{
+func lineAudioIn(s, b transport.SoundStats, dt float64) LineAudioIn {
+	return LineAudioIn{
 		Kbps: kbps(s.Bytes, b.Bytes, dt), Level: s.Level,
 		Concealed: s.ConcealedPercent(), Jitter: *millis(s.Jitter), DelayMs: *millis(s.Delay),
 		Underruns: s.Underruns, Lost: s.Lost, Repaired: s.Repaired,
@@ -193,12 +193,12 @@ func lineHear(s, b transport.SoundStats, dt float64) LineHear {
 	}
 }
 
-func lineSpeak(s, b transport.Out, dt float64) LineSpeak {
-	return LineSpeak{Kbps: kbps(s.Bytes, b.Bytes, dt), Level: s.Level, RedDepth: s.RedDepth}
+func lineAudioOut(s, b transport.Out, dt float64) LineAudioOut {
+	return LineAudioOut{Kbps: kbps(s.Bytes, b.Bytes, dt), Level: s.Level, RedDepth: s.RedDepth}
 }
 
-func lineIn(s, b pipe.VideoStats, dt float64) LineIn {
-	l := LineIn{
+func lineVideoIn(s, b pipe.VideoStats, dt float64) LineVideoIn {
+	l := LineVideoIn{
 		W: s.Width, H: s.Height, FPS: rate(s.Painted, b.Painted, dt), Kbps: kbps(s.Bytes, b.Bytes, dt),
 		Frames: s.Painted, Decoded: s.Frames, Keyframes: s.Keyframes,
 		Freezes: s.Freezes, FreezeMs: *millis(s.FreezeTime), DelayMs: *millis(s.Delay),
@@ -210,11 +210,11 @@ func lineIn(s, b pipe.VideoStats, dt float64) LineIn {
 	return l
 }
 
-func lineOut(s, b transport.Out, dt float64) LineOut {
-	return LineOut{W: s.Width, H: s.Height, FPS: rate(s.Frames, b.Frames, dt), Kbps: kbps(s.Bytes, b.Bytes, dt), Limit: s.Limit}
+func lineVideoOut(s, b transport.Out, dt float64) LineVideoOut {
+	return LineVideoOut{W: s.Width, H: s.Height, FPS: rate(s.Frames, b.Frames, dt), Kbps: kbps(s.Bytes, b.Bytes, dt), Limit: s.Limit}
 }
 
-// rate is events a second; a counter that began anew counts from zero.
+// rate is in events a second. A counter that has restarted counts from zero.
 func rate(now, before uint64, dt float64) float64 {
 	if dt <= 0 {
 		return 0
@@ -232,7 +232,7 @@ func millis(d time.Duration) *float64 {
 	return &ms
 }
 
-// cpuSeconds is what this process has used so far.
+// cpuSeconds is the processor time that this process has used.
 func cpuSeconds() float64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
@@ -241,7 +241,7 @@ func cpuSeconds() float64 {
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
-// residentMB is the memory that this process keeps in RAM, in MB; 0 where it cannot be told.
+// residentMB is the resident memory of this process in MB; 0 if the system does not say.
 func residentMB() float64 {
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"parley/media/codec"
 )
 
-// echoing has a canceller that tells what it is told to tell.
+// echoing has an echo canceller with given statistics.
 type echoing struct {
 	media.Codecs
 	stats media.AudioProcessorStats
@@ -30,7 +30,7 @@ func (e echoing) AudioProcessor(p media.AudioProcessing) (media.AudioProcessor, 
 
 func (p echoProcessor) Stats() media.AudioProcessorStats { return p.stats }
 
-// idle is a call that has not begun.
+// idle is a call that does not run.
 func idle(t *testing.T, codecs media.Codecs) *Call {
 	t.Helper()
 	c, err := New(Config{Codecs: codecs})
@@ -49,7 +49,7 @@ func TestMeterTellsEcho(t *testing.T) {
 	}
 }
 
-// TestStatsAreDocumented: the document names every field of a line, and no other.
+// TestStatsAreDocumented: docs/ARCHITECTURE.md names exactly the fields of a line.
 func TestStatsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/ARCHITECTURE.md")
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"parley/media/transport"
 )
 
-// quality grades a connection for people: 4 good to 1 bad. The limits of delay follow ITU-T
-// G.114 (up to 150 ms goes unnoticed one way, 400 ms is the most); those of loss are where
-// repair begins to be heard.
+// quality grades a connection from 4 (good) to 1 (bad). The limits of delay follow ITU-T G.114 (one way,
+// up to 150 ms goes unnoticed and 400 ms is the most); the limits of loss are where repair becomes
+// audible.
 func quality(s transport.Stats) int {
 	if s.RTT == 0 {
 		return 0
@@ -25,10 +25,10 @@ func quality(s transport.Stats) int {
 	return 1
 }
 
-// lossy is the share of lost packets from which people are told: repair begins to cost delay.
+// lossy is the share of lost packets from which Report.Lossy is set: repair begins to cost delay.
 const lossy = 0.03
 
-// report is what people are told of a connection; seen says whether the other side's camera is on.
+// report is what the window shows of a connection. seen says whether the other side's camera is on.
 func report(s transport.Stats, seen bool) Report {
 	r := Report{Path: s.Path, Lossy: s.Loss >= lossy, Limit: string(s.Out[media.Camera].Limit)}
 	step := time.Millisecond

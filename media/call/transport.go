@@ -15,25 +15,25 @@ type Track = transport.Track
 func track(id signal.ID, k media.Kind) Track { return Track{Member: id, Kind: k} }
 
 // Transport carries the tracks of one meeting: ours to the other members, theirs to us. How many
-// connections it takes for that is its own affair. Its methods may be called from any goroutine;
-// none of them waits for the network.
+// connections it uses is its own business. Any goroutine may call its methods; none of them waits for the
+// network.
 type Transport interface {
-	// Run carries until ctx ends. It owns what it starts.
+	// Run does the work until ctx ends. It returns when everything it started has ended.
 	Run(ctx context.Context) error
-	// Follow takes the list of those who are in the meeting, and whether the rendezvous is
-	// within reach: without it no call message arrives.
+	// Follow tells who is in the meeting now, and whether the rendezvous is reachable, without which
+	// no call message arrives.
 	Follow(members []transport.Member, online bool)
 	// Receive takes a call message of a member.
 	Receive(from signal.ID, payload []byte)
-	// SetPolicy changes how paths are shared out.
+	// SetPolicy changes how paths are divided.
 	SetPolicy(transport.Policy)
-	// Phase is how things stand with a member: Connecting for one who is not known.
+	// Phase is the state of the connection with a member; Connecting for an unknown one.
 	Phase(id signal.ID) transport.Phase
-	// Stats measures what is carried to and from a member; false while there is nothing.
+	// Stats measures the tracks to and from a member; false while there are none.
 	Stats(id signal.ID) (transport.Stats, bool)
 }
 
-// openTransport has a transport carry the tracks of a meeting until stopTransport.
+// openTransport runs a transport for a meeting until closeTransport.
 func (x *executor) openTransport(me signal.ID, send func(to signal.ID, payload []byte)) {
 	t := x.cfg.Transport(transport.Config{
 		Media: transport.Media{
@@ -70,14 +70,14 @@ func (c *Call) setTransport(t Transport) {
 	c.transport = t
 }
 
-// carrier is the transport of the present meeting; nil outside of one.
+// carrier is the transport of the present meeting; nil outside of a meeting.
 func (c *Call) carrier() Transport {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.transport
 }
 
-// stats is how the tracks to and from a member do; false while there are none.
+// stats measures the tracks to and from a member; false while there are none.
 func (c *Call) stats(id signal.ID) (transport.Stats, bool) {
 	if t := c.carrier(); t != nil {
 		return t.Stats(id)
@@ -85,15 +85,15 @@ func (c *Call) stats(id signal.ID) (transport.Stats, bool) {
 	return transport.Stats{}, false
 }
 
-// lookAtPhases has the loop do that soon.
+// lookAtPhases makes the loop call phases soon.
 func (c *Call) lookAtPhases() {
 	select {
 	case c.moved <- struct{}{}:
-	default: // it has not looked since the last time
+	default: // it will look anyway
 	}
 }
 
-// phases looks which members' phases are other ones now.
+// phases finds the members whose phase changed.
 func (x *executor) phases(m *model) []event {
 	t := x.carrier()
 	if t == nil {
@@ -108,7 +108,7 @@ func (x *executor) phases(m *model) []event {
 	return events
 }
 
-// play has a track heard, and its level known, until stop.
+// play plays a track and makes its level known, until stop is called.
 func (c *Call) play(t Track, r *pipe.AudioReceiver) (stop func()) {
 	c.mixer.Add(r)
 	c.mu.Lock()
@@ -118,13 +118,13 @@ func (c *Call) play(t Track, r *pipe.AudioReceiver) (stop func()) {
 		c.mixer.Remove(r)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.sounds[t] == r { // and not that of a connection after it
+		if c.sounds[t] == r { // and not a later connection's
 			delete(c.sounds, t)
 		}
 	}
 }
 
-// voiceOf is what comes of a member's microphone; nil while nothing does.
+// voiceOf is the receiver of a member's microphone; nil if there is none.
 func (c *Call) voiceOf(id signal.ID) *pipe.AudioReceiver {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,8 +15,8 @@ import (
 	"parley/signal/room"
 )
 
-// TestViewsGoWithTheirMembers: a hundred members that come and go leave nothing behind, not even
-// where the window asks for their picture once more; one that is back at once keeps its view.
+// TestViewsGoWithTheirMembers: a hundred members come and go and leave nothing behind, even if the window
+// asks for their view once more. One that is back at once keeps its view.
 func TestViewsGoWithTheirMembers(t *testing.T) {
 	c, err := New(Config{Codecs: codec.New(), Changed: func(State) {}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package peer is one connection to one other member: negotiation, what we send them, what
-// we receive from them, bandwidth and statistics.
+// Package peer is the transport that connects each member of a meeting with each other one: when to
+// connect, negotiation, tracks, bandwidth and statistics.
 package peer
 
 import (
@@ -21,27 +21,27 @@ import (
 	"parley/media/congestion"
 )
 
-// Bandwidth estimation bounds, in bit/s. The start is what a first keyframe of 1280x720
-// and the frames after it need; the end is what camera, screen and sound cost together.
+// Bounds of the bandwidth estimate, in bit/s. The start suits a first keyframe of 1280x720 and the frames
+// after it. The maximum is the cost of camera, screen and sound together.
 const (
 	startRate = 1_500_000
 	minRate   = 80_000
 	maxRate   = 12_000_000
 )
 
-// ICE timing: a consent check every second (RFC 7675 asks for at most 5 s), a silent path
-// is doubted after 3 s and given up after 15.
+// ICE timing: a consent check each second (RFC 7675 allows up to 5 s). A silent path counts as
+// disconnected after 3 s and as failed after 15 s.
 const (
 	iceKeepalive    = time.Second
 	iceDisconnected = 3 * time.Second
 	iceFailed       = 15 * time.Second
-	// iceChecks lets every pair of candidates be tried, each 200 ms, until iceFailed; with
-	// Pion's seven a path that is gone for 2 s would never be tried again.
+	// iceChecks lets Pion check every candidate pair each 200 ms until iceFailed. With its default of
+	// seven checks, a path that is gone for 2 s would never be tried again.
 	iceChecks = 75
 )
 
-// feedbackInterval is how often we tell what arrived: with Pion's 100 ms a fall is seen later,
-// below 50 ms libwebrtc does not go either (RemoteEstimatorProxy).
+// feedbackInterval is the time between two transport-wide feedback messages. With Pion's 100 ms the
+// sender sees a drop in bandwidth later. 50 ms is libwebrtc's minimum (RemoteEstimatorProxy).
 const feedbackInterval = 50 * time.Millisecond
 
 // RTP payload types; both ends offer the same.
@@ -57,13 +57,13 @@ const mimeTypeRED = "audio/red"
 // opusFmtp asks for in-band FEC and allows discontinuous transmission (RFC 7587 section 6.1).
 const opusFmtp = "minptime=10;useinbandfec=1;usedtx=1"
 
-// newConnection builds the PeerConnection, all of whose packets leave through out.
+// newConnection builds a PeerConnection that sends all its packets through out.
 func newConnection(cfg Config, out *congestion.Sender, loopback bool) (*webrtc.PeerConnection, error) {
 	engine := &webrtc.MediaEngine{}
 	if err := registerCodecs(engine); err != nil {
 		return nil, fmt.Errorf("register codecs: %w", err)
 	}
-	logs := quiet{cfg.Log}
+	logs := pionLog{cfg.Log}
 	registry, err := interceptors(out, logs)
 	if err != nil {
 		return nil, fmt.Errorf("set up interceptors: %w", err)
@@ -71,7 +71,7 @@ func newConnection(cfg Config, out *congestion.Sender, loopback bool) (*webrtc.P
 	settings := cfg.Settings
 	settings.LoggerFactory = logs
 	settings.SetIncludeLoopbackCandidate(loopback)
-	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // no name of a member's is looked up
+	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // never resolve a name that a member sends
 	settings.SetSCTPMaxMessageSize(maxWantSize)
 	settings.SetICETimeouts(iceDisconnected, iceFailed, iceKeepalive)
 	settings.SetICEMaxBindingRequests(iceChecks)
@@ -85,11 +85,11 @@ func newConnection(cfg Config, out *congestion.Sender, loopback bool) (*webrtc.P
 	})
 }
 
-// interceptors are what packets pass through on their way to and from the network.
-// Retransmission is answered by Pion; what to ask for is decided in package pipe.
+// interceptors process packets on their way to and from the network. Pion answers NACKs; package pipe
+// decides what to request.
 func interceptors(out *congestion.Sender, logs logging.LoggerFactory) (*interceptor.Registry, error) {
 	registry := &interceptor.Registry{}
-	// A second of video at its fastest, and of sound.
+	// Keep a second of video at its highest rate, and of sound.
 	responder, err := nack.NewResponderInterceptor(nack.ResponderSize(1024),
 		nack.ResponderStreamsFilter(wantsRepair("video/")), nack.WithResponderLoggerFactory(logs))
 	if err != nil {
@@ -116,15 +116,15 @@ func interceptors(out *congestion.Sender, logs logging.LoggerFactory) (*intercep
 	return registry, nil
 }
 
-// replayWindow is how many packets late one may be and is not taken for a replay. The 64 of RFC 3711 section
-// 3.3.2 are what a path that reorders mixes up within a frame or two of shared screen.
+// replayWindow is how many packets late a packet may come without counting as a replay. A path that
+// reorders exceeds the 64 of RFC 3711 section 3.3.2 within a frame or two of shared screen.
 const replayWindow = 1024
 
-// reportInterval is how often we tell what was lost of what we are sent: the redundancy of
-// sound follows it, so within a second of a change two reports tell of it.
+// reportInterval is the time between two receiver reports. Redundancy of sound follows them, so two
+// reports show a change within a second.
 const reportInterval = 500 * time.Millisecond
 
-// wantsRepair picks the streams of a kind whose lost packets are sent again.
+// wantsRepair selects the streams of a kind whose lost packets are retransmitted.
 func wantsRepair(kind string) func(*interceptor.StreamInfo) bool {
 	return func(s *interceptor.StreamInfo) bool {
 		return strings.HasPrefix(s.MimeType, kind) && slices.ContainsFunc(s.RTCPFeedback, func(f interceptor.RTCPFeedback) bool {
@@ -144,8 +144,8 @@ func registerCodecs(e *webrtc.MediaEngine) error {
 	if err := e.RegisterCodec(opus, webrtc.RTPCodecTypeAudio); err != nil {
 		return err
 	}
-	// RFC 2198: what is lost comes again with the packets after it. Whoever does not know it
-	// strikes it from the answer, and gets plain Opus.
+	// RED (RFC 2198): later packets repeat earlier ones. A side without RED drops it from its answer
+	// and gets plain Opus.
 	red := opus
 	red.PayloadType, red.MimeType = payloadRED, mimeTypeRED
 	red.SDPFmtpLine = fmt.Sprintf("%d/%d", payloadOpus, payloadOpus)

@@ -16,15 +16,15 @@ import (
 	"parley/media/transport"
 )
 
-// attacker is a real connection of Pion's whose owner keeps to no rule.
+// attacker has a real Pion connection and keeps to no rule.
 type attacker struct {
 	pc     *webrtc.PeerConnection
 	victim *end
 	ended  chan error
 }
 
-// attack connects an attacker with a Peer, with as many sections as a Parley offers; prepare comes
-// before the offer.
+// attack connects an attacker with a Peer. It offers the media sections of a Parley; prepare runs before
+// the offer.
 func attack(t *testing.T, prepare func(*webrtc.PeerConnection), sdp func(string) string) *attacker {
 	t.Helper()
 	return approach(t, func(pc *webrtc.PeerConnection) {
@@ -37,7 +37,7 @@ func attack(t *testing.T, prepare func(*webrtc.PeerConnection), sdp func(string)
 	}, sdp)
 }
 
-// approach connects any connection of Pion's with a Peer; prepare comes before the offer.
+// approach connects any Pion connection with a Peer. prepare runs before the offer.
 func approach(t *testing.T, prepare func(*webrtc.PeerConnection), sdp func(string) string) *attacker {
 	t.Helper()
 	pc, err := newConnection(Config{Log: testLog}, congestion.NewSender(congestion.Config{Start: startRate, Min: minRate, Max: maxRate}, func(int) int { return 0 }), offline())
@@ -113,7 +113,7 @@ func (a *attacker) await(t *testing.T, want transport.Phase) {
 	}
 }
 
-// TestForeignChannelEndsThePeer: whatever a member does on the data channel that no Parley does.
+// TestForeignChannelEndsThePeer: misuse of data channels ends the connection.
 func TestForeignChannelEndsThePeer(t *testing.T) {
 	negotiated, zero, other := true, uint16(0), uint16(7)
 	ours := func(pc *webrtc.PeerConnection, send func(*webrtc.DataChannel)) error {
@@ -179,7 +179,7 @@ func TestForeignChannelEndsThePeer(t *testing.T) {
 	}
 }
 
-// TestOurChannelIsLeftAlone: the same connection with what a Parley does stays.
+// TestOurChannelIsLeftAlone: normal use of the data channel does not end the connection.
 func TestOurChannelIsLeftAlone(t *testing.T) {
 	negotiated, zero := true, uint16(0)
 	a := attack(t, func(pc *webrtc.PeerConnection) {
@@ -207,8 +207,8 @@ func TestOurChannelIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestCandidatesAreFew: of a thousand candidates, in the offer and after it, few are taken, and of
-// those that name this machine's loopback none gets a packet.
+// TestCandidatesAreFew: out of a thousand candidates only a few are accepted, and none that names this
+// machine's loopback gets a packet.
 func TestCandidatesAreFew(t *testing.T) {
 	if offline() {
 		t.Log("this machine has loopback alone: all members are on it")
@@ -265,7 +265,7 @@ func TestCandidatesAreFew(t *testing.T) {
 	}
 }
 
-// TestGuard: what is refused before Pion sees it.
+// TestGuard: what the guard refuses before Pion sees it.
 func TestGuard(t *testing.T) {
 	const udp = "candidate:1 1 udp 1 %s 9 typ host"
 	for address, want := range map[string]bool{

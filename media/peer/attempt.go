@@ -14,16 +14,16 @@ import (
 //	source            events
 //	the call          followed, received
 //	a connection      changed
-//	the clock         nudge, overdue
+//	the clock         retryConn, attemptTimeout
 type event interface{}
 
 type (
-	// followed: who is in the meeting now, and whether call messages get through.
+	// followed: who is in the meeting now, and whether the rendezvous is reachable.
 	followed struct {
 		members []transport.Member
 		online  bool
 	}
-	// received: a call message came. offer names the connection it is an offer of, if it is one.
+	// received: a call message arrived. If it is an offer, offer names its connection.
 	received struct {
 		from    signal.ID
 		payload []byte
@@ -34,8 +34,8 @@ type (
 		attempt int
 		phase   transport.Phase
 	}
-	nudge   struct{ id signal.ID } // it is time for a connection that has not come about
-	overdue struct {               // an attempt should be connected by now
+	retryConn      struct{ id signal.ID } // time to offer, if there is still no connection
+	attemptTimeout struct {               // the attempt should be connected by now
 		id      signal.ID
 		attempt int
 	}
@@ -49,72 +49,72 @@ type (
 		id      signal.ID
 		attempt int
 	}
-	// makeAnswer makes a connection for the offer in payload.
+	// makeAnswer opens a connection that answers the offer in payload.
 	makeAnswer struct {
 		id      signal.ID
 		attempt int
 		conn    string
 		payload []byte
 	}
-	passOn struct { // a call message, to the connection it belongs to
+	passOn struct { // a call message for the present connection
 		id      signal.ID
 		payload []byte
 	}
-	refuse      struct{ id signal.ID } // an attempt at a connection, too soon after others
-	restart     struct{ id signal.ID }
-	closeDown   struct{ id signal.ID }
-	comeBackFor struct {
+	refuse    struct{ id signal.ID } // log that a connection was asked for too soon after others
+	restart   struct{ id signal.ID }
+	closeConn struct{ id signal.ID }
+	later     struct {
 		ev   event
 		wait time.Duration
 	}
 )
 
-// Waiting times of next.
+// Timeouts and delays.
 const (
-	offerPatience   = 5 * time.Second  // for the offer of whoever came later
-	connectPatience = 10 * time.Second // for a connection: its offer or answer may be lost
-	retryPatience   = 3 * time.Second  // before a failed connection is tried again
-	retryCap        = 30 * time.Second // the same, after many failures
+	offerTimeout   = 5 * time.Second  // for the offer of the member that came later
+	connectTimeout = 10 * time.Second // for an attempt to connect: its offer or answer may be lost
+	retryDelay     = 3 * time.Second  // before the first retry
+	maxRetryDelay  = 30 * time.Second // before a retry after many failures
 )
 
-// maxAttempts is how many connections to one member may begin within attemptSpan, whoever begins
-// them: each costs a few megabytes and a gathering of candidates.
+// At most maxAttempts connections to one member start within attemptSpan, whichever side starts them:
+// each costs a few megabytes and a gathering of candidates.
 const (
 	maxAttempts = 3
 	attemptSpan = 10 * time.Second
 )
 
-// memory is how long a member that left is remembered. By then a connection that it may still hold
-// has failed on its side too: ICE gives up after iceFailed, and retries are retryCap apart.
-const memory = time.Minute
+// forgetAfter is how long we remember a member that left. By then any connection that it still holds
+// has failed on its side too: ICE gives up after iceFailed, and retries are maxRetryDelay apart.
+const forgetAfter = time.Minute
 
-// model is what next knows.
+// model is the state of the mesh.
 type model struct {
 	me      signal.ID
 	online  bool
 	members []member
-	attempt int                // counts connections, so that late news of an earlier one is known
-	conns   map[signal.ID]conn // of those who are here, and of those who left lately
+	attempt int                // counts connections, to recognise late events of an earlier one
+	conns   map[signal.ID]conn // to present members and to those who left recently
 }
 
-// member is somebody who is in the meeting.
+// member is another member of the meeting.
 type member struct {
 	id    signal.ID
-	phase transport.Phase // as the user sees it: all attempts together
+	phase transport.Phase // as the user sees it, across attempts
 }
 
-// conn is what next knows of the connection to a member.
+// conn is the connection to a member.
 type conn struct {
-	attempt  int    // 0: there is none now
+	attempt  int    // 0: there is no connection now
 	offered  bool   // by us
-	name     string // of the last offer that we answered
+	name     string // names the last offer that we answered
 	phase    transport.Phase
-	failures int                    // since it worked last
+	failures int                    // since it last worked
 	begun    [maxAttempts]time.Time // the last attempts, oldest first
-	left     time.Time              // when the member left; zero while here
+	left     time.Time              // when the member left; zero while present
 }
 
-// next is all the logic of the mesh: what an event changes and what is to be done about it.
+// next holds all the logic of the mesh: how an event changes the model, and which effects follow.
 func next(m model, ev event, now time.Time) (model, []effect) {
 	switch ev := ev.(type) {
 	case followed:
@@ -123,17 +123,17 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		return m.received(ev, now)
 	case changed:
 		return m.changed(ev)
-	case nudge:
-		return m.nudge(ev.id, now)
-	case overdue:
-		return m.overdue(ev)
+	case retryConn:
+		return m.retry(ev.id, now)
+	case attemptTimeout:
+		return m.timedOut(ev)
 	}
 	return m, nil
 }
 
-// followed makes the connections match the members. Whoever came to the rendezvous later makes the
-// offer. To a member that has left and is back we offer in any case: it may not know that our
-// connection is gone.
+// followed makes the connections match the members. The member that came to the rendezvous later makes
+// the offer. To a member that left and is back we always offer: it may not know that our connection is
+// gone.
 func (m model) followed(ev followed, now time.Time) (model, []effect) {
 	var effects []effect
 	m.online = ev.online
@@ -142,7 +142,7 @@ func (m model) followed(ev followed, now time.Time) (model, []effect) {
 	m.members = make([]member, 0, len(ev.members))
 	for _, x := range old {
 		if !slices.ContainsFunc(ev.members, func(y transport.Member) bool { return y.ID == x.id }) {
-			effects = append(effects, closeDown{x.id})
+			effects = append(effects, closeConn{x.id})
 			m.setConn(x.id, conn{begun: m.conns[x.id].begun, left: now})
 		}
 	}
@@ -161,15 +161,15 @@ func (m model) followed(ev followed, now time.Time) (model, []effect) {
 		if x.Earlier || back {
 			effects = append(effects, m.offer(x.ID, now)...)
 		} else {
-			effects = append(effects, comeBackFor{nudge{x.ID}, offerPatience})
+			effects = append(effects, later{retryConn{x.ID}, offerTimeout})
 		}
 	}
 	return m, effects
 }
 
-// forget lets go of those who left long ago.
+// forget drops those who left long ago.
 func (m *model) forget(now time.Time) {
-	old := func(_ signal.ID, c conn) bool { return !c.left.IsZero() && now.Sub(c.left) >= memory }
+	old := func(_ signal.ID, c conn) bool { return !c.left.IsZero() && now.Sub(c.left) >= forgetAfter }
 	for id, c := range m.conns {
 		if old(id, c) {
 			m.conns = maps.Clone(m.conns)
@@ -179,7 +179,7 @@ func (m *model) forget(now time.Time) {
 	}
 }
 
-// setConn replaces what is known of one connection without touching older models.
+// setConn replaces one connection without changing older models.
 func (m *model) setConn(id signal.ID, c conn) {
 	m.conns = maps.Clone(m.conns)
 	if m.conns == nil {
@@ -192,7 +192,7 @@ func (m model) index(id signal.ID) int {
 	return slices.IndexFunc(m.members, func(x member) bool { return x.id == id })
 }
 
-// phase is how things stand with a member, as the user sees it.
+// phase is a member's phase as the user sees it.
 func (m model) phase(id signal.ID) transport.Phase {
 	if i := m.index(id); i >= 0 {
 		return m.members[i].phase
@@ -207,18 +207,18 @@ func (m *model) setPhase(id signal.ID, p transport.Phase) {
 	}
 }
 
-// offer begins a connection in place of whatever there is.
+// offer starts a new connection in place of any other.
 func (m *model) offer(id signal.ID, now time.Time) []effect {
-	if !m.begin(id, now) {
-		return []effect{refuse{id}, comeBackFor{nudge{id}, attemptSpan}}
+	if !m.countAttempt(id, now) {
+		return []effect{refuse{id}, later{retryConn{id}, attemptSpan}}
 	}
 	c := m.conns[id]
 	m.setConn(id, conn{attempt: m.attempt, offered: true, failures: c.failures, begun: c.begun})
-	return []effect{makeOffer{id, m.attempt}, comeBackFor{overdue{id, m.attempt}, patience(c.failures)}}
+	return []effect{makeOffer{id, m.attempt}, later{attemptTimeout{id, m.attempt}, timeout(c.failures)}}
 }
 
-// begin counts one more attempt at a connection to a member, unless there were too many.
-func (m *model) begin(id signal.ID, now time.Time) bool {
+// countAttempt counts one more attempt to connect to a member. It returns false if there were too many.
+func (m *model) countAttempt(id signal.ID, now time.Time) bool {
 	c := m.conns[id]
 	if oldest := c.begun[0]; !oldest.IsZero() && now.Sub(oldest) < attemptSpan {
 		return false
@@ -230,12 +230,11 @@ func (m *model) begin(id signal.ID, now time.Time) bool {
 	return true
 }
 
-// patience is how long an attempt may take after so many failures: a path that is merely
-// slow gets more time, too.
-func patience(failures int) time.Duration { return connectPatience * time.Duration(1+min(failures, 2)) }
+// timeout is how long an attempt may take. It grows with the failures, to give a slow path more time.
+func timeout(failures int) time.Duration { return connectTimeout * time.Duration(1+min(failures, 2)) }
 
-// received passes a call message on. An offer of a new connection replaces the one there is; when
-// both sides offer at once, the offer of the greater id stands.
+// received handles a call message. An offer of a new connection replaces the present one. If both sides
+// offer at the same time, the offer of the greater ID stands.
 func (m model) received(ev received, now time.Time) (model, []effect) {
 	if m.index(ev.from) < 0 {
 		return m, nil
@@ -248,14 +247,14 @@ func (m model) received(ev received, now time.Time) (model, []effect) {
 	case ev.offer == "":
 		return m, nil
 	case ev.offer == c.name:
-		// The other side looks for a new path for a connection that we have given up, and
-		// whose secrets are gone: only a new one helps.
+		// The other side restarts ICE on a connection that we have closed. Only a new
+		// connection helps.
 		effects := m.offer(ev.from, now)
 		return m, effects
 	case exists && c.offered && c.phase == transport.Connecting && m.me > ev.from:
-		return m, nil // ours stands; theirs gives way
+		return m, nil // our offer stands
 	}
-	if !m.begin(ev.from, now) {
+	if !m.countAttempt(ev.from, now) {
 		return m, []effect{refuse{ev.from}}
 	}
 	c = m.conns[ev.from]
@@ -265,17 +264,17 @@ func (m model) received(ev received, now time.Time) (model, []effect) {
 	}
 	return m, []effect{
 		makeAnswer{ev.from, m.attempt, ev.offer, ev.payload},
-		comeBackFor{overdue{ev.from, m.attempt}, patience(c.failures)},
+		later{attemptTimeout{ev.from, m.attempt}, timeout(c.failures)},
 	}
 }
 
 func (m model) changed(ev changed) (model, []effect) {
 	c := m.conns[ev.id]
 	if c.attempt == 0 || c.attempt != ev.attempt {
-		return m, nil // news of a connection that is no more
+		return m, nil // of a connection that was replaced
 	}
 	if ev.phase == transport.Failed {
-		return m.giveUp(ev.id)
+		return m.fail(ev.id)
 	}
 	was := c.phase
 	c.phase = ev.phase
@@ -290,38 +289,38 @@ func (m model) changed(ev changed) (model, []effect) {
 	return m, nil
 }
 
-// giveUp ends a connection that has failed; a nudge begins a new one, later each time.
-func (m model) giveUp(id signal.ID) (model, []effect) {
+// fail closes a connection that has failed and schedules a retry, with a growing delay.
+func (m model) fail(id signal.ID) (model, []effect) {
 	c := m.conns[id]
 	c.attempt = 0
-	wait := min(retryPatience<<min(c.failures, 10), retryCap)
+	wait := min(retryDelay<<min(c.failures, 10), maxRetryDelay)
 	c.failures++
 	m.setConn(id, c)
 	m.setPhase(id, transport.Failed)
-	return m, []effect{closeDown{id}, comeBackFor{nudge{id}, wait}}
+	return m, []effect{closeConn{id}, later{retryConn{id}, wait}}
 }
 
-// overdue gives up an attempt that has led nowhere: without the other side's description,
-// ICE does not even begin, and so does not fail either.
-func (m model) overdue(ev overdue) (model, []effect) {
+// timedOut gives up an attempt that did not connect. ICE alone would not notice: without the other side's
+// description it does not even start.
+func (m model) timedOut(ev attemptTimeout) (model, []effect) {
 	c := m.conns[ev.id]
 	if c.attempt != ev.attempt || c.phase != transport.Connecting {
 		return m, nil
 	}
 	if !m.online {
-		return m, []effect{comeBackFor{ev, connectPatience}} // it cannot have got through
+		return m, []effect{later{ev, connectTimeout}} // our message could not be delivered
 	}
-	return m.giveUp(ev.id)
+	return m.fail(ev.id)
 }
 
-// nudge offers a connection to a member that has none: the offer that was due did not come,
-// or the last connection failed.
-func (m model) nudge(id signal.ID, now time.Time) (model, []effect) {
+// retry offers a connection to a member without one: the offer we waited for did not come, or the last
+// connection failed.
+func (m model) retry(id signal.ID, now time.Time) (model, []effect) {
 	if m.conns[id].attempt != 0 || m.index(id) < 0 {
 		return m, nil
 	}
 	if !m.online {
-		return m, []effect{comeBackFor{nudge{id}, retryPatience}} // offers would only pile up
+		return m, []effect{later{retryConn{id}, retryDelay}} // offers would only queue up
 	}
 	if m.phase(id) == transport.Failed {
 		m.setPhase(id, transport.Reconnecting)

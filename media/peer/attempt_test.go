@@ -10,7 +10,7 @@ import (
 	"parley/signal"
 )
 
-// The people of these tables; ours is between theirs.
+// The members in these tables.
 const (
 	ada = signal.ID("-AAAAAAAAAAAAAAA") // less than ours
 	me  = signal.ID("MMMMMMMMMMMMMMMM")
@@ -19,8 +19,8 @@ const (
 
 var noon = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 
-// play feeds events and returns the model and the effects of the last one. An event that is
-// a function is made from the model as it then is.
+// play feeds events and returns the model and the effects of the last event. A function in place of an
+// event makes it from the current model.
 func play(t *testing.T, m model, events ...any) (model, []effect) {
 	t.Helper()
 	var effects []effect
@@ -41,12 +41,12 @@ func newcomer(id signal.ID) transport.Member { return transport.Member{ID: id} }
 
 func earlier(id signal.ID) transport.Member { return transport.Member{ID: id, Earlier: true} }
 
-// here: these are in the meeting.
+// here says that these members are in the meeting.
 func here(members ...transport.Member) func(model) event {
 	return func(model) event { return followed{members, true} }
 }
 
-// outOfReach: the same are, and the rendezvous is out of reach.
+// outOfReach says that the rendezvous is unreachable, and the members are the same.
 func outOfReach(m model) event {
 	ev := followed{}
 	for _, x := range m.members {
@@ -55,7 +55,7 @@ func outOfReach(m model) event {
 	return ev
 }
 
-// peerIs: the connection that there is, or was last, to a member changed.
+// peerIs says that the present or last connection to a member changed.
 func peerIs(id signal.ID, p transport.Phase) func(model) event {
 	return func(m model) event { return changed{id, m.conns[id].attempt, p} }
 }
@@ -67,7 +67,7 @@ func offers(from signal.ID, conn string) func(model) event {
 func says(from signal.ID) func(model) event { return offers(from, "") }
 
 func late(id signal.ID) func(model) event {
-	return func(m model) event { return overdue{id, m.conns[id].attempt} }
+	return func(m model) event { return attemptTimeout{id, m.conns[id].attempt} }
 }
 
 func who(id signal.ID) string {
@@ -80,7 +80,7 @@ func who(id signal.ID) string {
 	return "somebody"
 }
 
-// brief writes effects in a few letters.
+// brief writes effects as a short text.
 func brief(effects []effect) string {
 	var out []string
 	for _, e := range effects {
@@ -93,9 +93,9 @@ func brief(effects []effect) string {
 			out = append(out, "pass on "+who(e.id))
 		case restart:
 			out = append(out, "restart "+who(e.id))
-		case closeDown:
+		case closeConn:
 			out = append(out, "close "+who(e.id))
-		case comeBackFor:
+		case later:
 			out = append(out, fmt.Sprintf("%s in %s", strings.TrimPrefix(fmt.Sprintf("%T", e.ev), "peer."), e.wait))
 		default:
 			out = append(out, strings.TrimPrefix(fmt.Sprintf("%T", e), "peer."))
@@ -104,7 +104,7 @@ func brief(effects []effect) string {
 	return strings.Join(out, ", ")
 }
 
-// live is a mesh with these others.
+// live is a mesh with these members.
 func live(t *testing.T, members ...transport.Member) model {
 	t.Helper()
 	m, _ := play(t, model{me: me}, here(members...))
@@ -112,8 +112,8 @@ func live(t *testing.T, members ...transport.Member) model {
 }
 
 func TestConnections(t *testing.T) {
-	const retry = "nudge in 3s"
-	offer := func(name string) string { return "offer " + name + ", overdue in 10s" }
+	const retry = "retryConn in 3s"
+	offer := func(name string) string { return "offer " + name + ", attemptTimeout in 10s" }
 	for name, c := range map[string]struct {
 		members []transport.Member // when we come in
 		events  []any
@@ -121,19 +121,19 @@ func TestConnections(t *testing.T) {
 		effects string
 	}{
 		"the later one offers":            {nil, []any{here(earlier(ada))}, transport.Connecting, offer("Ada")},
-		"the earlier one waits":           {nil, []any{here(newcomer(ada))}, transport.Connecting, "nudge in 5s"},
-		"but not for ever":                {[]transport.Member{newcomer(ada)}, []any{nudge{ada}}, transport.Connecting, offer("Ada")},
-		"an offer comes":                  {[]transport.Member{newcomer(ada)}, []any{offers(ada, "x")}, transport.Connecting, "answer Ada x, overdue in 10s"},
-		"no nudge after it":               {[]transport.Member{newcomer(ada)}, []any{offers(ada, "x"), nudge{ada}}, transport.Connecting, ""},
-		"a nudge while out of reach":      {[]transport.Member{newcomer(ada)}, []any{outOfReach, nudge{ada}}, transport.Connecting, retry},
+		"the earlier one waits":           {nil, []any{here(newcomer(ada))}, transport.Connecting, "retryConn in 5s"},
+		"but not for ever":                {[]transport.Member{newcomer(ada)}, []any{retryConn{ada}}, transport.Connecting, offer("Ada")},
+		"an offer comes":                  {[]transport.Member{newcomer(ada)}, []any{offers(ada, "x")}, transport.Connecting, "answer Ada x, attemptTimeout in 10s"},
+		"no retry after it":               {[]transport.Member{newcomer(ada)}, []any{offers(ada, "x"), retryConn{ada}}, transport.Connecting, ""},
+		"a retry while out of reach":      {[]transport.Member{newcomer(ada)}, []any{outOfReach, retryConn{ada}}, transport.Connecting, retry},
 		"connected":                       {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Connected)}, transport.Connected, ""},
 		"a message for it":                {[]transport.Member{earlier(ada)}, []any{says(ada)}, transport.Connecting, "pass on Ada"},
 		"a message for none":              {[]transport.Member{newcomer(ada)}, []any{says(ada)}, transport.Connecting, ""},
 		"of a stranger":                   {[]transport.Member{newcomer(ada)}, []any{offers(bo, "x")}, transport.Connecting, ""},
 		"a new path is looked for":        {[]transport.Member{newcomer(ada)}, []any{offers(ada, "x"), peerIs(ada, transport.Connected), offers(ada, "x")}, transport.Connected, "pass on Ada"},
-		"both offer, theirs is greater":   {[]transport.Member{earlier(bo)}, []any{offers(bo, "x")}, transport.Connecting, "answer Bo x, overdue in 10s"},
+		"both offer, theirs is greater":   {[]transport.Member{earlier(bo)}, []any{offers(bo, "x")}, transport.Connecting, "answer Bo x, attemptTimeout in 10s"},
 		"both offer, ours is greater":     {[]transport.Member{earlier(ada)}, []any{offers(ada, "x")}, transport.Connecting, ""},
-		"theirs replaces a connected one": {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Connected), offers(ada, "y")}, transport.Reconnecting, "answer Ada y, overdue in 10s"},
+		"theirs replaces a connected one": {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Connected), offers(ada, "y")}, transport.Reconnecting, "answer Ada y, attemptTimeout in 10s"},
 		"news of the replaced one":        {[]transport.Member{earlier(bo)}, []any{offers(bo, "x"), changed{bo, 1, transport.Failed}}, transport.Connecting, ""},
 		"the path breaks":                 {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Connected), peerIs(ada, transport.Reconnecting)}, transport.Reconnecting, "restart Ada"},
 		"said twice, restarted once":      {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Reconnecting), peerIs(ada, transport.Reconnecting)}, transport.Reconnecting, ""},
@@ -141,16 +141,16 @@ func TestConnections(t *testing.T) {
 		"breaks again":                    {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Reconnecting), peerIs(ada, transport.Connected), peerIs(ada, transport.Reconnecting)}, transport.Reconnecting, "restart Ada"},
 		"fails":                           {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Failed)}, transport.Failed, "close Ada, " + retry},
 		"fails twice at once":             {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Failed), changed{ada, 1, transport.Failed}}, transport.Failed, ""},
-		"tried again":                     {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Failed), nudge{ada}}, transport.Reconnecting, "offer Ada, overdue in 20s"},
-		"fails again, so more slowly":     {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Failed), nudge{ada}, peerIs(ada, transport.Failed)}, transport.Failed, "close Ada, nudge in 6s"},
-		"success forgives":                {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Failed), nudge{ada}, peerIs(ada, transport.Connected), peerIs(ada, transport.Failed)}, transport.Failed, "close Ada, " + retry},
-		"they try first":                  {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Failed), offers(ada, "x")}, transport.Reconnecting, "answer Ada x, overdue in 20s"},
-		"they hold on to what we gave up": {[]transport.Member{newcomer(ada)}, []any{offers(ada, "x"), peerIs(ada, transport.Failed), offers(ada, "x")}, transport.Failed, "offer Ada, overdue in 20s"},
+		"tried again":                     {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Failed), retryConn{ada}}, transport.Reconnecting, "offer Ada, attemptTimeout in 20s"},
+		"fails again, so more slowly":     {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Failed), retryConn{ada}, peerIs(ada, transport.Failed)}, transport.Failed, "close Ada, retryConn in 6s"},
+		"success forgives":                {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Failed), retryConn{ada}, peerIs(ada, transport.Connected), peerIs(ada, transport.Failed)}, transport.Failed, "close Ada, " + retry},
+		"they try first":                  {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Failed), offers(ada, "x")}, transport.Reconnecting, "answer Ada x, attemptTimeout in 20s"},
+		"they hold on to what we gave up": {[]transport.Member{newcomer(ada)}, []any{offers(ada, "x"), peerIs(ada, transport.Failed), offers(ada, "x")}, transport.Failed, "offer Ada, attemptTimeout in 20s"},
 		"the offer or answer was lost":    {[]transport.Member{earlier(ada)}, []any{late(ada)}, transport.Failed, "close Ada, " + retry},
 		"theirs led nowhere":              {[]transport.Member{newcomer(ada)}, []any{offers(ada, "x"), late(ada)}, transport.Failed, "close Ada, " + retry},
 		"it was not":                      {[]transport.Member{earlier(ada)}, []any{peerIs(ada, transport.Connected), late(ada)}, transport.Connected, ""},
-		"late of an earlier attempt":      {[]transport.Member{earlier(bo)}, []any{offers(bo, "x"), overdue{bo, 1}}, transport.Connecting, ""},
-		"late, but we are out of reach":   {[]transport.Member{earlier(ada)}, []any{outOfReach, late(ada)}, transport.Connecting, "overdue in 10s"},
+		"late of an earlier attempt":      {[]transport.Member{earlier(bo)}, []any{offers(bo, "x"), attemptTimeout{bo, 1}}, transport.Connecting, ""},
+		"late, but we are out of reach":   {[]transport.Member{earlier(ada)}, []any{outOfReach, late(ada)}, transport.Connecting, "attemptTimeout in 10s"},
 		"everybody leaves":                {[]transport.Member{earlier(ada), newcomer(bo)}, []any{here()}, 0, "close Ada, close Bo"},
 		"leaves":                          {[]transport.Member{earlier(ada)}, []any{here()}, 0, "close Ada"},
 		"news of one that left":           {[]transport.Member{earlier(ada)}, []any{here(), changed{ada, 1, transport.Failed}}, 0, ""},
@@ -178,20 +178,20 @@ func TestRetriesSlowDownToALimit(t *testing.T) {
 	now := noon
 	for range 20 {
 		m, effects = next(m, peerIs(ada, transport.Failed)(m), now)
-		wait := effects[1].(comeBackFor).wait
-		if wait > retryCap {
+		wait := effects[1].(later).wait
+		if wait > maxRetryDelay {
 			t.Fatalf("waits %s", wait)
 		}
 		now = now.Add(wait)
-		m, _ = next(m, nudge{ada}, now)
+		m, _ = next(m, retryConn{ada}, now)
 	}
-	if wait := effects[1].(comeBackFor).wait; wait != retryCap {
+	if wait := effects[1].(later).wait; wait != maxRetryDelay {
 		t.Errorf("after 20 failures it waits %s", wait)
 	}
 }
 
-// TestAttemptsAreFew: one member has us begin three connections in ten seconds, by whatever way; the
-// other members are not concerned, and later it works again.
+// TestAttemptsAreFew: one member can make us start only three connections in ten seconds. Other members are
+// not affected, and later it works again.
 func TestAttemptsAreFew(t *testing.T) {
 	begun := func(effects []effect) (n int) {
 		for _, e := range effects {
@@ -239,7 +239,7 @@ func TestAttemptsAreFew(t *testing.T) {
 	}
 }
 
-// TestRestartsAreNotAttempts: looking for new paths for one connection is not limited here.
+// TestRestartsAreNotAttempts: ICE restarts of one connection do not count as attempts.
 func TestRestartsAreNotAttempts(t *testing.T) {
 	m, _ := play(t, live(t, newcomer(ada)), offers(ada, "x"), peerIs(ada, transport.Connected))
 	for range 10 {
@@ -250,8 +250,8 @@ func TestRestartsAreNotAttempts(t *testing.T) {
 	}
 }
 
-// TestWhoLeftIsForgotten: a thousand members that come and go leave nothing behind, and one that is back
-// within a minute is known.
+// TestWhoLeftIsForgotten: a thousand members come and go and leave nothing behind. One that is back within a
+// minute is recognised.
 func TestWhoLeftIsForgotten(t *testing.T) {
 	m, now := live(t), noon
 	step := func(ev func(model) event) (effects []effect) {
@@ -262,22 +262,22 @@ func TestWhoLeftIsForgotten(t *testing.T) {
 		step(here(newcomer(signal.ID(fmt.Sprintf("member%010d", i)))))
 		now = now.Add(time.Second)
 	}
-	if most := int(memory/time.Second) + 1; len(m.conns) > most {
+	if most := int(forgetAfter/time.Second) + 1; len(m.conns) > most {
 		t.Errorf("%d members are remembered, want at most %d", len(m.conns), most)
 	}
 	step(here(newcomer(ada)))
 	step(offers(ada, "x"))
 	step(here())
-	now = now.Add(memory - time.Second)
-	if got := brief(step(here(newcomer(ada)))); got != "offer Ada, overdue in 10s" {
+	now = now.Add(forgetAfter - time.Second)
+	if got := brief(step(here(newcomer(ada)))); got != "offer Ada, attemptTimeout in 10s" {
 		t.Errorf("back within a minute: %q", got)
 	}
-	now = now.Add(2 * memory)
+	now = now.Add(2 * forgetAfter)
 	if step(here(newcomer(ada))); m.conns[ada].attempt == 0 {
 		t.Error("who is here is forgotten")
 	}
 	step(here())
-	now = now.Add(memory)
+	now = now.Add(forgetAfter)
 	step(here())
 	if len(m.conns) != 0 {
 		t.Errorf("%d members are remembered for ever", len(m.conns))

@@ -12,8 +12,8 @@ import (
 	"parley/media/pipe"
 )
 
-// TestSoundThroughLoss: how much of 15 s of speech two real peers make up, from their
-// first moment on.
+// TestSoundThroughLoss: how much of 15 s of speech is concealed between two real peers, from the start of
+// their connection.
 func TestSoundThroughLoss(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real peers")
@@ -66,7 +66,7 @@ func TestSoundThroughLoss(t *testing.T) {
 	}
 }
 
-// TestScreenSound: what the machine plays arrives in stereo, beside the voice and apart from it.
+// TestScreenSound: the system's sound arrives in stereo, on a track of its own beside the voice.
 func TestScreenSound(t *testing.T) {
 	speak(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -92,14 +92,13 @@ func TestScreenSound(t *testing.T) {
 	})
 }
 
-// TestWithoutRED: a peer that does not know RED gets plain Opus, which it could not read
-// otherwise, and is not said to take repetitions.
+// TestWithoutRED: a side without RED gets plain Opus, and repeats is false.
 func TestWithoutRED(t *testing.T) {
 	tr := newTrack(ada, media.Microphone)
 	tr.red.plain = payloadOpus
 	for i := range 10 {
 		p := pipe.AudioPacket{Data: []byte{1, 2, 3, byte(i)}, Timestamp: uint32(i) * media.PacketSamples}
-		if got := tr.withEarlier(p); len(got) != 4 || tr.header.PayloadType != payloadOpus {
+		if got := tr.redPayload(p); len(got) != 4 || tr.header.PayloadType != payloadOpus {
 			t.Fatalf("%d bytes of type %d", len(got), tr.header.PayloadType)
 		}
 	}
@@ -108,8 +107,8 @@ func TestWithoutRED(t *testing.T) {
 	}
 }
 
-// TestRepeatsLittleWhereLittleFits: loss is answered with as many repetitions as the path has room for,
-// and that of a path which has just narrowed with none, soon after.
+// TestRepeatsLittleWhereLittleFits: redundancy follows loss as far as the path has room. When the path has
+// just narrowed, there is none.
 func TestRepeatsLittleWhereLittleFits(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	tr := newTrack(ada, media.Microphone)
@@ -118,13 +117,13 @@ func TestRepeatsLittleWhereLittleFits(t *testing.T) {
 	repeated := func(lost float64, rtt time.Duration, estimate, reports int) int {
 		for range reports {
 			for range int(reportInterval / media.PacketDuration) {
-				tr.withEarlier(pipe.AudioPacket{Data: make([]byte, 100), Timestamp: stamp})
+				tr.redPayload(pipe.AudioPacket{Data: make([]byte, 100), Timestamp: stamp})
 				stamp += media.PacketSamples
 			}
 			now = now.Add(reportInterval)
 			tr.onLoss(lost, rtt, estimate, now)
 		}
-		tr.withEarlier(pipe.AudioPacket{Data: make([]byte, 100), Timestamp: stamp})
+		tr.redPayload(pipe.AudioPacket{Data: make([]byte, 100), Timestamp: stamp})
 		return tr.red.depth
 	}
 	const near, queue = 5 * time.Millisecond, 300 * time.Millisecond

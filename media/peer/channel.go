@@ -12,8 +12,8 @@ import (
 	"parley/media/transport"
 )
 
-// openChannel sets up the one data channel, and ends the connection if there is more on it, or beside
-// it, than a Parley sends.
+// openChannel sets up the only data channel. It ends the connection if the other side opens more channels
+// or sends more than a Parley does.
 func (p *Peer) openChannel(ctx context.Context, pc *webrtc.PeerConnection) error {
 	negotiated, id := true, uint16(0)
 	ch, err := pc.CreateDataChannel("parley", &webrtc.DataChannelInit{Negotiated: &negotiated, ID: &id})
@@ -25,35 +25,35 @@ func (p *Peer) openChannel(ctx context.Context, pc *webrtc.PeerConnection) error
 		p.channel = ch
 		p.mu.Unlock()
 	})
-	var wants limit // of the one goroutine that reads the channel
+	var wants limit // used by the goroutine that reads the channel
 	ch.OnMessage(func(m webrtc.DataChannelMessage) {
 		if !wants.allow(maxWants, time.Now()) || len(m.Data) > maxWantSize {
-			p.abuse("too much on the data channel")
+			p.violation("too much on the data channel")
 			return
 		}
 		p.onWant(m.Data)
 	})
 	ch.OnError(func(err error) {
 		if errors.Is(err, io.ErrShortBuffer) {
-			p.abuse("message too large")
+			p.violation("message too large")
 		}
 	})
-	// Each further channel costs Pion 64 KiB, and there may be 65535 (RFC 8831 section 6.2). The
-	// next is not accepted before this returns.
+	// Each further channel costs Pion 64 KiB, and there may be 65535 (RFC 8831 section 6.2). Pion
+	// accepts the next one when this returns, so wait for the end.
 	pc.OnDataChannel(func(*webrtc.DataChannel) {
-		p.abuse("foreign data channel")
+		p.violation("foreign data channel")
 		<-ctx.Done()
 	})
 	pc.SCTP().OnError(func(error) {
 		if ctx.Err() == nil {
-			p.abuse("data outside of any channel")
+			p.violation("data outside of any channel")
 		}
 	})
 	return nil
 }
 
-// abuse ends a connection whose other side does what no Parley does.
-func (p *Peer) abuse(what string) {
+// violation ends the connection because the other side broke the protocol.
+func (p *Peer) violation(what string) {
 	p.mu.Lock()
 	closing := p.closing
 	p.closing = true
@@ -63,5 +63,5 @@ func (p *Peer) abuse(what string) {
 	}
 	p.cfg.Log.Warn("connection ended", "cause", what)
 	p.cfg.Changed(transport.Failed)
-	close(p.abused)
+	close(p.violated)
 }

@@ -9,23 +9,23 @@ import (
 	"github.com/pion/webrtc/v4"
 )
 
-// What one member may ask of a connection. Ours stay far below: a description has 5 KB and five
-// media sections, a machine has a handful of addresses, and wants change at a person's pace.
+// Limits for what one member may send on a connection. A Parley stays far below: its descriptions have
+// 5 KB and five media sections, machines have a handful of addresses, and wants change at a person's pace.
 const (
 	maxSDP        = 32 << 10 // bytes
 	maxSections   = 8
-	maxCandidates = 32 // until ICE restarts
+	maxCandidates = 32 // for each ICE session
 
-	maxDescriptions = 3 // in limitSpan: each is a negotiation
+	maxDescriptions = 3 // within limitSpan: each starts a negotiation
 	maxWants        = 100
 	maxWantSize     = 1024 // bytes
 	limitSpan       = 10 * time.Second
 )
 
-// limit counts what happens within limitSpan.
+// limit is a rate limit over limitSpan.
 type limit struct{ times []time.Time }
 
-// allow says whether one more is within max; what is not allowed does not count.
+// allow reports whether one more is within max. What it refuses does not count.
 func (l *limit) allow(max int, now time.Time) bool {
 	kept := l.times[:0]
 	for _, t := range l.times {
@@ -41,15 +41,15 @@ func (l *limit) allow(max int, now time.Time) bool {
 	return true
 }
 
-// guard checks what the other side says before Pion acts on it. It belongs to negotiate.
+// guard checks what the other side sends before Pion handles it. Only negotiate uses it.
 type guard struct {
-	loopback     bool // the other side may be reached over loopback
-	candidates   int  // of this ICE session
+	loopback     bool // loopback candidates are allowed
+	candidates   int  // taken in this ICE session
 	ufrag        string
 	descriptions limit
 }
 
-// description returns the SDP without the candidates that we do not take, or errMessage.
+// description returns the SDP without candidates that we refuse, or errMessage.
 func (g *guard) description(sdp string, now time.Time) (string, error) {
 	if len(sdp) > maxSDP || !g.descriptions.allow(maxDescriptions, now) {
 		return "", errMessage
@@ -61,7 +61,7 @@ func (g *guard) description(sdp string, now time.Time) (string, error) {
 			sections++
 		}
 		if u, ok := strings.CutPrefix(line, "a=ice-ufrag:"); ok && strings.TrimSpace(u) != g.ufrag {
-			g.ufrag, g.candidates = strings.TrimSpace(u), 0 // ICE begins anew and forgets the old ones
+			g.ufrag, g.candidates = strings.TrimSpace(u), 0 // an ICE restart forgets the old ones
 		}
 	}
 	if sections > maxSections {
@@ -79,12 +79,12 @@ func (g *guard) description(sdp string, now time.Time) (string, error) {
 
 const candidatePrefix = "candidate:"
 
-// candidate says whether we take one more candidate (RFC 8839 section 5.1): a UDP address, not a
-// name, that can be a member's. Checks sent to loopback would reach services of this machine.
+// candidate reports whether to accept a candidate (RFC 8839 section 5.1). It must be a UDP address that
+// can belong to a member, not a name. Checks sent to loopback would reach services of this machine.
 func (g *guard) candidate(c string) bool {
 	const protocol, address, least = 2, 4, 8
 	if strings.TrimSpace(c) == "" {
-		return true // the last one was the last
+		return true // end of candidates
 	}
 	f := strings.Fields(strings.TrimPrefix(c, candidatePrefix))
 	if len(f) < least || !strings.EqualFold(f[protocol], "udp") || g.candidates >= maxCandidates {
@@ -102,7 +102,7 @@ func (g *guard) candidate(c string) bool {
 	return true
 }
 
-// addCandidate adds a candidate that the guard lets through.
+// addCandidate adds a candidate if the guard accepts it.
 func (p *Peer) addCandidate(pc *webrtc.PeerConnection, c webrtc.ICECandidateInit) error {
 	if !p.guard.candidate(c.Candidate) {
 		return errMessage
@@ -110,9 +110,9 @@ func (p *Peer) addCandidate(pc *webrtc.PeerConnection, c webrtc.ICECandidateInit
 	return pc.AddICECandidate(c)
 }
 
-// offline says whether loopback is the only way on and off this machine. Then whoever we hear of is
-// on this machine too, and nobody outside can name its loopback. Otherwise two Parleys of
-// one machine meet at its address on the network.
+// offline reports whether loopback is this machine's only address. Then every member is on this machine,
+// and no outsider can make us send to its loopback. Otherwise two Parleys on one machine connect over its
+// network address.
 func offline() bool {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -127,7 +127,7 @@ func offline() bool {
 			return false
 		}
 		for _, a := range addrs {
-			// Every interface has a link-local IPv6 address, and ICE does without them.
+			// Every interface has a link-local IPv6 address. ICE does not use those.
 			if n, ok := a.(*net.IPNet); ok && (n.IP.To4() != nil || !n.IP.IsLinkLocalUnicast()) {
 				return false
 			}

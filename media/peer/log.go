@@ -12,21 +12,21 @@ import (
 // example. So what it warns of is seen only by who asks for debug messages, and without the
 // values: the scope, and the format where there is one. Anything below a warning comes with every
 // packet, and is dropped.
-type quiet struct{ log *slog.Logger }
+type pionLog struct{ log *slog.Logger }
 
 // NewLogger implements logging.LoggerFactory.
-func (q quiet) NewLogger(scope string) logging.LeveledLogger {
-	return quiet{q.log.With("scope", scope)}
+func (q pionLog) NewLogger(scope string) logging.LeveledLogger {
+	return pionLog{q.log.With("scope", scope)}
 }
 
-func (q quiet) Trace(string)          {}
-func (q quiet) Tracef(string, ...any) {}
-func (q quiet) Debug(string)          {}
-func (q quiet) Debugf(string, ...any) {}
-func (q quiet) Info(string)           {}
-func (q quiet) Infof(string, ...any)  {}
-func (q quiet) Warn(string)           { q.log.Debug("pion warns") }
-func (q quiet) Error(string)          { q.log.Debug("pion fails") }
+func (q pionLog) Trace(string)          {}
+func (q pionLog) Tracef(string, ...any) {}
+func (q pionLog) Debug(string)          {}
+func (q pionLog) Debugf(string, ...any) {}
+func (q pionLog) Info(string)           {}
+func (q pionLog) Infof(string, ...any)  {}
+func (q pionLog) Warn(string)           { q.log.Debug("pion warns") }
+func (q pionLog) Error(string)          { q.log.Debug("pion fails") }
 
-func (q quiet) Warnf(format string, _ ...any)  { q.log.Debug("pion warns", "format", format) }
-func (q quiet) Errorf(format string, _ ...any) { q.log.Debug("pion fails", "format", format) }
+func (q pionLog) Warnf(format string, _ ...any)  { q.log.Debug("pion warns", "format", format) }
+func (q pionLog) Errorf(format string, _ ...any) { q.log.Debug("pion fails", "format", format) }

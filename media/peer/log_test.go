@@ -20,7 +20,7 @@ import (
 	"parley/media/congestion"
 )
 
-// failing is a network that is closed already, but for one packet that comes.
+// failing is a closed network that still delivers one packet.
 type failing struct{ packet []byte }
 
 func (f failing) Write([]rtcp.Packet, interceptor.Attributes) (int, error) {
@@ -31,12 +31,12 @@ func (f failing) Read(b []byte, a interceptor.Attributes) (int, interceptor.Attr
 	return copy(b, f.packet), a, nil
 }
 
-// TestInterceptorsTellOurLog: reports that cannot be sent are told to our log, not to Pion's own.
+// TestInterceptorsTellOurLog: failures to send reports go to our log, not to Pion's.
 func TestInterceptorsTellOurLog(t *testing.T) {
 	var out bytes.Buffer
 	l := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	synctest.Test(t, func(t *testing.T) {
-		registry, err := interceptors(congestion.NewSender(congestion.Config{}, nil), quiet{l})
+		registry, err := interceptors(congestion.NewSender(congestion.Config{}, nil), pionLog{l})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func TestInterceptorsTellOurLog(t *testing.T) {
 	}
 }
 
-// TestConnectionTellsOurLog: so does everything else of a connection.
+// TestConnectionTellsOurLog: so do all other messages of a connection.
 func TestConnectionTellsOurLog(t *testing.T) {
 	var out bytes.Buffer
 	l := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -92,10 +92,10 @@ func TestConnectionTellsOurLog(t *testing.T) {
 	}
 }
 
-// TestPionTellsNoSecret: what Pion says is seen at debug level, without the values in it.
+// TestPionTellsNoSecret: Pion's messages appear at debug level, without values.
 func TestPionTellsNoSecret(t *testing.T) {
 	var out bytes.Buffer
-	var f logging.LoggerFactory = quiet{slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	var f logging.LoggerFactory = pionLog{slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	const secret = "192.0.2.1"
 	err := errors.New(secret)
 	l := f.NewLogger("ice")

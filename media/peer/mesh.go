@@ -14,16 +14,16 @@ import (
 	"parley/signal/loop"
 )
 
-// Network is how connections reach others. The zero value is the network of this machine, with
-// neither STUN nor TURN.
+// Network is the network configuration of connections. The zero value uses this machine's network without
+// STUN and TURN.
 type Network struct {
 	Settings     webrtc.SettingEngine
 	ICEServers   []webrtc.ICEServer
 	Certificates []webrtc.Certificate // nil: one is made for each connection
 }
 
-// queueSize is how many events wait for the loop. None is dropped: who finds no place waits, and the
-// loop waits for nobody.
+// queueSize bounds the events that wait for the loop. None is dropped: when the queue is full, the producer
+// waits. The loop itself never waits for a producer.
 const queueSize = 256
 
 // Mesh carries the tracks of a meeting over one connection to each other member. It decides when to
@@ -65,17 +65,17 @@ func (m *Mesh) Receive(from signal.ID, payload []byte) {
 	m.put(received{from, payload, offerName(payload)})
 }
 
-// SetPolicy changes how the paths are shared out.
+// SetPolicy changes how paths are divided.
 func (m *Mesh) SetPolicy(p transport.Policy) { m.policy.Store(&p) }
 
-// Phase is how things stand with a member.
+// Phase is the state of the connection to a member.
 func (m *Mesh) Phase(id signal.ID) transport.Phase {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.phases[id]
 }
 
-// Stats is how the connection to a member does; false while there is none.
+// Stats measures the connection to a member; false while there is none.
 func (m *Mesh) Stats(id signal.ID) (transport.Stats, bool) {
 	if r := m.running(id); r != nil {
 		return r.peer.Stats(), true
@@ -89,7 +89,7 @@ func (m *Mesh) running(id signal.ID) *running {
 	return m.peers[id]
 }
 
-// put waits for a place in the queue. The loop must not call it.
+// put waits for room in the queue. The loop itself must not call it.
 func (m *Mesh) put(ev event) {
 	select {
 	case m.queue <- ev:
@@ -97,8 +97,8 @@ func (m *Mesh) put(ev event) {
 	}
 }
 
-// Run is the loop of the mesh: it feeds next and carries out what that decides, until ctx ends. It
-// is called once.
+// Run is the loop of the mesh: it feeds events to next and carries out the effects, until ctx ends. It is
+// called once.
 func (m *Mesh) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	x := meshLoop{Mesh: m, ctx: ctx, group: g, model: model{me: m.cfg.Me}}
@@ -116,7 +116,7 @@ func (m *Mesh) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// meshLoop carries out effects. It belongs to the loop's goroutine; what it starts runs in its group.
+// meshLoop carries out effects. Only the loop's goroutine uses it; what it starts runs in its group.
 type meshLoop struct {
 	*Mesh
 	ctx   context.Context
@@ -135,7 +135,7 @@ func (x *meshLoop) apply(ev event, now time.Time) {
 	}
 }
 
-// publish makes the phases known, and says whether any is another one now.
+// publish updates what Phase returns and reports whether any phase changed.
 func (x *meshLoop) publish() (changed bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -164,15 +164,15 @@ func (x *meshLoop) do(e effect) {
 		if r := x.running(e.id); r != nil {
 			r.peer.Restart()
 		}
-	case closeDown:
+	case closeConn:
 		x.stop(e.id)
-	case comeBackFor:
-		x.later(e.wait, e.ev)
+	case later:
+		x.after(e.wait, e.ev)
 	}
 }
 
-// later brings an event back after a while.
-func (x *meshLoop) later(wait time.Duration, ev event) {
+// after delivers an event after a delay.
+func (x *meshLoop) after(wait time.Duration, ev event) {
 	x.group.Go(func() error {
 		t := time.NewTimer(wait)
 		defer t.Stop()
@@ -195,16 +195,16 @@ func (x *meshLoop) signal(id signal.ID, payload []byte) {
 	}
 }
 
-// start begins a connection: an offer, or the answer to the offer named conn.
+// start opens a connection: with an offer, or with an answer to the offer named conn.
 func (x *meshLoop) start(id signal.ID, attempt int, conn string) {
 	x.stop(id)
 	p := New(Config{
 		Media: x.cfg.Media, Network: x.network, Conn: conn, Member: id,
-		Send:    func(payload []byte) { x.cfg.Send(id, payload) },
-		Changed: func(p transport.Phase) { x.put(changed{id, attempt, p}) },
-		Allot:   func(rate int) (camera, screen int) { return allot(rate, x.policy.Load().Presenting) },
-		Spare:   func() bool { return x.policy.Load().SpareTiles },
-		Log:     x.cfg.Log.With("peer", short(id)),
+		Send:      func(payload []byte) { x.cfg.Send(id, payload) },
+		Changed:   func(p transport.Phase) { x.put(changed{id, attempt, p}) },
+		SplitRate: func(rate int) (camera, screen int) { return splitRate(rate, x.policy.Load().Presenting) },
+		HalfRate:  func() bool { return x.policy.Load().HalfRateTiles },
+		Log:       x.cfg.Log.With("peer", short(id)),
 	})
 	ctx, cancel := context.WithCancel(x.ctx)
 	x.mu.Lock()
@@ -230,5 +230,5 @@ func (x *meshLoop) stop(id signal.ID) {
 	}
 }
 
-// short is enough of an id to tell members apart in a log.
+// short is enough of an ID to tell members apart in a log.
 func short(id signal.ID) string { return string(id[:min(4, len(id))]) }

@@ -56,14 +56,13 @@ func (p *party) sound(k transport.Track) *pipe.AudioReceiver {
 	return p.sounds[k]
 }
 
-// convene runs a mesh among members with these ids, each with a camera and a tone. A member has what
-// comes after it in the list for newcomers.
+// convene runs a mesh of members with these IDs, in order of arrival, each with a camera and a tone.
 func convene(t *testing.T, ids ...signal.ID) map[signal.ID]*party {
 	t.Helper()
 	return conveneWith(t, func(signal.ID, media.Kind) bool { return true }, ids...)
 }
 
-// conveneWith does the same with members that have only some of the tracks.
+// conveneWith does the same for members with only some tracks.
 func conveneWith(t *testing.T, has func(signal.ID, media.Kind) bool, ids ...signal.ID) map[signal.ID]*party {
 	t.Helper()
 	all := make(map[signal.ID]*party)
@@ -124,7 +123,7 @@ func conveneWith(t *testing.T, has func(signal.ID, media.Kind) bool, ids ...sign
 	return all
 }
 
-// others is who else is there for the i-th.
+// others lists all members but the i-th.
 func others(ids []signal.ID, i int) (list []transport.Member) {
 	for j, id := range ids {
 		if j != i {
@@ -162,8 +161,7 @@ func (p *party) perceives(t *testing.T, other signal.ID) {
 	eventually(t, name+"sound", func() bool { return heard() > before })
 }
 
-// TestReplacedConnection: a connection that one side gives up is replaced at both, and sound and picture
-// go on.
+// TestReplacedConnection: when one side gives up a connection, both replace it, and sound and picture go on.
 func TestReplacedConnection(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for the second attempt")
@@ -183,7 +181,7 @@ func TestReplacedConnection(t *testing.T) {
 	}
 }
 
-// TestMembersComeAndGo: three in a mesh; one leaves the list and comes back.
+// TestMembersComeAndGo: in a mesh of three, one leaves and comes back.
 func TestMembersComeAndGo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three encoders and six decoders")
@@ -208,8 +206,8 @@ func TestMembersComeAndGo(t *testing.T) {
 	all[bo].perceives(t, ada)
 }
 
-// TestSoundOnly: a member without any picture is heard, and sees the others, whoever made the offer; so
-// is one that only looks and listens.
+// TestSoundOnly: a member that sends only sound, or nothing, still sees and hears the others, whichever side
+// makes the offer.
 func TestSoundOnly(t *testing.T) {
 	for name, c := range map[string]struct {
 		ids   []signal.ID

@@ -14,8 +14,8 @@ import (
 // message is what two peers say to each other to get connected. It travels sealed through
 // the rendezvous and is an object of signal/PROTOCOL.md's "call" payload.
 type message struct {
-	// Conn names one attempt at a connection: the offerer draws it, everything that
-	// belongs to another attempt is stale and ignored.
+	// Conn names one attempt to connect. The offerer draws it. Messages of other attempts are
+	// stale and ignored.
 	Conn      string                   `json:"conn"`
 	Type      messageType              `json:"type"`
 	SDP       string                   `json:"sdp,omitempty"`
@@ -36,7 +36,7 @@ var errMessage = errors.New("call message makes no sense")
 func parseMessage(payload []byte) (message, error) {
 	var m message
 	if err := json.Unmarshal(payload, &m); err != nil {
-		return m, errMessage // the JSON error would quote what it read
+		return m, errMessage // the JSON error would quote the payload
 	}
 	ok := m.Conn != "" && len(m.Conn) <= 32
 	switch m.Type {
@@ -54,8 +54,7 @@ func parseMessage(payload []byte) (message, error) {
 	return m, nil
 }
 
-// offerName names the connection that a call message is an offer of; it is empty for any other
-// message.
+// offerName is the connection that an offer names; it is empty for any other message.
 func offerName(payload []byte) (conn string) {
 	m, err := parseMessage(payload)
 	if err != nil || m.Type != typeOffer {
@@ -67,20 +66,20 @@ func offerName(payload []byte) (conn string) {
 func (m message) encode() []byte {
 	b, err := json.Marshal(m)
 	if err != nil {
-		panic(fmt.Sprintf("peer: encode message: %v", err)) // strings alone cannot fail
+		panic(fmt.Sprintf("peer: encode message: %v", err)) // strings always encode
 	}
 	return b
 }
 
-// Want is how large a peer shows our pictures, in pixels; it goes over the data channel.
+// Want is the size in pixels at which a side shows the other's pictures. It travels on the data channel.
 type Want struct {
 	Camera [2]int `json:"camera"`
 	Screen [2]int `json:"screen"`
-	// HalfRate asks for every second frame of the camera: this machine cannot keep up.
+	// HalfRate asks for every second frame of the camera, because the receiver is busy.
 	HalfRate bool `json:"half,omitempty"`
 }
 
-// size is how large our picture of this kind is shown.
+// size is the size at which the picture of this kind is shown.
 func (w Want) size(k media.Kind) pipe.Size {
 	switch k {
 	case media.Camera:

@@ -13,16 +13,16 @@ import (
 
 func newConn() string { return rand.Text()[:16] }
 
-// negotiate carries the exchange of descriptions. One side makes every offer, the first and
-// those of ICE restarts, so offers never meet on one connection; that two members each open
-// a connection to the other at the same moment is settled by who runs the peers.
+// negotiate exchanges descriptions and candidates. On one connection the same side makes every offer, the
+// first and those of ICE restarts, so offers never collide. If two members open connections to each other
+// at the same time, the mesh drops one of the two.
 func (p *Peer) negotiate(ctx context.Context, pc *webrtc.PeerConnection) error {
 	if p.offers {
 		if err := p.offer(pc, false); err != nil {
 			return err
 		}
 	}
-	var early []webrtc.ICECandidateInit // candidates that came before the description
+	var early []webrtc.ICECandidateInit // candidates that arrived before the description
 	for {
 		select {
 		case <-ctx.Done():
@@ -41,7 +41,7 @@ func (p *Peer) negotiate(ctx context.Context, pc *webrtc.PeerConnection) error {
 				continue
 			}
 			if err := p.handle(pc, m); err != nil {
-				// A description that cannot be used ends this connection, not the call.
+				// An unusable description ends this connection, not the call.
 				p.cfg.Log.Warn("call message refused", "type", m.Type, "err", sanitize(err))
 				if m.Type == typeOffer || m.Type == typeAnswer {
 					p.cfg.Changed(transport.Failed)
@@ -60,22 +60,22 @@ func (p *Peer) negotiate(ctx context.Context, pc *webrtc.PeerConnection) error {
 	}
 }
 
-// sanitize keeps the kind of an error and drops its text, which may quote the description.
+// sanitize returns the type of an error without its text, which may quote the description.
 func sanitize(err error) string { return fmt.Sprintf("%T", err) }
 
-// restartPause is how long one ICE restart is given before another: both sides notice a
-// broken path at about the same time, and one restart answers both.
+// restartPause is the least time between two ICE restarts. Both sides notice a broken path at about the
+// same time, and one restart is enough.
 const restartPause = 5 * time.Second
 
 func (p *Peer) offer(pc *webrtc.PeerConnection, restart bool) error {
 	if restart {
 		if pc.SignalingState() != webrtc.SignalingStateStable || time.Since(p.restarted) < restartPause {
-			return nil // one is under way
+			return nil // one is in progress
 		}
 		p.restarted = time.Now()
 	}
-	p.describing.Lock()
-	defer p.describing.Unlock()
+	p.sdpMu.Lock()
+	defer p.sdpMu.Unlock()
 	d, err := pc.CreateOffer(&webrtc.OfferOptions{ICERestart: restart})
 	if err != nil {
 		return fmt.Errorf("create offer: %w", err)
@@ -97,8 +97,8 @@ func (p *Peer) handle(pc *webrtc.PeerConnection, m message) error {
 		if err != nil {
 			return err
 		}
-		p.describing.Lock() // a restart gathers as soon as it knows the offer
-		defer p.describing.Unlock()
+		p.sdpMu.Lock() // a restart starts gathering as soon as it has the offer
+		defer p.sdpMu.Unlock()
 		offer := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: sdp}
 		if err := pc.SetRemoteDescription(offer); err != nil {
 			return err

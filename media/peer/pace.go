@@ -6,9 +6,8 @@ import (
 	"parley/media/transport"
 )
 
-// Rates in bit/s that our pictures are worth sending at, by the lines that the other side
-// shows: what the ladder of media/pipe costs at its best, and a screen full of text. There is
-// no probing for more than they need.
+// The most that our pictures can use, in bit/s, by the height at which the other side shows them: the top
+// rates of media/pipe's ladder, and a screen full of text. We never probe for more.
 const (
 	wantSound  = 80_000
 	want180    = 350_000
@@ -17,20 +16,20 @@ const (
 	wantScreen = 4_000_000
 )
 
-// soundRate is what sound costs, in bit/s: Opus at 40 kbit/s and 50 packets a second with headers of 58
-// bytes. It comes first.
+// soundRate is the cost of sound in bit/s: Opus at 40 kbit/s, and 50 packets a second with 58 bytes of
+// headers. Sound comes first.
 const soundRate = 64_000
 
-// What is left over after the sound is shared: while nothing is presented, the camera has it all.
-// While we present, the screen is what people look at. The camera keeps at least cameraLeast, a face
-// the size of a thumb, and all that is more than the screen can use.
+// Camera and screen share what sound leaves over. Without a screen, the camera gets all of it. While we
+// present, people look at the screen: the camera gets at least cameraLeast, enough for a small face, and
+// whatever exceeds screenMost.
 const (
 	cameraLeast = 100_000   // bit/s
 	screenMost  = 4_000_000 // bit/s
 )
 
-// allot shares out a path that carries rate bit/s.
-func allot(rate int, presenting bool) (camera, screen int) {
+// splitRate divides a path of rate bit/s.
+func splitRate(rate int, presenting bool) (camera, screen int) {
 	rest := max(rate-soundRate, 0)
 	if !presenting {
 		return rest, 0
@@ -39,12 +38,12 @@ func allot(rate int, presenting bool) (camera, screen int) {
 	return rest - screen, screen
 }
 
-// newSender returns what paces our packets and estimates the path.
+// newSender returns the pacer and bandwidth estimator of this connection.
 func (p *Peer) newSender() *congestion.Sender {
 	return congestion.NewSender(congestion.Config{Start: startRate, Min: minRate, Max: maxRate}, p.pad)
 }
 
-// pad sends padding on a track that has sent pictures.
+// pad sends padding on a picture track that is in use.
 func (p *Peer) pad(bytes int) int {
 	for _, k := range []media.Kind{media.Camera, media.Screen} {
 		if o := p.out[k]; o != nil {
@@ -56,8 +55,8 @@ func (p *Peer) pad(bytes int) int {
 	return 0
 }
 
-// steer tells the sender what we would send and which picture goes first; the caller holds mu.
-func (p *Peer) steer() {
+// updateSender tells the sender how much we can use and which picture has priority. p.mu is held.
+func (p *Peer) updateSender() {
 	bits, preferred := wantSound, p.out[media.Camera]
 	switch lines := p.want.Camera[1]; {
 	case preferred == nil:
@@ -97,12 +96,11 @@ func (t *track) ssrc() uint32 {
 	return t.header.SSRC
 }
 
-// maxPadding is the most one packet can hold: the last octet counts (RFC 3550 section 5.1).
+// maxPadding is the most padding in one packet: its last octet holds the length (RFC 3550 section 5.1).
 const maxPadding = 255
 
-// pad sends packets with nothing but padding between two frames, so many bytes with their
-// headers or a little more, and returns how many. It sends none before there was a picture:
-// a receiver begins with a keyframe.
+// pad sends packets of padding between two frames, at least the given number of bytes with headers, and
+// returns the number sent. Before the first picture it sends none: a receiver starts with a keyframe.
 func (t *track) pad(bytes int) (sent int) {
 	const header = 20
 	t.mu.Lock()

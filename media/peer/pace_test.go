@@ -10,11 +10,10 @@ import (
 	"parley/media"
 )
 
-// hdRate is what a camera of 1280x720 costs at its best, with sound.
+// hdRate is the highest rate of a 1280x720 camera, with sound.
 const hdRate = 2_500_000
 
-// TestRampsByProbing is a call on a fast path: it knows within two seconds that the path
-// carries the camera in full.
+// TestRampsByProbing: on a fast path, the estimate reaches the camera's full rate within two seconds.
 func TestRampsByProbing(t *testing.T) {
 	speak(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -41,7 +40,7 @@ func TestRampsByProbing(t *testing.T) {
 	})
 }
 
-// written keeps what a track sends.
+// written records what a track sends.
 type written struct{ packets []rtp.Header }
 
 func (w *written) WriteRTP(h *rtp.Header, _ []byte) (int, error) {

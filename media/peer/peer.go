@@ -20,56 +20,56 @@ import (
 	"parley/signal"
 )
 
-// Config is everything a Peer works with.
+// Config is what a Peer needs.
 type Config struct {
 	transport.Media
 	Network
-	Member signal.ID // at the other end
-	Conn   string    // of the offer to be answered; empty to make an offer
+	Member signal.ID // the other side
+	Conn   string    // names the offer to answer; empty to make an offer
 
-	// Allot shares out what is left of the path, in bit/s, between our camera and our screen.
-	Allot func(rate int) (camera, screen int)
-	// Spare says whether small pictures of the other side may come at half their rate.
-	Spare func() bool
+	// SplitRate divides the path's rate, in bit/s, between our camera and our screen.
+	SplitRate func(rate int) (camera, screen int)
+	// HalfRate reports whether to ask for small pictures at half their frame rate.
+	HalfRate func() bool
 	// Send passes a call message to the other member; it must not block.
 	Send func(payload []byte)
-	// Changed is told every new phase.
+	// Changed gets every new phase.
 	Changed func(transport.Phase)
 	Log     *slog.Logger
 }
 
-// inboxSize is how many call messages wait to be handled: several connections' worth. More
-// are dropped and logged; a restart mends what that breaks.
+// inboxSize bounds the call messages that wait: enough for several connections. More are dropped and
+// logged; an ICE restart recovers from that.
 const inboxSize = 128
 
 // Peer is one connection. Its methods may be called from any goroutine.
 type Peer struct {
-	cfg     Config
-	conn    string
-	offers  bool
-	inbox   chan message
-	restart chan struct{}
-	abused  chan struct{} // closed when the other side has done what no Parley does
-	// describing is held from making a description until it is sent: candidates that
-	// overtook it would not fit the description the other side has, and be dropped.
-	describing sync.Mutex
-	// restarted is when the last ICE restart began; it belongs to negotiate.
+	cfg      Config
+	conn     string
+	offers   bool
+	inbox    chan message
+	restart  chan struct{}
+	violated chan struct{} // closed when the other side breaks the protocol
+	// sdpMu is held from creating a description until it is sent. Otherwise candidates could
+	// overtake it, and the other side would drop them.
+	sdpMu sync.Mutex
+	// restarted is when the last ICE restart started. Only negotiate uses it.
 	restarted time.Time
-	guard     guard // the same
+	guard     guard // only negotiate uses it
 	out       map[media.Kind]*outgoing
 
 	rtt     atomic.Int64  // time.Duration
 	loss    atomic.Uint32 // of our voice, in 1/256 (RFC 3550 fraction lost)
-	unknown atomic.Uint64 // tracks of the other side that are not received
+	unknown atomic.Uint64 // tracks that the other side offers and we cannot receive
 
 	mu        sync.Mutex
 	pc        *webrtc.PeerConnection
 	sender    *congestion.Sender // nil before Run
 	channel   *webrtc.DataChannel
-	want      Want // what the other side shows
+	want      Want // what the other side shows of ours
 	in        map[media.Kind]*incoming
 	connected bool
-	closing   bool // no goroutine is started any more
+	closing   bool // start no more goroutines
 	path      string
 }
 
@@ -77,8 +77,8 @@ type Peer struct {
 func New(cfg Config) *Peer {
 	p := &Peer{
 		cfg: cfg, conn: cfg.Conn,
-		inbox: make(chan message, inboxSize), restart: make(chan struct{}, 1), abused: make(chan struct{}),
-		// Until the other side says otherwise it shows the camera in full.
+		inbox: make(chan message, inboxSize), restart: make(chan struct{}, 1), violated: make(chan struct{}),
+		// Until the other side says otherwise, assume that it shows our pictures in full.
 		want: Want{Camera: [2]int{1280, 720}, Screen: [2]int{1920, 1080}},
 		out:  make(map[media.Kind]*outgoing), in: make(map[media.Kind]*incoming),
 	}
@@ -93,11 +93,10 @@ func New(cfg Config) *Peer {
 	return p
 }
 
-// Conn names this attempt at a connection.
+// Conn names this attempt to connect.
 func (p *Peer) Conn() string { return p.conn }
 
-// Signal takes a call message from the other member. What belongs to another connection is
-// ignored.
+// Signal takes a call message of the other member. It ignores messages of other connections.
 func (p *Peer) Signal(payload []byte) error {
 	m, err := parseMessage(payload)
 	if err != nil {
@@ -114,7 +113,7 @@ func (p *Peer) Signal(payload []byte) error {
 	return nil
 }
 
-// Restart looks for a new path, keeping everything else as it is.
+// Restart restarts ICE: it looks for a new path and keeps everything else.
 func (p *Peer) Restart() {
 	select {
 	case p.restart <- struct{}{}:
@@ -122,7 +121,7 @@ func (p *Peer) Restart() {
 	}
 }
 
-// Run connects, and stays until ctx ends or the connection cannot be set up.
+// Run connects and serves the connection until ctx ends. It fails if the connection cannot be set up.
 func (p *Peer) Run(ctx context.Context) error {
 	sender := p.newSender()
 	p.guard.loopback = offline()
@@ -150,7 +149,7 @@ func (p *Peer) Run(ctx context.Context) error {
 	g.Go(func() error { return p.watch(ctx, pc) })
 	select {
 	case <-ctx.Done():
-	case <-p.abused:
+	case <-p.violated:
 		cancel()
 	}
 	p.close()
@@ -160,7 +159,7 @@ func (p *Peer) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// prepare sets up transceivers, data channel and callbacks, and the goroutines that read.
+// prepare sets up transceivers, data channel, callbacks and readers.
 func (p *Peer) prepare(ctx context.Context, g *errgroup.Group, pc *webrtc.PeerConnection) error {
 	if err := p.addTracks(g, pc); err != nil {
 		return err
@@ -171,7 +170,7 @@ func (p *Peer) prepare(ctx context.Context, g *errgroup.Group, pc *webrtc.PeerCo
 	pc.OnTrack(func(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if !p.closing { // Pion calls from a goroutine of its own, perhaps late
+		if !p.closing { // Pion may call late, from its own goroutine
 			p.onTrack(ctx, g, remote, receiver)
 		}
 	})
@@ -180,8 +179,8 @@ func (p *Peer) prepare(ctx context.Context, g *errgroup.Group, pc *webrtc.PeerCo
 			return
 		}
 		init := c.ToJSON()
-		p.describing.Lock()
-		defer p.describing.Unlock()
+		p.sdpMu.Lock()
+		defer p.sdpMu.Unlock()
 		p.cfg.Send(message{Conn: p.conn, Type: typeCandidate, Candidate: &init}.encode())
 	})
 	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
@@ -203,12 +202,12 @@ func (p *Peer) onState(s webrtc.PeerConnectionState) {
 		p.cfg.Changed(transport.Connected)
 	case webrtc.PeerConnectionStateDisconnected:
 		p.cfg.Changed(transport.Reconnecting)
-	case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed: // the other side has closed it
+	case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed: // closed by the other side
 		p.cfg.Changed(transport.Failed)
 	}
 }
 
-// onWant takes what the other side shows.
+// onWant takes the sizes at which the other side shows our pictures.
 func (p *Peer) onWant(data []byte) {
 	var w Want
 	if json.Unmarshal(data, &w) != nil {
@@ -224,7 +223,7 @@ func (p *Peer) onWant(data []byte) {
 	p.subscribe()
 }
 
-// Want is what the other side shows of ours.
+// Want is what the other side shows of our pictures.
 func (p *Peer) Want() Want {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -241,14 +240,14 @@ func (p *Peer) close() {
 	}
 }
 
-// shareInterval is how often the path is shared out anew; statistics and wants are looked at every
-// pipe.SyncInterval.
+// Each shareInterval the path is divided between our pictures. Each pipe.SyncInterval, wants and lip sync
+// are updated.
 const (
 	shareInterval   = 100 * time.Millisecond
 	sharesPerUpdate = int(pipe.SyncInterval / shareInterval)
 )
 
-// watch shares out the path, sends sender reports and wants, and keeps sound and pictures together.
+// watch divides the path, sends sender reports and wants, and synchronises sound and pictures.
 func (p *Peer) watch(ctx context.Context, pc *webrtc.PeerConnection) error {
 	tick := time.NewTicker(shareInterval)
 	defer tick.Stop()
@@ -275,7 +274,7 @@ func (p *Peer) watch(ctx context.Context, pc *webrtc.PeerConnection) error {
 	}
 }
 
-// wantSender tells the other side what we show of theirs, whenever that changes.
+// wantSender tells the other side at which size we show its pictures, whenever that changes.
 type wantSender struct {
 	sent Want
 	told bool
@@ -287,7 +286,7 @@ func (s *wantSender) send(p *Peer) {
 		return [2]int{at.W, at.H}
 	}
 	w := Want{Camera: size(media.Camera), Screen: size(media.Screen)}
-	w.HalfRate = p.cfg.Spare() && w.Camera[1] <= media.SmallTile
+	w.HalfRate = p.cfg.HalfRate() && w.Camera[1] <= media.SmallTile
 	if s.told && w == s.sent {
 		return
 	}

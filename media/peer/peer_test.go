@@ -29,10 +29,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// voiceFile is generated speech: Opus protects speech against loss, and no tone stands for it.
+// voiceFile is synthetic speech. A tone would not do: Opus protects speech in particular against loss.
 var voiceFile string
 
-// speak makes voiceFile, in real time before a bubble's own begins.
+// speak makes voiceFile. Call it outside of a synctest bubble.
 func speak(t *testing.T) {
 	t.Helper()
 	voiceFile = filepath.Join(t.TempDir(), "voice.wav")
@@ -97,7 +97,7 @@ func (l *lab) setLoss(p float64) {
 	l.loss = p
 }
 
-// end is one side of a connection: its senders, its views, its peer.
+// end is one side of a connection: senders, views and peer.
 type end struct {
 	peer   *Peer
 	camera *pipe.VideoSender
@@ -115,8 +115,8 @@ type end struct {
 	allowed atomic.Pointer[[2]int]
 }
 
-// newEnd builds one side in the network; conn is the offer's to be answered, or empty. Without a
-// lab it is in this machine's own network.
+// newEnd builds one side in the network. conn names the offer to answer, or is empty. Without a lab it uses
+// this machine's network.
 func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 	t.Helper()
 	var settings webrtc.SettingEngine
@@ -163,9 +163,9 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 			},
 		},
 		Network: Network{Settings: settings}, Member: bo, Conn: conn,
-		Allot: func(int) (camera, screen int) { a := e.allowed.Load(); return a[0], a[1] },
-		Spare: func() bool { return false },
-		Send:  send, Changed: func(p transport.Phase) { e.phases <- p }, Log: testLog,
+		SplitRate: func(int) (camera, screen int) { a := e.allowed.Load(); return a[0], a[1] },
+		HalfRate:  func() bool { return false },
+		Send:      send, Changed: func(p transport.Phase) { e.phases <- p }, Log: testLog,
 	}
 	if conn != "" {
 		cfg.Me, cfg.Member = bo, ada
@@ -270,8 +270,8 @@ func connect(t *testing.T, l *lab, check func(a, b *end)) {
 	devices.Close()
 }
 
-// lips watches for a while how much older what is heard is than what is seen: the least and the
-// most, leaving out a tenth at either end, for a picture that freezes says nothing of lips.
+// lips measures how far sound lags behind the picture. It returns the 10th and 90th percentiles, because a
+// frozen picture distorts single samples.
 func lips(span time.Duration, p *Peer, heard, seen media.Kind) (least, most time.Duration) {
 	sound, picture := p.received(heard).sound, p.received(seen).picture
 	var lags []time.Duration
@@ -298,8 +298,8 @@ func simulated(full, brief time.Duration) time.Duration {
 	return full
 }
 
-// TestBurstsAreRepaired: on a short path, what bursts of loss take is there again before a picture is given up.
-// Repairs that were one of many, or that came while nothing new did, were not always read.
+// TestBurstsAreRepaired: on a short path, losses in bursts are repaired before a picture is given up. Once,
+// a retransmission was not always read if it was one of many or if no new packet followed.
 func TestBurstsAreRepaired(t *testing.T) {
 	speak(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -321,7 +321,7 @@ func TestBurstsAreRepaired(t *testing.T) {
 	})
 }
 
-// TestLossAndDelay is the network of issue and promise: 5 % loss each way and 80 ms of delay.
+// TestLossAndDelay: a call stays good at 5 % loss each way and 80 ms of delay.
 func TestLossAndDelay(t *testing.T) {
 	speak(t)
 	for _, c := range []struct {
@@ -381,7 +381,7 @@ func TestLossAndDelay(t *testing.T) {
 	}
 }
 
-// TestScreenLips: what a machine plays is heard when its screen shows it.
+// TestScreenLips: the system's sound is in sync with the screen.
 func TestScreenLips(t *testing.T) {
 	if testing.Short() {
 		t.Skip("48 s of a call with two pictures")
@@ -427,7 +427,7 @@ func TestScreenLips(t *testing.T) {
 	})
 }
 
-// TestOutage cuts the network for a while: the connection is doubted, restarted, and comes back.
+// TestOutage: after a network outage the connection restarts ICE and recovers.
 func TestOutage(t *testing.T) {
 	speak(t)
 	synctest.Test(t, func(t *testing.T) {

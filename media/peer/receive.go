@@ -27,9 +27,9 @@ type incoming struct {
 	picture *pipe.VideoReceiver
 }
 
-// onTrack has a track of the other side received, if it is of a kind we know and the first of that
-// kind; p.mu is held. Whatever else comes is read, for Pion's feedback on the path counts what is read,
-// and dropped.
+// onTrack starts receiving a track of the other side, if we know its kind and have none of that kind yet.
+// Any other track is counted and its packets are dropped. They are read nevertheless: unread ones would
+// count as lost in the feedback on the path. p.mu is held.
 func (p *Peer) onTrack(ctx context.Context, g *errgroup.Group, remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 	kind, ok := trackKind(remote, p.cfg.Member)
 	var in *incoming
@@ -123,14 +123,14 @@ func (in *incoming) setRTT(d time.Duration) {
 	}
 }
 
-// received is the track of this kind that comes from the other side; nil while there is none.
+// received is the track of a kind that we receive; nil if there is none.
 func (p *Peer) received(k media.Kind) *incoming {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.in[k]
 }
 
-// incoming are the tracks that come from the other side now.
+// incoming lists the tracks that we receive.
 func (p *Peer) incoming() []*incoming {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -147,12 +147,12 @@ func discard(remote *webrtc.TrackRemote) {
 	}
 }
 
-// repairPoll is how often we look for repairs while packets are missing. Pion takes those out of their
-// stream only when its reader comes round, which otherwise waits for the next packet of the track; and
-// that one the other side may hold back until all repairs have left.
+// repairPoll is how often we look for retransmissions while packets are missing. Pion delivers them only
+// when its reader wakes up, which is otherwise with the track's next packet. The other side may hold that
+// packet back until it has sent all retransmissions.
 const repairPoll = 5 * time.Millisecond
 
-// readRTP carries packets of one track to its receiver until the track ends.
+// readRTP passes the packets of a track to its receiver until the track ends.
 func (p *Peer) readRTP(in *incoming) {
 	polled := false
 	for {
@@ -177,7 +177,7 @@ func (p *Peer) readRTP(in *incoming) {
 	}
 }
 
-// readReceiverRTCP takes the sender reports of one track.
+// readReceiverRTCP passes the sender reports of a track to its receiver.
 func (p *Peer) readReceiverRTCP(in *incoming, r *webrtc.RTPReceiver) {
 	for {
 		pkts, _, err := r.ReadRTCP()
@@ -192,7 +192,7 @@ func (p *Peer) readReceiverRTCP(in *incoming, r *webrtc.RTPReceiver) {
 	}
 }
 
-// feedback asks the other side for what one track lacks.
+// feedback requests retransmissions and keyframes of one track.
 type feedback struct {
 	p      *Peer
 	remote *webrtc.TrackRemote
@@ -223,8 +223,8 @@ func (f feedback) send(build func(ssrc uint32) rtcp.Packet) {
 	}
 }
 
-// syncLips compares how old a sound and its picture are as they reach the user. A picture that stands
-// still says nothing.
+// syncLips compares the delays of a sound and its picture, and adjusts them. A picture that stands still
+// has no delay to compare.
 func (p *Peer) syncLips(l *pipe.LipSync, sound, picture media.Kind, now time.Time) {
 	heard, shown := p.received(sound), p.received(picture)
 	if heard == nil || shown == nil {

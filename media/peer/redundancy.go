@@ -10,35 +10,34 @@ import (
 	"parley/media/pipe"
 )
 
-// redundancy is how a track of sound repeats its packets to one peer (RFC 2198): encoding
-// happens once, and everybody gets as much of it again as their path needs.
+// redundancy is how a sound track repeats packets to one side (RFC 2198). Sound is encoded once; each side
+// gets as much redundancy as its path needs.
 type redundancy struct {
-	plain, red uint8 // payload types; red is 0 if the other side does not know it
+	plain, red uint8 // payload types; red is 0 if the other side does not support it
 	encoder    pipe.RedEncoder
 	control    pipe.RedControl
 	leastRTT   time.Duration // 0 while unknown
-	most       float64       // of what the path was said to carry, bit/s, forgotten by and by
-	limit      int           // of the depth, by what the path carries
-	bits       int           // of a packet of late, smoothed
+	most       float64       // the highest estimate, in bit/s, which decays over time
+	limit      int           // the greatest depth that the path has room for
+	bits       int           // smoothed size of a packet
 	depth      int           // of the newest packet
 }
 
-// Sound with its repetitions takes at most the share redShare of what the path is said to
-// carry. One repetition is always worth its bits, unless packets wait in the path for redQueue
-// more than they need to, or it was just found to carry less than redFall of what it did: then loss
-// comes of too much being sent.
+// Sound with redundancy takes at most redShare of the estimate. One repetition is always allowed, unless the
+// path is congested, for then redundancy makes the loss worse. A path is congested if the round trip is
+// redQueue above its minimum, or if the estimate fell below redFall of its recent maximum.
 const (
 	redShare = 0.35
 	redQueue = 80 * time.Millisecond
 	redFall  = 0.6
-	// mostForget is the part of most that a report leaves of it: a minute's memory is too long, for
-	// a path may narrow for good.
+	// mostForget is how much of most remains after a report. It decays within seconds, because a path
+	// may stay narrow.
 	mostForget = 0.9
-	// packetOverhead is RTP, SRTP, UDP and IP of a packet, in bits.
+	// packetOverhead is the size of RTP, SRTP, UDP and IP headers, in bits.
 	packetOverhead = 8 * 60
 )
 
-// bindRED notes whether the other side takes RED.
+// bindRED records whether the other side supports RED.
 func (t *track) bindRED(codecs []webrtc.RTPCodecParameters) {
 	if !isSound(t.kind) {
 		return
@@ -56,8 +55,8 @@ func (t *track) bindRED(codecs []webrtc.RTPCodecParameters) {
 	}
 }
 
-// withEarlier is the payload for p, and sets its type. mu is held.
-func (t *track) withEarlier(p pipe.AudioPacket) []byte {
+// redPayload returns the payload for p with its redundancy, and sets the payload type. mu is held.
+func (t *track) redPayload(p pipe.AudioPacket) []byte {
 	r := &t.red
 	r.bits += (8*len(p.Data) - r.bits) / 16
 	t.header.PayloadType, r.depth = r.plain, 0
@@ -71,8 +70,8 @@ func (t *track) withEarlier(p pipe.AudioPacket) []byte {
 	return payload
 }
 
-// onLoss takes what the other side reports: the share of packets lost, 0 to 1, the round trip,
-// 0 if unknown, and what the path is said to carry, in bit/s.
+// onLoss updates the redundancy from a report: the share of packets lost, 0 to 1, the round trip, 0 if
+// unknown, and the bandwidth estimate in bit/s.
 func (t *track) onLoss(lost float64, rtt time.Duration, estimate int, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,14 +94,14 @@ func (t *track) onLoss(lost float64, rtt time.Duration, estimate int, now time.T
 	}
 }
 
-// redundant is what repeating costs beyond the sound itself, in bit/s.
+// redundant is the cost of redundancy, in bit/s.
 func (t *track) redundant() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.red.depth * t.red.bits * int(time.Second/media.PacketDuration)
 }
 
-// repeats says whether the other side takes repetitions at all.
+// repeats reports whether the other side supports RED.
 func (t *track) repeats() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -18,19 +18,19 @@ type outgoing struct {
 	sound   *pipe.AudioSender
 	picture *pipe.VideoSender
 
-	// These belong to Peer.mu.
+	// Guarded by Peer.mu.
 	stop    func() // ends sending sound; nil while none is sent
 	sub     *pipe.Subscription
 	allowed int // bit/s for a picture
 }
 
-// addTracks makes a transceiver for each kind of track. All of them are there from the start, sending
-// or not: a new one would have to be negotiated through the rendezvous, so that a screen would show
-// late, and not at all while the rendezvous is out of reach.
+// addTracks adds a transceiver for each kind of track from the start, whether we send it yet or not. A later
+// one would have to be negotiated through the rendezvous: a shared screen would appear late, and not at all
+// while the rendezvous is unreachable.
 func (p *Peer) addTracks(g *errgroup.Group, pc *webrtc.PeerConnection) error {
 	for _, k := range kinds {
 		o := p.out[k]
-		if o == nil { // we have none; the other side may
+		if o == nil { // we send none, but may receive one
 			if !p.offers {
 				continue // its offer brings a transceiver
 			}
@@ -50,9 +50,9 @@ func (p *Peer) addTracks(g *errgroup.Group, pc *webrtc.PeerConnection) error {
 	return nil
 }
 
-// share shares out what the path carries, after our sound, between our pictures.
+// share divides the path between our pictures.
 func (p *Peer) share() {
-	camera, screen := p.cfg.Allot(p.Estimate() - p.overhead())
+	camera, screen := p.cfg.SplitRate(p.Estimate() - p.overhead())
 	p.mu.Lock()
 	for k, rate := range map[media.Kind]int{media.Camera: camera, media.Screen: screen} {
 		if o := p.out[k]; o != nil {
@@ -63,15 +63,14 @@ func (p *Peer) share() {
 	p.subscribe()
 }
 
-// subscribe connects our senders with the tracks that the other side wants, and tells them how
-// much it can take.
+// subscribe connects our senders with the tracks that the other side wants, and sets their rates.
 func (p *Peer) subscribe() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.connected {
 		return
 	}
-	p.steer()
+	p.updateSender()
 	for k, o := range p.out {
 		switch shown := p.want.size(k); {
 		case o.sound != nil && o.stop == nil:
@@ -90,7 +89,7 @@ func (p *Peer) subscribe() {
 	}
 }
 
-// unsubscribe stops sending; the caller holds Peer.mu.
+// unsubscribe stops sending. Peer.mu is held.
 func (o *outgoing) unsubscribe() {
 	if o.stop != nil {
 		o.stop()
@@ -102,7 +101,7 @@ func (o *outgoing) unsubscribe() {
 	}
 }
 
-// readSenderRTCP takes what the other side says of one of our tracks.
+// readSenderRTCP handles the other side's feedback on one of our tracks.
 func (p *Peer) readSenderRTCP(o *outgoing, s *webrtc.RTPSender) {
 	for {
 		pkts, _, err := s.ReadRTCP()
@@ -122,7 +121,7 @@ func (p *Peer) readSenderRTCP(o *outgoing, s *webrtc.RTPSender) {
 	}
 }
 
-// requestKeyframe has one of our pictures begin anew for the other side.
+// requestKeyframe makes one of our pictures start with a keyframe.
 func (p *Peer) requestKeyframe(o *outgoing) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -152,7 +151,7 @@ func (p *Peer) onReports(o *outgoing, reports []rtcp.ReceptionReport) {
 	}
 }
 
-// roundTrip is the time our report took there and back (RFC 3550 section 6.4.1).
+// roundTrip computes the round-trip time from a report (RFC 3550 section 6.4.1).
 func roundTrip(now time.Time, r rtcp.ReceptionReport) (time.Duration, bool) {
 	if r.LastSenderReport == 0 {
 		return 0, false
@@ -160,7 +159,7 @@ func roundTrip(now time.Time, r rtcp.ReceptionReport) (time.Duration, bool) {
 	// Middle 32 bits of the NTP time: units of 1/65536 s.
 	d := uint32(toNTP(now)>>16) - r.LastSenderReport - r.Delay
 	rtt := time.Duration(d) * time.Second / 65536
-	return rtt, rtt < 10*time.Second // more is a clock that was set, or a lie
+	return rtt, rtt < 10*time.Second // more means a changed clock or a lie
 }
 
 func (p *Peer) sendReports(pc *webrtc.PeerConnection, now time.Time) {
@@ -169,7 +168,7 @@ func (p *Peer) sendReports(pc *webrtc.PeerConnection, now time.Time) {
 		if r == nil {
 			continue
 		}
-		// One compound each: a lone report is what every stack accepts.
+		// Send each by itself, which every implementation accepts.
 		if err := pc.WriteRTCP([]rtcp.Packet{r}); err != nil {
 			p.cfg.Log.Debug("sender report", "err", err)
 			return

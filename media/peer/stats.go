@@ -11,7 +11,7 @@ import (
 	"parley/media/transport"
 )
 
-// Stats returns the counters as they are now.
+// Stats returns the present counters.
 func (p *Peer) Stats() transport.Stats {
 	s := transport.Stats{
 		RTT: time.Duration(p.rtt.Load()), Estimate: p.Estimate(), Loss: float64(p.loss.Load()) / 256,
@@ -39,8 +39,7 @@ func (p *Peer) Stats() transport.Stats {
 	return s
 }
 
-// overhead is what repeating our sound and sending again what was lost cost now, beyond sound and
-// pictures themselves, in bit/s.
+// overhead is the present cost of redundancy and retransmissions, in bit/s.
 func (p *Peer) overhead() (bits int) {
 	for _, o := range p.out {
 		if o.sound != nil {
@@ -55,14 +54,14 @@ func (p *Peer) overhead() (bits int) {
 	return bits
 }
 
-// repeats says whether the other side takes repetitions of our voice (RFC 2198). Nobody needs
-// its in-band FEC then.
+// repeats reports whether the other side takes our voice with redundancy (RFC 2198). It needs no in-band
+// FEC then.
 func (p *Peer) repeats() bool {
 	voice := p.out[media.Microphone]
 	return voice != nil && voice.repeats()
 }
 
-// Estimate is what the path carries for all that we send on it, in bit/s.
+// Estimate is the bandwidth estimate for everything that we send, in bit/s.
 func (p *Peer) Estimate() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,13 +77,13 @@ func (t *track) out() transport.Out {
 	return transport.Out{Width: t.w, Height: t.h, Frames: t.frames, Bytes: uint64(t.octets), Level: t.level, RedDepth: t.red.depth}
 }
 
-// setPath notes over which kind of candidates the packets go: relay if either is one.
+// setPath records the kind of the selected candidates; relay if either is a relay.
 func (p *Peer) setPath(pc *webrtc.PeerConnection) {
 	p.mu.Lock()
 	connected := p.connected
 	p.mu.Unlock()
 	if !connected {
-		return // until then Pion sets its transport up without a lock
+		return // until then, Pion changes its transport without a lock
 	}
 	pair, err := pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
 	if err != nil || pair == nil {
@@ -96,8 +95,8 @@ func (p *Peer) setPath(pc *webrtc.PeerConnection) {
 		case webrtc.ICECandidateTypeRelay:
 			path = "relay"
 		case webrtc.ICECandidateTypeSrflx, webrtc.ICECandidateTypePrflx:
-			// A check may come before the candidate it belongs to: then the peer is found
-			// by it, on its own network all the same.
+			// A check may arrive before its candidate. Then a side on our own network is
+			// peer-reflexive, too.
 			ip := net.ParseIP(c.Address)
 			local := c.Typ == webrtc.ICECandidateTypePrflx && ip != nil &&
 				(ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast())

@@ -15,17 +15,17 @@ import (
 	"parley/signal"
 )
 
-// mtu is the largest RTP payload we send: 1200 bytes leave room for SRTP, TURN and tunnels
-// within the 1280 that IPv6 guarantees, as libwebrtc does.
+// mtu is the largest RTP payload that we send. With its headers that makes 1200 bytes, as in libwebrtc, and
+// leaves room for SRTP, TURN and tunnels within the 1280 bytes that IPv6 guarantees.
 const mtu = 1160
 
 // ntpEpoch is 1900-01-01, where NTP time begins (RFC 5905), in Unix seconds.
 const ntpEpoch = -2208988800
 
-// track is one webrtc.TrackLocal: it owns its sequence numbers, timestamps and picture ids,
-// so that what feeds it may change without the receiver noticing.
+// track is a webrtc.TrackLocal with its own sequence numbers, timestamps and picture IDs, so that its source
+// can change without the receiver noticing.
 type track struct {
-	member signal.ID // whose it is
+	member signal.ID // who sends it
 	kind   media.Kind
 	rate   uint32 // of the RTP clock, in Hz
 
@@ -41,20 +41,19 @@ type track struct {
 	frames  uint64
 	w, h    int
 	level   float64
-	bound   func()                        // told when the track can be written to
-	renew   func(ssrc uint32, seq uint16) // told of each keyframe; may be nil
+	renew   func(ssrc uint32, seq uint16) // called for each keyframe; may be nil
 	red     redundancy                    // of sound
 }
 
-// kinds are the kinds of track, in the order in which we offer them.
+// kinds are the kinds of track, in the order of our offers.
 var kinds = [...]media.Kind{media.Microphone, media.Camera, media.Screen, media.SystemSound}
 
-// kindNames are their names in a description; signal/PROTOCOL.md has them.
+// kindNames are their names in descriptions, see signal/PROTOCOL.md.
 var kindNames = map[media.Kind]string{
 	media.Microphone: "microphone", media.Camera: "camera", media.Screen: "screen", media.SystemSound: "system-sound",
 }
 
-// isSound says whether a kind of track is one of sound.
+// isSound reports whether a kind of track is sound.
 func isSound(k media.Kind) bool { return k == media.Microphone || k == media.SystemSound }
 
 func codecType(k media.Kind) webrtc.RTPCodecType {
@@ -64,9 +63,9 @@ func codecType(k media.Kind) webrtc.RTPCodecType {
 	return webrtc.RTPCodecTypeVideo
 }
 
-// trackKind is the kind of a track that member sends, as its description says (RFC 8830: the stream is
-// the member, the track is the kind); false if it is no such track. Where in the description it
-// stands says nothing.
+// trackKind reads the kind of a member's track from its description, where the stream's ID is the member
+// and the track's ID is the kind (msid, RFC 8830). It is false for any other track. The position in the
+// description means nothing.
 func trackKind(remote *webrtc.TrackRemote, member signal.ID) (media.Kind, bool) {
 	for _, k := range kinds {
 		if remote.ID() == kindNames[k] {
@@ -102,9 +101,6 @@ func (t *track) Bind(c webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, err
 		t.header.SSRC = uint32(c.SSRC())
 		t.header.PayloadType = uint8(p.PayloadType)
 		t.mu.Unlock()
-		if t.bound != nil {
-			t.bound()
-		}
 		return p, nil
 	}
 	return webrtc.RTPCodecParameters{}, webrtc.ErrUnsupportedCodec
@@ -135,8 +131,8 @@ func (t *track) timestamp(at time.Time) uint32 {
 	return t.base + uint32(at.Sub(t.epoch).Microseconds()*int64(t.rate)/1_000_000)
 }
 
-// VP8 payload descriptor, RFC 7741 section 4.2: X and I set, a 15-bit picture id, N where no other
-// frame leans on this one. Who is spared those frames gets picture ids without a gap.
+// VP8 payload descriptor, RFC 7741 section 4.2: X and I are set, a 15-bit picture ID follows, and N marks
+// frames that no other frame depends on. A receiver at half the frame rate gets picture IDs without gaps.
 const (
 	vp8Descriptor = 4
 	vp8X          = 0x80
@@ -146,14 +142,14 @@ const (
 	vp8M          = 0x80
 )
 
-// renewed has f told of the first packet of each keyframe.
+// renewed has f called with the first packet of each keyframe.
 func (t *track) renewed(f func(ssrc uint32, seq uint16)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.renew = f
 }
 
-// writeVideo sends one encoded frame in packets of equal size.
+// writeVideo sends an encoded frame in packets of equal size.
 func (t *track) writeVideo(p *media.Packet) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -187,7 +183,7 @@ func (t *track) writeVideo(p *media.Packet) {
 	t.w, t.h = p.Width, p.Height
 }
 
-// writeAudio sends one Opus packet (RFC 7587: one packet, one payload).
+// writeAudio sends an Opus packet (RFC 7587).
 func (t *track) writeAudio(p pipe.AudioPacket) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -197,13 +193,13 @@ func (t *track) writeAudio(p pipe.AudioPacket) {
 	t.header.Timestamp = t.base + p.Timestamp
 	t.header.Marker = p.Marker
 	t.level = p.Level
-	// Sound keeps a sample clock of its own; the reports need to know where it stands.
+	// Sound has its own sample clock, which sender reports relate to capture time.
 	t.epoch = p.Captured.Add(-time.Duration(p.Timestamp) * time.Second / time.Duration(t.rate))
-	t.write(t.withEarlier(p))
+	t.write(t.redPayload(p))
 	t.frames++
 }
 
-// write sends one packet. A path that is gone is noticed by ICE, not here.
+// write sends a packet. ICE notices a lost path; errors here do not matter.
 func (t *track) write(payload []byte) {
 	t.header.SequenceNumber++
 	if _, err := t.stream.WriteRTP(&t.header, payload); err == nil {
@@ -212,8 +208,8 @@ func (t *track) write(payload []byte) {
 	}
 }
 
-// report is the sender report (RFC 3550 section 6.4.1) that says which capture time the
-// RTP clock shows now. It is nil while nothing has been sent.
+// report is a sender report (RFC 3550 section 6.4.1), which relates the RTP clock to capture time. It is nil
+// as long as nothing has been sent.
 func (t *track) report(now time.Time) rtcp.Packet {
 	t.mu.Lock()
 	defer t.mu.Unlock()

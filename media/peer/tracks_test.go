@@ -13,7 +13,7 @@ import (
 	"parley/media/transport"
 )
 
-// foreign is a track of Pion's own with a name of its choice.
+// foreign adds a Pion track of any name.
 func foreign(t *testing.T, pc *webrtc.PeerConnection, stream, id, mime string) *webrtc.TrackLocalStaticRTP {
 	t.Helper()
 	c := webrtc.RTPCodecCapability{MimeType: mime}
@@ -27,7 +27,7 @@ func foreign(t *testing.T, pc *webrtc.PeerConnection, stream, id, mime string) *
 	return tr
 }
 
-// say sends empty sound, which a receiver counts, until the test ends.
+// say sends packets of silence, which a receiver counts, until the test ends.
 func say(t *testing.T, tracks ...*webrtc.TrackLocalStaticRTP) {
 	t.Helper()
 	tick := time.NewTicker(media.PacketDuration)
@@ -53,8 +53,8 @@ func say(t *testing.T, tracks ...*webrtc.TrackLocalStaticRTP) {
 	t.Cleanup(func() { <-done; tick.Stop() })
 }
 
-// TestTracksAreKnownByName: another side may send any tracks in any order. Those that are ours to take
-// are received as what they are called; the rest is ignored and counted.
+// TestTracksAreKnownByName: the other side may send any tracks in any order. Those of known names are
+// received as what their names say; the rest are ignored and counted.
 func TestTracksAreKnownByName(t *testing.T) {
 	const opus, vp8 = webrtc.MimeTypeOpus, webrtc.MimeTypeVP8
 	type sent struct{ stream, id, mime string }

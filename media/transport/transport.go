@@ -1,5 +1,5 @@
-// Package transport has the words that a call shares with whatever carries its tracks: which track
-// is whose, what is sent, and how that goes.
+// Package transport has the types that a call shares with whatever carries its tracks: whose track is
+// which, what is sent, and statistics.
 package transport
 
 import (
@@ -18,66 +18,65 @@ type Track struct {
 	Kind   media.Kind
 }
 
-// Phase is how things stand between us and another member.
+// Phase is the state of the connection between us and another member.
 type Phase uint8
 
 // The phases.
 const (
 	Connecting Phase = iota
 	Connected
-	Reconnecting // the path broke and another is being looked for
-	Failed       // no path; tried again from time to time
+	Reconnecting // the path broke; looking for another
+	Failed       // no path; retried from time to time
 )
 
 func (p Phase) String() string {
 	return [...]string{"connecting", "connected", "reconnecting", "failed"}[p]
 }
 
-// Member is somebody to carry tracks to and from.
+// Member is another member of the meeting.
 type Member struct {
 	ID      signal.ID
-	Earlier bool // was at the rendezvous before us
+	Earlier bool // came to the rendezvous before us
 }
 
-// Policy is what a transport takes into account when it shares out a path.
+// Policy is what a transport considers when it divides a path.
 type Policy struct {
-	Presenting bool // our screen is shared, and goes before our camera
-	SpareTiles bool // this machine is busy: small pictures of others may come at half their rate
+	Presenting    bool // our screen is shared and has priority over our camera
+	HalfRateTiles bool // this machine is busy: ask for small pictures at half their frame rate
 }
 
-// Media is what a call sends, and where what comes from others ends up. The maps are not changed
-// afterwards.
+// Media is what a call sends, and where it wants what it receives. The maps do not change.
 type Media struct {
 	Me       signal.ID
 	Codecs   media.Codecs
-	Sounds   map[media.Kind]*pipe.AudioSender // our own, by kind of track
+	Sounds   map[media.Kind]*pipe.AudioSender // what we send, by kind of track
 	Pictures map[media.Kind]*pipe.VideoSender
 
-	// View shows a track's pictures; its size says how large the track is wanted.
+	// View shows a track's pictures. Its size is the size in which to request them.
 	View func(Track) *pipe.View
-	// Play has a track heard until stop is called.
+	// Play plays a track until stop is called.
 	Play func(Track, *pipe.AudioReceiver) (stop func())
 }
 
 // Config is what a call gives to its transport.
 type Config struct {
 	Media
-	// Send passes a call message to a member through the rendezvous. Changed says that some
-	// member's Phase is another one now. Neither blocks, and any goroutine may call them.
+	// Send sends a call message to a member through the rendezvous. Changed reports that the Phase
+	// of some member changed. Neither blocks, and any goroutine may call them.
 	Send    func(to signal.ID, payload []byte)
 	Changed func()
 	Log     *slog.Logger
 }
 
-// Stats is how the tracks between us and one member do, counted since their connection began.
-// In and Out have the tracks that there are.
+// Stats measures the tracks between us and one member since their connection started. The maps hold the
+// tracks that exist.
 type Stats struct {
 	RTT      time.Duration // 0 while unknown
 	Path     string        // host, srflx or relay; empty while there is none
-	Estimate int           // what the path carries, bit/s
+	Estimate int           // bandwidth estimate of the path, bit/s
 	Loss     float64       // of our voice, 0 to 1, as the other side sees it
-	Repeats  bool          // the other side takes repetitions of our voice (RFC 2198)
-	Unknown  uint64        // tracks that were offered to us and are of no kind or member we know
+	Repeats  bool          // the other side takes our voice with redundancy (RFC 2198)
+	Unknown  uint64        // tracks they offer that we cannot receive
 	Pace     Pace
 
 	Pictures map[media.Kind]pipe.VideoStats // from the member
@@ -85,24 +84,24 @@ type Stats struct {
 	Out      map[media.Kind]Out             // to the member
 }
 
-// SoundStats counts what comes of one sound. Level is in dBFS.
+// SoundStats measures a sound that we receive. Level is in dBFS.
 type SoundStats struct {
 	pipe.AudioStats
 	Level float64
 }
 
-// Pace is how sending does on the path, all tracks together.
+// Pace is how sending goes on the path, all tracks together.
 type Pace struct {
-	Delivered int           // what arrived lately, bit/s
-	Loss      float64       // share of all packets lost lately, 0 to 1
-	Limited   bool          // the path carries less than we would send
-	Wait      time.Duration // of packets before they leave
+	Delivered int           // lately received by the other side, bit/s
+	Loss      float64       // share of packets lost lately, 0 to 1
+	Limited   bool          // the path limits what we send
+	Wait      time.Duration // of packets in our queue
 	Dropped   uint64        // packets that found the queue full
-	Probes    uint64        // bursts sent to learn what the path carries
+	Probes    uint64        // bursts sent to measure the path
 }
 
-// Out counts what we send of one track. Level, in dBFS, and RedDepth, how many earlier packets its
-// newest one repeats, are of sound; Limit is of a picture.
+// Out measures a track that we send. Level, in dBFS, and RedDepth, the number of earlier packets that the
+// newest one repeats, are for sound. Limit is for pictures.
 type Out struct {
 	Width, Height int
 	Frames, Bytes uint64

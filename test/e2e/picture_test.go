@@ -32,7 +32,7 @@ func TestE2EPicture(t *testing.T) {
 
 	meter := call.NewMeter(ben)
 	var shots []*image.RGBA
-	var picture call.LineIn
+	var picture call.LineVideoIn
 	last := time.Now()
 	harness.AwaitTrue(t, "60 pictures of 640x360", func() bool {
 		for _, p := range ben.State().Peers {

@@ -9,18 +9,18 @@ import (
 	"parley/signal"
 )
 
-// gauge measures the strain on this machine. It belongs to the loop's goroutine.
-type gauge struct {
+// loadMeter measures how busy this machine is. Only the loop's goroutine uses it.
+type loadMeter struct {
 	ticked time.Time
-	late   []time.Duration // of the ticks since the last measure
+	late   []time.Duration // how late each tick since the last measure came
 	seen   map[signal.ID]transport.Stats
 }
 
-// ticksPerMeasure is a second.
+// ticksPerMeasure makes one measure a second.
 const ticksPerMeasure = int(time.Second / tickInterval)
 
-// tick takes note of a tick of the loop, and says whether a second is over.
-func (g *gauge) tick(now time.Time) bool {
+// tick records a tick of the loop and reports whether a second is over.
+func (g *loadMeter) tick(now time.Time) bool {
 	if !g.ticked.IsZero() {
 		g.late = append(g.late, max(now.Sub(g.ticked)-tickInterval, 0))
 	}
@@ -28,9 +28,9 @@ func (g *gauge) tick(now time.Time) bool {
 	return len(g.late) >= ticksPerMeasure
 }
 
-// measure sums up the second. now is what everybody's tracks count by now.
-func (g *gauge) measure(encode float64, now map[signal.ID]transport.Stats) strain {
-	s := strain{encode: encode}
+// measure sums up the last second. now holds every member's counters.
+func (g *loadMeter) measure(encode float64, now map[signal.ID]transport.Stats) load {
+	s := load{encode: encode}
 	if n := len(g.late); n > 0 {
 		slices.Sort(g.late)
 		s.late = g.late[n/2]
