@@ -15,21 +15,20 @@ import (
 	"parley/test/harness"
 )
 
-// make bench measures calls of ours beside the same calls in Chromium: in one run, in turns, on
-// the same material, over the same kind of path. It shows where we lose as it shows where we win.
-// On a machine with other work its figures mean nothing.
+// make bench measures our calls beside the same calls in Chromium: in one run, in turns, with the same material, over
+// the same kind of path. It shows where we lose as well as where we win. On a busy machine its figures mean nothing.
 
-// sample is what one run of a scenario measured, by the id of the figure.
+// sample is the figures of one run of a scenario, by their IDs.
 type sample map[string]float64
 
-// scenario is a call that is made by both products, once for each run. Without theirs, only
-// ours is measured, and the target is for the figure itself.
+// scenario is a call that both products make, once in each run. Without theirs, only ours is measured, and the target
+// is for the figure itself.
 type scenario struct {
 	name    string
 	quick   bool          // in make bench-quick too
 	takes   time.Duration // one run, both products, about
 	figures []benchFigure
-	part    *pathPart // instead of the following, of a scenario that shares its call, see oneCall
+	part    *pathPart // instead of ours and theirs, for a scenario that shares its call: see oneCall
 	ours    func(t testing.TB) sample
 	theirs  func(t testing.TB) sample
 }
@@ -39,7 +38,7 @@ var scenarios = slices.Concat([]scenario{
 	rendezvousScenario,
 }, qualities, losses)
 
-// chosen are the scenarios to make: all, those of the quick run, or those that ROWS wants.
+// chosen are the scenarios to measure: all, those of the quick run, or those that match ROWS.
 func chosen(t testing.TB, quick bool) []scenario {
 	t.Helper()
 	rows := os.Getenv("ROWS")
@@ -82,14 +81,14 @@ func BenchmarkAgainstChromium(b *testing.B) {
 		for _, f := range s.figures {
 			report.Rows = append(report.Rows, f.row(ours, theirs, s.theirs != nil))
 		}
-		report.write(b) // what there is survives an interruption
+		report.write(b) // so that an interruption loses nothing
 	}
 	report.Seconds = time.Since(report.Began).Seconds()
 	report.write(b)
 	fmt.Print(report.table())
 }
 
-// announce says how long it will take.
+// announce prints how long it will take.
 func announce(all []scenario, runs int) {
 	var sum time.Duration
 	for _, s := range all {
@@ -98,8 +97,7 @@ func announce(all []scenario, runs int) {
 	fmt.Fprintf(os.Stderr, "bench: %d runs of %d calls, about %.0f minutes\n", runs, len(all), sum.Minutes())
 }
 
-// measure makes one run as a benchmark of its own, so that a failure ends that run alone, and
-// with it everything that it has started.
+// measure makes one run as a benchmark of its own, so that a failure ends only that run and everything it has started.
 func measure(b *testing.B, name, side string, run int, what func(testing.TB) sample) sample {
 	var s sample
 	begin := time.Now()
@@ -111,7 +109,7 @@ func measure(b *testing.B, name, side string, run int, what func(testing.TB) sam
 	return s
 }
 
-// matches says whether the name or a figure of the scenario does.
+// matches reports whether the scenario's name or one of its figures matches.
 func (s scenario) matches(rows *regexp.Regexp) bool {
 	for _, f := range s.figures {
 		if rows.MatchString(f.what) {
@@ -121,7 +119,7 @@ func (s scenario) matches(rows *regexp.Regexp) bool {
 	return rows.MatchString(s.name)
 }
 
-// write leaves the report in build/bench.json.
+// write writes the report to build/bench.json.
 func (r benchReport) write(b *testing.B) {
 	b.Helper()
 	text, err := json.MarshalIndent(r, "", "  ")
@@ -133,7 +131,7 @@ func (r benchReport) write(b *testing.B) {
 	}
 }
 
-// chromiumVersion is what the browser calls itself.
+// chromiumVersion is the browser's name and version.
 func chromiumVersion(t testing.TB) string {
 	t.Helper()
 	cmd := exec.Command("chromium", "--version")

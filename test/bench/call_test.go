@@ -15,23 +15,22 @@ import (
 	"parley/test/harness"
 )
 
-// How long a call settles before it is measured, once it has its full resolution, and how long
-// that takes. Congestion control is not part of what a call costs, so it has to have found its
-// rate: where a page's own beginning is not measured, it begins at startKbps.
+// How long a call settles before it is measured, once it has its full resolution, and how long it is measured. The
+// costs of a call are taken after congestion control has found its rate. A page starts at startKbps, unless its
+// start is what we measure.
 const (
 	benchSettle  = 3 * time.Second
 	benchMeasure = 8 * time.Second
 	startKbps    = 2500
-	// fullLimit is when a call that has not reached the camera's full resolution counts as
-	// never reaching it.
+	// fullLimit is how long a call may take to reach the camera's full resolution.
 	fullLimit = 30 * time.Second
 )
 
-// engine720 is measured at both ends; what 640x360 costs is the beginning of meshScenario.
+// engine720 is measured at both ends. meshScenario starts with the cost of 640x360.
 var engine720 = engineScenario(1280, 720, "person1-720p.y4m")
 
-// engineScenario is a call of two that nobody looks at: both products capture, encode, send,
-// receive and decode, and paint nothing.
+// engineScenario is a call of two without a window: both products capture, encode, send, receive and decode, and
+// render nothing.
 func engineScenario(w, h int, file string) scenario {
 	size := fmt.Sprintf("%dx%d", w, h)
 	pair := func(t testing.TB) (a, b member) {
@@ -105,7 +104,7 @@ func costOf(d time.Duration, trees ...tree) float64 {
 	return 100 * (after - before).Seconds() / time.Since(begin).Seconds() / float64(len(trees))
 }
 
-// pollFor polls until ok, for at most d: what never comes is a figure too.
+// pollFor polls until ok, for at most d. A condition that never holds is a result too.
 func pollFor(d time.Duration, ok func() bool) bool { return pollEvery(50*time.Millisecond, d, ok) }
 
 func pollEvery(pause, d time.Duration, ok func() bool) bool {
@@ -139,8 +138,8 @@ func startMeetingPlace(t testing.TB, host string) (server string) {
 	return startNetworkRendezvous(t, host)
 }
 
-// startMember starts one member of ours. All bots look at the others at their camera's full
-// size, which is what an unseen track of Chromium's is decoded at.
+// startMember starts one of our members. All bots receive the others at their camera's full size, because Chromium
+// decodes a track without a view at that size.
 func startMember(t testing.TB, name string, m member, args ...string) *harness.Process {
 	t.Helper()
 	stats := t.TempDir() + "/" + name + ".stats"
@@ -186,8 +185,8 @@ func chromiumCall(t testing.TB, a, b member) (ada, ben *chromium) {
 	return ada, ben
 }
 
-// openPage starts a browser whose page has opened camera and microphone. A browser has to have
-// a display even when its page shows nothing.
+// openPage starts a browser whose page has opened camera and microphone. A browser needs a display even if its page
+// shows nothing.
 func openPage(t testing.TB, name string, m member) *chromium {
 	t.Helper()
 	if !slices.ContainsFunc(m.env, func(e string) bool { return strings.HasPrefix(e, "DISPLAY=") }) {
@@ -254,8 +253,8 @@ func (c *chromium) stats() map[string]pageStats {
 // memoryTarget is the share of Chromium's memory that Parley may take; 0.45 is the aim.
 const memoryTarget = 0.5
 
-// wholeApp is a call of two as people have it: a window of 1280x720 filled by the other's
-// picture, a sound server that plays.
+// wholeApp is a call of two as people make it: a window of 1280x720 filled by the other's picture, and a sound server
+// that plays.
 var wholeApp = scenario{
 	name: "whole app 1:1 1280x720", quick: true, takes: 54 * time.Second,
 	figures: []benchFigure{
@@ -269,7 +268,7 @@ var wholeApp = scenario{
 	theirs: chromiumWindow,
 }
 
-// windowPair is Ada, whom nobody looks at, and Ben, who has a window; both have cameras.
+// windowPair is Ada, who has no window, and Ben, who has one. Both have cameras.
 func windowPair(t testing.TB) (ada, ben member) {
 	pulse := pulsetest.Start(t)
 	pulse.NullSink("speaker")
@@ -303,8 +302,8 @@ func ourWindow(t testing.TB) sample {
 	}
 }
 
-// ourFullResolution is how long somebody who opens the link waits for a picture of 1280x720,
-// in seconds. They leave again.
+// ourFullResolution is how long a member who opens the link waits for a picture of 1280x720, in seconds. The member
+// leaves again.
 func ourFullResolution(t testing.TB, ada *harness.Process, link string) float64 {
 	t.Helper()
 	ada.Await("is alone", func(l call.Line) bool { return l.Phase == "live" && len(l.Peers) == 0 })
@@ -343,8 +342,8 @@ func chromiumWindow(t testing.TB) sample {
 	}
 }
 
-// TestE2EBench: both sides of make bench work: each delivers pictures and sound, and its
-// processes cost something.
+// TestE2EBench checks that both sides of make bench work: each delivers pictures and sound, and its processes use CPU
+// time and memory.
 func TestE2EBench(t *testing.T) {
 	harness.EndToEnd(t)
 	a := member{camera: harness.Material(t, "person1.y4m"), width: 640, height: 360, mic: harness.Material(t, "voice1.wav")}

@@ -16,8 +16,8 @@ import (
 	"parley/test/harness"
 )
 
-// TestBenchCameraman is no test but the process of filmOurs, which may be in a network namespace:
-// it joins a call as a bot does, and leaves decoded pictures in a folder, with the statistics.
+// TestBenchCameraman is not a test. It is the process of filmOurs, which may be in a network namespace. It joins a call
+// as a bot does, and writes decoded pictures and statistics to a folder.
 func TestBenchCameraman(t *testing.T) {
 	dir := os.Getenv("PARLEY_FILM")
 	if dir == "" {
@@ -34,7 +34,7 @@ func TestBenchCameraman(t *testing.T) {
 	defer stats.Close()
 	meter, enc := call.NewMeter(ben), json.NewEncoder(stats)
 	last := time.Now()
-	for now := range time.Tick(time.Second / 60) { // until it is ended from outside
+	for now := range time.Tick(time.Second / 60) { // until the process is killed
 		for _, p := range ben.State().Peers {
 			bot.Look(ben, p.ID, media.Camera, 1280, 720, now)
 		}
@@ -47,7 +47,7 @@ func TestBenchCameraman(t *testing.T) {
 	}
 }
 
-// filmed keeps a decoded picture from time to time.
+// filmed saves a decoded picture from time to time.
 type filmed struct {
 	media.Codecs
 	dir string
@@ -88,8 +88,8 @@ func (d *filmedDecoder) keep(f *media.Frame, now time.Time) error {
 	return os.Rename(path+".part", path)
 }
 
-// TestLikeness: the measure finds the picture of a file that it is shown, smaller or worse as it
-// may be; it gives 1 for the same and less the worse it is.
+// TestLikeness checks that the measure finds a picture's original in the file, also if the picture is smaller or worse.
+// It is 1 for an equal picture, and less for a worse one.
 func TestLikeness(t *testing.T) {
 	if testing.Short() {
 		t.Skip("seconds of arithmetic")

@@ -25,7 +25,7 @@ type chromium struct {
 	ctx  context.Context // chromedp's, of the page
 }
 
-// member says who takes part in a call and from where; it is the same for both products.
+// member describes a participant of a call, for both products.
 type member struct {
 	camera string   // a .y4m file; "" for none
 	width  int      // of the camera
@@ -35,11 +35,11 @@ type member struct {
 	sink   string   // a speaker of a sound server; a page takes the default one unless it has device
 	host   string   // network namespace; "" for the test's own
 	env    []string // display and sound server; without a sound server nothing is played
-	start  int      // kbit/s at which a page begins to send, so that a call settles sooner; 0 for its own way
-	shown  bool     // the window shows the others; else nothing is painted
+	start  int      // kbit/s at which a page starts to send, so that a call settles sooner; 0: the browser decides
+	shown  bool     // the window shows the others; otherwise nothing is painted
 }
 
-// chromiumFlags make a browser that does nothing but the page, under software GL like ours.
+// chromiumFlags make a browser that runs only the page, with software GL as we have.
 var chromiumFlags = []string{
 	"--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--no-default-browser-check",
 	"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
@@ -53,7 +53,7 @@ var chromiumFlags = []string{
 	"--window-position=0,0", "--window-size=1280,720",
 }
 
-// startChromium starts a browser, which ends with the test, with everything it has started.
+// startChromium starts a browser. It ends with the test, and its child processes with it.
 func startChromium(t testing.TB, name string, m member) *chromium {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "chromium")
@@ -85,7 +85,7 @@ func startChromium(t testing.TB, name string, m member) *chromium {
 	pipe, theirs := newDebugPipe(t)
 	p := harness.LaunchWith(t, env, theirs, path, args...)
 	for _, f := range theirs {
-		f.Close() // it has copies of its own
+		f.Close() // the browser has copies
 	}
 	p.Name = name + "'s chromium"
 	c.tree = tree{t, p.Cmd.Process.Pid}
@@ -94,7 +94,7 @@ func startChromium(t testing.TB, name string, m member) *chromium {
 	return c
 }
 
-// end ends the browser, and by their own ids what it has left behind.
+// end ends the browser, and its remaining child processes by their IDs.
 func (c *chromium) end(p *harness.Process) {
 	left := c.tree.pids()
 	p.Stop()
@@ -107,7 +107,7 @@ func (c *chromium) end(p *harness.Process) {
 	}
 }
 
-// removeAll removes a browser's folder, into which its last process may still be writing.
+// removeAll removes a browser's folder. Its last process may still be writing there.
 func removeAll(t testing.TB, dir string) {
 	var err error
 	for range 20 {
@@ -119,9 +119,8 @@ func removeAll(t testing.TB, dir string) {
 	t.Log(err)
 }
 
-// debugPipe is the browser's end of the DevTools protocol: a pair of pipes, which reach into a
-// network namespace too, and which nobody else can connect to. It is a chromedp.Allocator of a
-// browser that runs already.
+// debugPipe is the connection of the DevTools protocol: a pair of pipes, which reach into a network namespace and which
+// nobody else can connect to. It is a chromedp.Allocator for a running browser.
 type debugPipe struct{ r, w *os.File }
 
 func (p debugPipe) Allocate(ctx context.Context, opts ...chromedp.BrowserOption) (*chromedp.Browser, error) {
@@ -151,7 +150,7 @@ func (c *chromium) attach(p *harness.Process, pipe debugPipe) {
 	c.t.Helper()
 	ctx, cancel := chromedp.NewAllocatorContext(context.Background(), pipe)
 	c.t.Cleanup(cancel)
-	// It complains of events that belong to a navigation which it has not seen.
+	// chromedp logs errors about events of a navigation that it has not seen.
 	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {}))
 	c.t.Cleanup(cancel)
 	var id target.ID
@@ -178,8 +177,7 @@ func (c *chromium) attach(p *harness.Process, pipe debugPipe) {
 	}, p.Errors)
 }
 
-// eval runs an expression in the page, with args in the place of %s, and waits for what it
-// promises.
+// eval runs an expression in the page, with args in place of %s, and waits for its promise.
 func eval[T any](c *chromium, format string, args ...any) T {
 	c.t.Helper()
 	quoted := make([]any, len(args))
@@ -201,7 +199,7 @@ func eval[T any](c *chromium, format string, args ...any) T {
 	return v
 }
 
-// do is eval of something that gives nothing back.
+// do is eval without a result.
 func (c *chromium) do(format string, args ...any) {
 	c.t.Helper()
 	eval[chromedp.Void](c, format, args...)

@@ -18,12 +18,11 @@ import (
 	"parley/test/harness"
 )
 
-// In a mesh only Ada is measured, and what all others do must not take the cores from her. So they
-// are in the test's process, send pictures that are coded in advance, the same for both products,
-// and decode none. Those of ours are calls that look at nobody but her; those of Chromium are
-// plain connections.
+// In a mesh only Ada is measured, and the others must not take the cores from her. So they are in the test's process,
+// send pictures that were coded in advance, the same for both products, and decode none. In our meeting they are calls
+// that receive only Ada's picture. In Chromium's they are plain connections.
 
-// ourCrowd is others of ours.
+// ourCrowd is the other members of our meeting.
 type ourCrowd struct {
 	t      testing.TB
 	link   string
@@ -53,7 +52,7 @@ func (o *ourCrowd) grow(n int) {
 	}
 }
 
-// lookAt looks at one other member, at the display's pace, until the test ends.
+// lookAt takes one other member's pictures at the display's pace until the test ends.
 func lookAt(t testing.TB, c *call.Call, name string, w, h int) {
 	tick := time.NewTicker(time.Second / 60)
 	defer tick.Stop()
@@ -71,7 +70,7 @@ func lookAt(t testing.TB, c *call.Call, name string, w, h int) {
 	}
 }
 
-// canned codes and decodes no pictures: it has them.
+// canned is a codec that neither codes nor decodes: its pictures were coded before.
 type canned struct {
 	media.Codecs
 	pictures [][]byte
@@ -111,13 +110,13 @@ func (d cannedDecoder) Close() error                        { return nil }
 // crowdKbps is what each of the others sends at 640x360.
 const crowdKbps = 1000
 
-// pageCrowd is others of a page.
+// pageCrowd is the other members of a page's meeting.
 type pageCrowd struct {
 	t            testing.TB
 	ada          *chromium
 	size         int
 	video, audio *webrtc.TrackLocalStaticSample
-	again        atomic.Bool // somebody wants a keyframe: the first picture is one
+	again        atomic.Bool // a keyframe was requested: the first picture is one
 }
 
 func newPageCrowd(t testing.TB, ada *chromium) *pageCrowd {
@@ -139,7 +138,7 @@ func newPageCrowd(t testing.TB, ada *chromium) *pageCrowd {
 	return o
 }
 
-// play sends one sample after another, around and around, until the test ends.
+// play sends the samples in a loop until the test ends.
 func (o *pageCrowd) play(track *webrtc.TrackLocalStaticSample, samples [][]byte, each time.Duration) {
 	tick := time.NewTicker(each)
 	defer tick.Stop()
@@ -152,7 +151,7 @@ func (o *pageCrowd) play(track *webrtc.TrackLocalStaticSample, samples [][]byte,
 			return
 		case <-tick.C:
 		}
-		// A connection that is closing is no matter.
+		// An error of a connection that is closing does not matter.
 		_ = track.WriteSample(pionmedia.Sample{Data: samples[i], Duration: each})
 	}
 }
@@ -200,7 +199,7 @@ func (o *pageCrowd) join(name string) {
 	check(pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: answer}))
 }
 
-// listen reads what comes back for a track, without which nothing is sent again.
+// listen reads a track's RTCP: without it nothing is retransmitted.
 func (o *pageCrowd) listen(sender *webrtc.RTPSender) {
 	for {
 		packets, _, err := sender.ReadRTCP()

@@ -15,8 +15,8 @@ import (
 
 const delayMeasure = 10 * time.Second
 
-// captureToPaint is the age of a picture of 1280x720 when a window of that size shows it. Ours
-// has the time in its test picture, a page draws it over a moving photograph: no file can tell.
+// captureToPaint is the age of a picture of 1280x720 when a window of that size shows it. Our test picture contains the
+// time. A page draws it over a moving photograph, because a file cannot contain it.
 var captureToPaint = scenario{
 	name: "capture to paint", takes: 43 * time.Second,
 	figures: []benchFigure{
@@ -83,8 +83,8 @@ func delaySample(median, p95 []float64, width float64) sample {
 	return sample{"median": harness.Quantile(median, 0.5), "p95": harness.Quantile(p95, 0.5), "width": width}
 }
 
-// mouthToEar is how long a voice takes from Ada's microphone to Ben's speaker. Both are devices
-// of a sound server, on one clock and recorded together, so nothing has to be aligned.
+// mouthToEar is how long a voice takes from Ada's microphone to Ben's speaker. Both are devices of one sound server, on
+// one clock and recorded together, so nothing has to be aligned.
 var mouthToEar = scenario{
 	name: "mouth to ear", quick: true, takes: 40 * time.Second,
 	figures: []benchFigure{
@@ -105,7 +105,7 @@ func listen(t testing.TB, begin func(a, b member)) sample {
 	sink, both := pulse.Desk("mouth", "ear")
 	pulse.NullSink("elsewhere")
 	pulse.Mic("nothing")
-	pulse.SetDefault("elsewhere", false) // whoever mistakes the device is not heard
+	pulse.SetDefault("elsewhere", false) // a product that opens the wrong device is not heard
 	pulse.SetDefault("nothing", true)
 	env := pulse.Env()
 	begin(member{device: "mouth", sink: "elsewhere", env: env}, member{device: "nothing", sink: "ear", env: env})
@@ -117,7 +117,7 @@ func listen(t testing.TB, begin func(a, b member)) sample {
 		return cmd
 	}
 	voice := harness.Material(t, "voice1.wav")
-	// The first time jitter buffers and echo cancellers find their way.
+	// The first time, jitter buffers and echo cancellers converge.
 	_ = run(exec.Command("timeout", "4", "paplay", "--device="+sink, voice)).Wait()
 	var sound bytes.Buffer
 	recorder := exec.Command("parec", "--device="+both, "--rate=48000", "--channels=4",
@@ -125,7 +125,7 @@ func listen(t testing.TB, begin func(a, b member)) sample {
 	recorder.Stdout = &sound
 	run(recorder)
 	_ = run(exec.Command("paplay", "--device="+sink, voice)).Wait()
-	time.Sleep(time.Second)     // what is on its way is at most this late
+	time.Sleep(time.Second)     // the longest delay of sound that is still on its way
 	_ = recorder.Process.Kill() // by its own process ID; it records until then
 	_ = recorder.Wait()
 	said, heard := deskChannel(sound.Bytes(), 0), deskChannel(sound.Bytes(), 2)
@@ -161,7 +161,7 @@ func voiceDelay(said, heard []float32) sample {
 	return sample{"delay": harness.Quantile(delays, 0.5), "like": harness.Quantile(like, 0.5)}
 }
 
-// TestVoiceDelay: a voice that is heard later is found where it is.
+// TestVoiceDelay checks that the delay of a delayed voice is found.
 func TestVoiceDelay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a second of arithmetic")

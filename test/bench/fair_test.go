@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// A figure is compared only between like and like: a product that sheds its picture to 640x360 is not
-// cheaper than one that shows 1280x720. So each figure names those that both sides have to agree in.
-// A pair of runs that do not agree is made again; if that does not help, the row says "not comparable".
+// A product that reduces its picture to 640x360 is not cheaper than one that shows 1280x720. So each figure names others
+// that must agree on both sides. A pair of runs that do not agree is measured again. If that does not help, the row says
+// "not comparable".
 
 const (
 	// alikeWithin is how far two sides may differ, as a share of the larger: a frame rate is
@@ -20,7 +20,7 @@ const (
 	notComparable = "not comparable"
 )
 
-// fair says whether two runs agree in these figures. A run that failed is told of as such, not here.
+// fair reports whether two runs agree in these figures. Runs that failed are reported elsewhere.
 func fair(ours, theirs sample, alike []string) bool {
 	if ours == nil || theirs == nil {
 		return true
@@ -45,7 +45,7 @@ func fairPairs(ours, theirs []sample, alike []string) (a, b []sample) {
 	return a, b
 }
 
-// pairs makes so many pairs of runs. A pair that is not fair is made again, again times in all.
+// pairs measures so many pairs of runs. A pair that is not fair is measured again, at most again times in all.
 func pairs(runs, again int, alike []string, run func() (ours, theirs sample)) (ours, theirs []sample) {
 	for range runs {
 		a, b := run()
@@ -57,7 +57,7 @@ func pairs(runs, again int, alike []string, run func() (ours, theirs sample)) (o
 	return ours, theirs
 }
 
-// alike lists all that the figures of a scenario want both sides to agree in.
+// alike lists all figures of a scenario that must agree on both sides.
 func (s scenario) alike() []string {
 	var all []string
 	for _, f := range s.figures {
@@ -117,7 +117,7 @@ func TestRowOfUnlikePictures(t *testing.T) {
 	if r.Verdict != notComparable || r.Ratio != nil {
 		t.Errorf("a shed picture against a full one: %+v", r)
 	}
-	// One fair pair is what counts; the others do not move it.
+	// Only fair pairs count.
 	r = f.row([]sample{shed, full(60), shed}, []sample{full(50), full(50), full(50)}, true)
 	if r.Verdict != "NOT MET" || *r.Ours != 60 || len(r.OurRuns) != 1 {
 		t.Errorf("one fair pair of three: %+v", r)
@@ -127,7 +127,7 @@ func TestRowOfUnlikePictures(t *testing.T) {
 	}
 }
 
-// TestCostsCompareLikeWithLike: each row that has a target for CPU or memory says what has to agree.
+// TestCostsCompareLikeWithLike checks that each row with a target for CPU or memory names figures that must agree.
 func TestCostsCompareLikeWithLike(t *testing.T) {
 	for _, s := range scenarios {
 		for _, f := range s.figures {

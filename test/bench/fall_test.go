@@ -15,8 +15,8 @@ const (
 	steadyLimit          = 6 * time.Second
 )
 
-// steady waits until a call has found its rate, for at most steadyLimit: until two seconds are
-// like the two before. It tells the rate of these.
+// steady waits until a call has found its rate, at most steadyLimit: until two seconds are like the two before. It
+// returns their rate.
 func steady(look pathCall) float64 {
 	const half = 2
 	points := watchPath(look, 2*half*time.Second)
@@ -65,9 +65,8 @@ func fallAndRise(_ testing.TB, p onPath) sample {
 	return s
 }
 
-// untilSends looks for so long at what Ada's host sends, before it is throttled, and tells when
-// that was first no more than this in half a second; d if never. It counts packets itself, since
-// products tell their rates no more often than every second.
+// untilSends watches for at most d what Ada's host sends, before it is throttled. It returns when half a second first had
+// at most this rate, or d. It counts packets itself, since the products report their rates only once a second.
 func untilSends(n harness.Network, kbps float64, d time.Duration) float64 {
 	const pause, window = 100 * time.Millisecond, 5
 	began, fell := time.Now(), d.Seconds()

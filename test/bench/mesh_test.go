@@ -28,16 +28,16 @@ func meshMember(t testing.TB) member {
 	return member{camera: harness.Material(t, "person1.y4m"), width: 640, height: 360, mic: harness.Material(t, "voice1.wav"), start: startKbps}
 }
 
-// mesh is Ada in a meeting of 640x360 each.
+// mesh is Ada in a meeting where everybody sends 640x360.
 type mesh struct {
 	tree tree
 	grow func(n int) // lets others join until she sees n
 	look func() seen
 }
 
-// seen is what Ada has received of all others: a cost without it would flatter who shows less.
+// seen is what Ada has received of all others. A product that shows less must not look cheaper.
 type seen struct {
-	seconds float64 // by the clock of whoever counts
+	seconds float64 // by the clock of the statistics
 	frames  float64
 	width   float64 // the mean of the others' pictures
 }
@@ -87,7 +87,7 @@ func chromiumMesh(t testing.TB, a member) (mesh, *chromium) {
 	}, ada
 }
 
-// meshScenario is what each further member of a meeting costs Ada's engine.
+// meshScenario is what each additional member costs Ada's engine.
 var meshScenario = scenario{
 	name: "mesh 640x360", takes: 56 * time.Second,
 	figures: slices.Concat(
@@ -120,7 +120,7 @@ func meshFigures(n int) []benchFigure {
 	}
 }
 
-// grown measures a meeting at each of these numbers of others.
+// grown measures a meeting with each of these numbers of others.
 func grown(m mesh, sizes ...int) sample {
 	s := make(sample)
 	for _, n := range sizes {
@@ -137,7 +137,7 @@ func grown(m mesh, sizes ...int) sample {
 	return s
 }
 
-// memorySix is what the whole app takes in a meeting of six, all on screen.
+// memorySix is the memory of the whole app in a meeting of six, all on screen.
 var memorySix = scenario{
 	name: "memory of six", takes: 26 * time.Second,
 	figures: []benchFigure{
@@ -167,7 +167,7 @@ func onScreen(t testing.TB, m member) member {
 	return m
 }
 
-// encodeOnce is how much more it costs to encode for eight than for one.
+// encodeOnce is the cost of encoding for eight as a multiple of that for one.
 var encodeOnce = scenario{
 	name: "encode once", takes: 20 * time.Second,
 	figures: []benchFigure{

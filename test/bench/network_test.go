@@ -12,18 +12,17 @@ import (
 	"parley/test/harness"
 )
 
-// Paths are two hosts in namespaces of their own, joined by a cable that loses or holds up
-// packets: the very same for both products. Ada shows 1280x720 and speaks; Ben looks, listens
-// and speaks, and has no camera, so that the machine's two cores are enough for both.
+// A path is two hosts in namespaces of their own, joined by a cable that loses or delays packets: the same for both
+// products. Ada sends 1280x720 and speaks. Ben receives, speaks, and has no camera, so that two cores are enough for both.
 
 const (
 	pathSettle  = 3 * time.Second
 	pathMeasure = 10 * time.Second
 )
 
-// point is what Ben had received at some moment; counts and times are since the call began.
+// point is what Ben had received at some moment. Counts and times are since the call began.
 type point struct {
-	at        time.Time // of the look at Ben
+	at        time.Time // of Ben's statistics
 	frames    float64
 	frozen    float64 // seconds, as W3C webrtc-stats counts them
 	width     float64
@@ -40,15 +39,15 @@ func rate(a, b point) float64 {
 	return (b.received - a.received) / b.at.Sub(a.at).Seconds()
 }
 
-// pathCall looks at a call over a path.
+// pathCall returns Ben's statistics in a call over a path.
 type pathCall func() point
 
 // onPath is a call over a path, which ends with the test.
 type onPath struct {
 	net      harness.Network
 	look     pathCall
-	film     func()                // keeps pictures that Ben receives from now on
-	pictures func() []*media.Frame // those that were kept, and no more of them
+	film     func()                // starts to save pictures that Ben receives
+	pictures func() []*media.Frame // returns the saved ones and stops saving
 }
 
 // pathMembers are Ada and Ben on the two hosts of the network.
@@ -58,15 +57,14 @@ func pathMembers(t testing.TB, n harness.Network) (ada, ben member) {
 	return ada, ben
 }
 
-// pathPart is what a scenario does with a call that it shares with others.
+// pathPart is a scenario's part of a call that it shares with others.
 type pathPart struct {
 	call    string // those of the same name share it
-	full    bool   // it begins when the picture has its full resolution, or will not have it
+	full    bool   // it begins when the picture has its full resolution, or after fullLimit
 	measure func(t testing.TB, p onPath) sample
 }
 
-// oneCall makes one scenario of all those that share a call, which spares beginning it anew for
-// each of them.
+// oneCall joins all scenarios that share a call into one, so that the call is set up only once.
 func oneCall(all []scenario) []scenario {
 	var joined []scenario
 	parts := make(map[string][]*pathPart)
@@ -110,7 +108,7 @@ func together(t testing.TB, p onPath, parts []*pathPart) sample {
 
 func ourPoint(ben *harness.Process) point {
 	var p point
-	// Rates are over the time since the line before.
+	// Rates are over the time since the line above.
 	last := int64(0)
 	for _, l := range ben.Lines() {
 		if len(l.Peers) == 1 {
@@ -125,7 +123,7 @@ func ourPoint(ben *harness.Process) point {
 		}
 		last = l.TMillis
 	}
-	// Statistics are a second old at most: the time is theirs.
+	// Statistics are up to a second old: this is their time.
 	p.at = time.UnixMilli(last)
 	return p
 }
@@ -158,7 +156,7 @@ type lossTargets struct {
 	more              want // of frame rate and width
 }
 
-// measured is for how long a loss is: a small one tells little, and that soon.
+// measured is how long a loss is measured: a small one shows little, and needs less time.
 func (l loss) measured() time.Duration {
 	if l.percent < 10 {
 		return 6 * time.Second
@@ -189,7 +187,7 @@ func lossScenario(l loss, quick bool, want lossTargets) scenario {
 	}
 }
 
-// From little loss to much, so that nobody is measured while still rising.
+// From little loss to much, so that no product is measured while its rate still rises.
 var losses = []scenario{
 	lossScenario(loss{5, 1}, false, lossTargets{0.1, 1, shown}),
 	lossScenario(loss{5, 5}, false, lossTargets{0.3, 1, shown}),
@@ -199,7 +197,7 @@ var losses = []scenario{
 	lossScenario(loss{30, 1}, true, lossTargets{0.3, 0.3, above}),
 }
 
-// watchPath looks at a call every second for so long.
+// watchPath samples a call every second.
 func watchPath(look pathCall, d time.Duration) []point {
 	points := []point{look()}
 	for range int(d / time.Second) {
@@ -217,7 +215,7 @@ func kept(points []point) sample {
 	if heard := b.heard - a.heard; heard > 0 {
 		s["concealed"] = max(0, 100*(b.concealed-a.concealed)/heard)
 	}
-	// A freeze counts when it is over: one that is not shows as seconds without a frame.
+	// A freeze counts when it has ended. One that has not shows as seconds without a frame.
 	var still, width float64
 	for i, p := range points[1:] {
 		if p.frames == points[i].frames {

@@ -16,7 +16,7 @@ import (
 // that Go supports (proc(5), time(7)).
 const ticksPerSecond = 100
 
-// tree is a process and everything it has started, which for a browser is most of it.
+// tree is a process and its descendants, which are most of a browser.
 type tree struct {
 	t    testing.TB
 	root int
@@ -25,7 +25,7 @@ type tree struct {
 // stat is what /proc/PID/stat says of a process.
 type stat struct {
 	parent int
-	cpu    time.Duration // its own, and that of children that have ended
+	cpu    time.Duration // its own, and that of its ended children
 }
 
 func readStat(pid string) (stat, error) {
@@ -33,7 +33,7 @@ func readStat(pid string) (stat, error) {
 	if err != nil {
 		return stat{}, err
 	}
-	// The name in parentheses may have spaces and parentheses of its own.
+	// The name in parentheses may contain spaces and parentheses.
 	_, rest, _ := strings.Cut(string(b[strings.LastIndexByte(string(b), ')'):]), " ")
 	f := strings.Fields(rest)
 	if len(f) < 15 {
@@ -51,7 +51,7 @@ func readStat(pid string) (stat, error) {
 	return s, nil
 }
 
-// pids are those of the tree that run now.
+// pids are the tree's running processes.
 func (p tree) pids() map[int]stat {
 	p.t.Helper()
 	entries, err := os.ReadDir("/proc")
@@ -79,7 +79,7 @@ func (p tree) pids() map[int]stat {
 	return found
 }
 
-// cpu is what the tree has used since it began.
+// cpu is the tree's CPU time since its start.
 func (p tree) cpu() time.Duration {
 	p.t.Helper()
 	var sum time.Duration
@@ -89,7 +89,7 @@ func (p tree) cpu() time.Duration {
 	return sum
 }
 
-// pss is the memory of the tree in MB: pages that several processes share count in equal parts.
+// pss is the tree's proportional set size in MB: a page that several processes share counts in equal parts.
 func (p tree) pss() float64 {
 	p.t.Helper()
 	var sum float64
@@ -111,7 +111,7 @@ func (p tree) pss() float64 {
 	return sum
 }
 
-// TestTreeMeasuresChildren: what a child burns and holds counts for its parent.
+// TestTreeMeasuresChildren checks that a child's CPU time and memory count for its parent.
 func TestTreeMeasuresChildren(t *testing.T) {
 	if testing.Short() {
 		t.Skip("burns a second of CPU")

@@ -18,15 +18,14 @@ import (
 	"parley/test/harness"
 )
 
-// The quality of a picture is its likeness to what the camera gave: SSIM of luma as decoded,
-// with no colours converted, at the camera's size. A smaller picture is scaled up to that, by the
-// same scaler for both products. The camera loops a file, so that the picture of the file that is
-// most like the one received is the one that was sent.
+// The quality of a picture is its SSIM against the camera's: of the decoded luma, without colour conversion, at the
+// camera's size. A smaller picture is scaled up to that by the same scaler for both products. The camera loops a file,
+// so the picture in the file that is most like the received one is the one that was sent.
 
 const (
 	qualityEvery = 400 * time.Millisecond // from one picture to the next
 	qualityTime  = 10 * time.Second
-	// A steady rate is not all: a browser takes seconds more to choose a smaller picture.
+	// After its rate is steady, a browser takes seconds more to choose a smaller picture.
 	qualitySettle = 9 * time.Second
 )
 
@@ -60,8 +59,7 @@ func (o original) scaled(f *media.Frame, w, h int) *media.Frame {
 	return dst
 }
 
-// find tells which picture of the file this is: a rough look at all, an exact one at those beside
-// the best.
+// find returns which picture of the file this is. It compares all roughly, and those beside the best exactly.
 func (o original) find(pic *media.Frame) int {
 	o.t.Helper()
 	small := o.scaled(pic, smallW, smallH)
@@ -69,8 +67,7 @@ func (o original) find(pic *media.Frame) int {
 	return mostLike(o.scaled(pic, o.full[0].Width, o.full[0].Height), o.full, rough-2, rough+3)
 }
 
-// mostLike is the index of the picture most like pic, among those from first on, before end; the
-// first one comes after the last.
+// mostLike is the index of the picture most like pic among those from first to before end. The file loops.
 func mostLike(pic *media.Frame, all []*media.Frame, first, end int) int {
 	best, dB := 0, -1.0
 	for i := first; i < end; i++ {
@@ -100,8 +97,8 @@ func lumaFrame(w, h int, luma []byte) *media.Frame {
 	return f
 }
 
-// qualities are calls over paths that carry no more than this; from wide to narrow, so that nobody
-// is measured while still rising.
+// qualities are calls over paths with these capacities, from wide to narrow, so that no product is measured while its
+// rate still rises.
 var qualities = []scenario{qualityScenario(1000, false), qualityScenario(300, true)}
 
 func qualityScenario(kbps int, quick bool) scenario {
@@ -121,7 +118,7 @@ func qualityScenario(kbps int, quick bool) scenario {
 			points := watchPath(p.look, qualityTime)
 			k := kept(points)
 			s := sample{"fps" + id: k["fps"], "width" + id: k["width"], "kbps" + id: rate(points[0], points[len(points)-1])}
-			// Without enough of them there is no figure.
+			// With too few of them there is no figure.
 			if pictures := p.pictures(); len(pictures) >= 20 {
 				s["ssim"+id] = medianLikeness(t, pictures)
 			}
@@ -130,7 +127,7 @@ func qualityScenario(kbps int, quick bool) scenario {
 	}
 }
 
-// Reading the camera's file takes seconds, which every call would have to spend.
+// The camera's file is read once, since that takes seconds.
 var (
 	adaOnce   sync.Once
 	adaCamera original
@@ -181,8 +178,7 @@ func nextPicture(c *chromium) *media.Frame {
 	return lumaFrame(p.Width, p.Height, luma)
 }
 
-// ourPath is the same call of ours. Ben is a process of this test's, see TestBenchCameraman: the
-// bot keeps no pictures.
+// ourPath is the same call of ours. Ben is a process of this test (TestBenchCameraman), because the bot saves no pictures.
 func ourPath(t testing.TB) onPath {
 	t.Helper()
 	n := harness.StartNetwork(t, 0)
@@ -214,7 +210,7 @@ func ourPath(t testing.TB) onPath {
 	}
 }
 
-// filming is the file of which the presence says that pictures are wanted.
+// filming is the file whose presence requests pictures.
 const filming = "filming"
 
 // developed reads and removes the pictures in a folder, WxH-number.luma.

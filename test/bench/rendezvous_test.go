@@ -14,13 +14,13 @@ import (
 	"parley/test/harness"
 )
 
-// rendezvousLoad is the load of both services: what a large evening of meetings says at once.
+// rendezvousLoad is the load on both services: many meetings at a busy hour.
 var rendezvousLoad = load.Plan{
 	Members: 2000, RoomSize: 4, Rate: 2000, Size: 700, Warmup: 5 * time.Second, Time: 20 * time.Second,
 }
 
-// rendezvousScenario measures the service beside a relay on Socket.IO. Parley's members are the app's
-// own client, which acknowledges what it gets; those of Socket.IO acknowledge nothing.
+// rendezvousScenario measures the service beside a relay on Socket.IO. Parley's members use the app's own client, which
+// acknowledges messages. Socket.IO's members acknowledge nothing.
 var rendezvousScenario = scenario{
 	name:  "rendezvous",
 	takes: 75 * time.Second,
@@ -44,7 +44,7 @@ var rendezvousScenario = scenario{
 	},
 }
 
-// socketIO installs the relay on Socket.IO into build/, if it is not there, and tells where.
+// socketIO installs the relay on Socket.IO into build/ if it is not there, and returns its folder.
 func socketIO(t testing.TB) string {
 	t.Helper()
 	dir := filepath.Join("build", "socketio")
@@ -71,7 +71,7 @@ func socketIO(t testing.TB) string {
 	return dir
 }
 
-// loaded puts the load on a service that runs.
+// loaded puts the load on a running service.
 func loaded(t testing.TB, p *harness.Process, dial load.Dial) sample {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
@@ -83,7 +83,7 @@ func loaded(t testing.TB, p *harness.Process, dial load.Dial) sample {
 		t.Fatal(err)
 	}
 	defer crowd.Close()
-	time.Sleep(3 * time.Second) // until what joining needed is collected, where it is
+	time.Sleep(3 * time.Second) // until garbage of the joins has been collected
 	s := sample{"idle": (service.pss() - empty) / members * 1000}
 	var begin, end time.Duration
 	r, err := crowd.Run(ctx, func(begins bool) {

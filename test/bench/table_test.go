@@ -11,17 +11,17 @@ import (
 	"parley/test/harness"
 )
 
-// benchFigure is one row of the table: what is compared, and what the comparison has to give.
+// benchFigure is one row of the table: what is compared, and its target.
 type benchFigure struct {
 	id     string // in samples
 	what   string
 	unit   string
 	want   want
-	target float64  // of the ratio ours / Chromium, or of our figure where there is no other
-	alike  []string // figures in which both sides have to agree for this one to be compared
+	target float64  // of the ratio ours / Chromium, or of our figure if there is no other
+	alike  []string // figures that must agree on both sides
 }
 
-// want is which side of its target a figure has to be on.
+// want is on which side of its target a figure must be.
 type want int
 
 const (
@@ -34,7 +34,7 @@ const (
 
 var wantSigns = map[want]string{atMost: "<=", below: "<", atLeast: ">=", above: ">"}
 
-// holds says whether a ratio is where it is wanted.
+// holds reports whether a ratio meets its target.
 func (w want) holds(ratio, target float64) bool {
 	switch w {
 	case atMost:
@@ -71,7 +71,7 @@ func (f benchFigure) row(ours, theirs []sample, compared bool) benchRow {
 	}
 	unlike := compared && len(ours) > 0 && len(likeOurs) == 0
 	if unlike {
-		likeOurs, likeTheirs = ours, theirs // they are shown all the same
+		likeOurs, likeTheirs = ours, theirs // they are shown nevertheless
 	}
 	r := benchRow{Figure: f.what, Unit: f.unit, OurRuns: f.of(likeOurs), ItsRuns: f.of(likeTheirs)}
 	r.Ours, r.Chromium = middle(r.OurRuns), middle(r.ItsRuns)
@@ -91,10 +91,10 @@ func (f benchFigure) row(ours, theirs []sample, compared bool) benchRow {
 	case *r.Chromium != 0:
 		ratio = *r.Ours / *r.Chromium
 		r.Ratio = &ratio
-	case *r.Ours != 0: // nothing compares with nothing
+	case *r.Ours != 0: // no ratio: theirs is zero
 		ratio = math.Inf(1)
 	default:
-		// Both are zero: nothing lost, where little was wanted; nothing kept, where much was.
+		// Both are zero: good if the target is small, bad if it is large.
 		if r.Verdict = "ok"; f.want == atLeast || f.want == above {
 			r.Verdict = "NOT MET"
 		}
@@ -111,7 +111,7 @@ func (f benchFigure) row(ours, theirs []sample, compared bool) benchRow {
 	return r
 }
 
-// of picks the figure out of every run that has it.
+// of returns the figure of every run that has it.
 func (f benchFigure) of(runs []sample) []float64 {
 	var all []float64
 	for _, s := range runs {

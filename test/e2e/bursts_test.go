@@ -9,7 +9,7 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2EBursts: the network loses as much as it is told, in bursts as long as it is told.
+// TestE2EBursts checks the test network: its loss rate and mean burst length are those that the test sets.
 func TestE2EBursts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("end to end: not in a short run")
@@ -23,7 +23,7 @@ func TestE2EBursts(t *testing.T) {
 			t.Logf("lost %.1f%%, %.1f in a row", 100*loss, burst)
 			wantBurst := c.burst
 			if c.burst == 1 && c.loss > 0 {
-				wantBurst = 1 / (1 - c.loss) // chance makes neighbours too
+				wantBurst = 1 / (1 - c.loss) // random losses have neighbours too
 			}
 			// Six standard deviations.
 			if diff := loss - c.loss; diff < -0.025 || diff > 0.025 {
@@ -36,7 +36,7 @@ func TestE2EBursts(t *testing.T) {
 	}
 }
 
-// lossOf sends packets and tells which share did not arrive, and how many in a row in the mean.
+// lossOf sends packets. It returns the share that did not arrive and the mean burst length.
 func lossOf(t *testing.T, from, to *net.UDPConn) (loss, burst float64) {
 	t.Helper()
 	const packets = 40_000
@@ -47,8 +47,8 @@ func lossOf(t *testing.T, from, to *net.UDPConn) (loss, burst float64) {
 		if _, err := from.WriteTo(b[:3], to.LocalAddr()); err != nil {
 			t.Fatal(err)
 		}
-		// Within one kernel a packet has arrived when it has been sent. A round of reading from
-		// time to time keeps the socket's buffer from losing some of its own.
+		// Within one kernel a packet has arrived when it has been sent. Reading from time to time keeps the socket's
+		// buffer from overflowing.
 		if i%64 != 63 && i != packets-1 {
 			continue
 		}

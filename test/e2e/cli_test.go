@@ -16,8 +16,8 @@ import (
 
 const someLink = "http://127.0.0.1:9/#7k3m-q9xt-2w8p"
 
-// fault fails the test unless p has ended with this status and said one line on standard error
-// that holds all of want, and nothing else.
+// fault fails the test unless p has ended with this status and printed exactly one line, on standard error, that contains
+// all of want.
 func fault(t *testing.T, p *harness.Process, status int, want ...string) {
 	t.Helper()
 	if got := p.Status(); got != status {
@@ -38,7 +38,7 @@ func fault(t *testing.T, p *harness.Process, status int, want ...string) {
 	}
 }
 
-// noTrace fails the test if a stack is shown to the person.
+// noTrace fails the test if the output contains a stack trace.
 func noTrace(t *testing.T, p *harness.Process) {
 	t.Helper()
 	for _, trace := range []string{"panic:", "goroutine ", "runtime error", "SIGSEGV"} {
@@ -49,8 +49,8 @@ func noTrace(t *testing.T, p *harness.Process) {
 	}
 }
 
-// TestE2EBadArguments: what is wrong with the command line is one line that names it, exit
-// status 2, and nothing has started.
+// TestE2EBadArguments checks that a wrong command line gives one line that names the mistake, and exit status 2, and that
+// nothing has started.
 func TestE2EBadArguments(t *testing.T) {
 	harness.EndToEnd(t)
 	dir := t.TempDir()
@@ -114,7 +114,7 @@ func TestE2EBadArguments(t *testing.T) {
 		{"speaker file nowhere", speaker(filepath.Join(dir, "no", "out.wav")), []string{"--speaker", "no such file"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			// A sound system without a server: the devices of the machine are none of the test's.
+			// A sound system without a server: the test must not use the machine's own devices.
 			fault(t, harness.Launch(t, []string{"PULSE_SERVER=unix:" + dir + "/none"}, "build/parley", c.args...), 2, c.want...)
 		})
 	}
@@ -123,7 +123,7 @@ func TestE2EBadArguments(t *testing.T) {
 	}
 }
 
-// TestE2EHelp: what is asked for goes to standard output, and is no error.
+// TestE2EHelp checks that --help prints to standard output and exits with status 0.
 func TestE2EHelp(t *testing.T) {
 	harness.EndToEnd(t)
 	for _, c := range []struct{ path, flag, want string }{
@@ -138,8 +138,8 @@ func TestE2EHelp(t *testing.T) {
 	}
 }
 
-// TestE2ECheck: the report of a machine without devices does not say that all is well, and ends with a status
-// of its own, which --help lists.
+// TestE2ECheck checks that the report of a machine without devices does not say that all is well. It has an exit status of
+// its own, which --help lists.
 func TestE2ECheck(t *testing.T) {
 	harness.EndToEnd(t)
 	p := harness.Launch(t, []string{"PULSE_SERVER=unix:" + t.TempDir() + "/none"}, "build/parley", "check", "--camera", "test")
@@ -158,8 +158,8 @@ func TestE2ECheck(t *testing.T) {
 	}
 }
 
-// TestE2EFirstStart: whoever starts the program with nothing set gets one line at most, and nothing lies
-// about where it was started.
+// TestE2EFirstStart starts the program without any settings. It prints at most one line and leaves no file in its
+// working directory.
 func TestE2EFirstStart(t *testing.T) {
 	harness.EndToEnd(t)
 	d := harness.StartDisplay(t)
@@ -200,13 +200,13 @@ func TestE2EFirstStart(t *testing.T) {
 	}
 }
 
-// TestE2ENoDisplay: without a display there is no window, and one line that says so.
+// TestE2ENoDisplay checks that the program ends with one line when there is no display.
 func TestE2ENoDisplay(t *testing.T) {
 	harness.EndToEnd(t)
 	for _, env := range [][]string{nil, {"DISPLAY="}, {"DISPLAY=:4711"}, {"DISPLAY=nonsense"}, {"DISPLAY=127.0.0.1:4711.0"}} {
 		fault(t, harness.Launch(t, env, "build/parley"), 2, "display", "parley bot")
 	}
-	// Somebody listens who is no X server.
+	// A server that is not an X server listens.
 	dir := "/tmp/.X11-unix"
 	if err := os.MkdirAll(dir, 0o1777); err != nil {
 		t.Skip("no place for a display: ", err)
@@ -230,7 +230,7 @@ func TestE2ENoDisplay(t *testing.T) {
 	fault(t, harness.Launch(t, []string{"DISPLAY=:4712"}, "build/parley"), 2, "no window can be opened")
 }
 
-// TestE2EPortTaken: the hosted service says which port and what to do; the app takes another.
+// TestE2EPortTaken checks that the hosted service names the taken port and says what to do. The app takes another port.
 func TestE2EPortTaken(t *testing.T) {
 	harness.EndToEnd(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -243,7 +243,7 @@ func TestE2EPortTaken(t *testing.T) {
 	fault(t, harness.Launch(t, nil, "build/parley-rendezvous", "--colour"), 2, "-colour")
 
 	if taken, err := net.Listen("tcp", ":8443"); err == nil {
-		defer taken.Close() // otherwise somebody else has it, which is as good
+		defer taken.Close() // otherwise another program has it, which serves as well
 	}
 	ada := harness.StartParley(t, "Ada", nil, "bot", "--new")
 	link := ada.Link()
@@ -257,8 +257,8 @@ func TestE2EPortTaken(t *testing.T) {
 	ben.Await("sees and hears Ada over the meeting that she hosts", harness.Meets(1))
 }
 
-// TestE2EServerUnreachable: one line says so; the program tries again, and goes in when the
-// server is there.
+// TestE2EServerUnreachable checks that one line says so, and that the program keeps trying and joins when the server is
+// there.
 func TestE2EServerUnreachable(t *testing.T) {
 	harness.EndToEnd(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -281,8 +281,8 @@ func TestE2EServerUnreachable(t *testing.T) {
 	}
 }
 
-// TestE2EServerOfAnotherKind: whoever answers there, the program says in a line that it is no
-// rendezvous, and neither hangs nor hammers it.
+// TestE2EServerOfAnotherKind checks that the program says in one line that a server is not a rendezvous, and that it
+// neither hangs nor floods that server with requests.
 func TestE2EServerOfAnotherKind(t *testing.T) {
 	harness.EndToEnd(t)
 	portal := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -333,8 +333,8 @@ func TestE2EServerOfAnotherKind(t *testing.T) {
 	}
 }
 
-// TestE2ENoDevices: without camera, microphone and speaker a window opens all the same, and
-// meets somebody; what is missing is named, once each.
+// TestE2ENoDevices checks that a window without camera, microphone and speaker joins a meeting all the same. Each missing
+// device is reported once.
 func TestE2ENoDevices(t *testing.T) {
 	harness.EndToEnd(t)
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")

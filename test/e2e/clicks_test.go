@@ -21,8 +21,8 @@ func windows(t *testing.T, display string) int {
 	return len(strings.Fields(string(out)))
 }
 
-// TestE2EOneWindow: starts of one user give one window, also at the same time; all others hand over
-// and end.
+// TestE2EOneWindow starts the program several times, also at once. One process opens a window. The others hand over their
+// link and end.
 func TestE2EOneWindow(t *testing.T) {
 	harness.EndToEnd(t)
 	d := harness.StartDisplay(t)
@@ -51,18 +51,17 @@ func TestE2EOneWindow(t *testing.T) {
 	if n := windows(t, d.Name); n != 1 || ended(all) != len(all)-1 {
 		t.Errorf("there are %d windows, want 1", n)
 	}
-	own := harness.Launch(t, env, "build/parley", "--name", "Ada") // with a flag, on its own
+	own := harness.Launch(t, env, "build/parley", "--name", "Ada") // a flag starts a process of its own
 	harness.AwaitTrue(t, "a second window opens", func() bool { return windows(t, d.Name) == 2 }, func() string { return "" })
 	for _, p := range append(all, last, own) {
 		noTrace(t, p)
 	}
 }
 
-// TestE2ENewServerAsks: a server where the user has not been hears nothing of a clicked link before
-// the user says so.
+// TestE2ENewServerAsks checks that a clicked link to an unknown server connects only after the user has agreed.
 func TestE2ENewServerAsks(t *testing.T) {
 	harness.EndToEnd(t)
-	name, err := os.Hostname() // a name of this machine is not known as one, unlike its addresses
+	name, err := os.Hostname() // this machine's name counts as unknown, unlike its addresses
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,8 @@ import (
 	"parley/test/harness"
 )
 
-// A meeting while devices change: Ada's, with two real microphones that hum without a pause and two
-// cameras, and what Ben sees and hears of it.
+// A meeting in which Ada's devices change: she has two microphones of a sound server with a steady tone, and two cameras.
+// The test measures what Ben sees and hears.
 type deviceChanges struct {
 	t     testing.TB
 	pulse *pulsetest.Server
@@ -27,7 +27,7 @@ type deviceChanges struct {
 
 	mu      sync.Mutex
 	painted time.Time
-	gap     time.Duration // the longest between two of Ada's pictures since it was taken
+	gap     time.Duration // the longest time between two of Ada's pictures since the last take
 }
 
 func startDeviceChanges(t testing.TB) *deviceChanges {
@@ -41,7 +41,7 @@ func startDeviceChanges(t testing.TB) *deviceChanges {
 	d.ada = harness.CallInside(t, "Ada", "http://"+addr, func(c *call.Config) {
 		c.Camera, c.Microphone = media.SpecTest, "desk"
 	})
-	d.ada.Do(call.SetSound{Sound: call.Sound{Original: true}}) // a hum is noise to take out
+	d.ada.Do(call.SetSound{Sound: call.Sound{Original: true}}) // noise suppression would remove the tone
 	d.ada.Do(call.NewMeeting{Join: true})
 	harness.AwaitTrue(t, "live", func() bool { return d.ada.State().Phase == call.Live }, func() string { return d.ada.State().Problem.String() })
 	ben := harness.CallInside(t, "Ben", "http://"+addr, func(c *call.Config) { c.Speaker = d.sound })
@@ -74,7 +74,7 @@ func (d *deviceChanges) hum(sink string) {
 	})
 }
 
-// watch looks at Ada's picture as a window would and notes how long it stands still.
+// watch takes Ada's pictures as a window would, and measures how long they freeze.
 func (d *deviceChanges) watch(ben *call.Call, stop chan struct{}) {
 	tick := time.NewTicker(time.Second / 60)
 	defer tick.Stop()
@@ -103,19 +103,19 @@ func (d *deviceChanges) seen() bool {
 	return !d.painted.IsZero()
 }
 
-// stillFor is how long the picture stood still at the most while change was done and for 2 s after.
+// stillFor is the longest freeze of the picture during change and in the 2 s after it.
 func (d *deviceChanges) stillFor(change func()) time.Duration {
 	d.mu.Lock()
 	d.gap = 0
 	d.mu.Unlock()
 	change()
-	time.Sleep(2 * time.Second) // that is how long is looked at
+	time.Sleep(2 * time.Second) // the measurement itself
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return max(d.gap, time.Since(d.painted))
 }
 
-// silentFor is the longest silence that Ben heard while change was done and for 2 s after.
+// silentFor is the longest silence that Ben heard during change and in the 2 s after it.
 func (d *deviceChanges) silentFor(change func()) time.Duration {
 	from := d.heardBytes()
 	change()
@@ -163,7 +163,7 @@ func (d *deviceChanges) awaitMic(name string) {
 	}, func() string { return fmt.Sprintf("%+v", d.ada.State().Mic) })
 }
 
-// changes are what happens to devices in the middle of a call, in this order.
+// changes are the device changes during the call, in this order.
 func (d *deviceChanges) changes() (names []string, gaps []time.Duration) {
 	add := func(name string, gap time.Duration) {
 		names, gaps = append(names, name), append(gaps, gap)
@@ -185,8 +185,8 @@ func (d *deviceChanges) changes() (names []string, gaps []time.Duration) {
 	return names, gaps
 }
 
-// TestE2EDevicesChange: the call goes on, in sound and picture, whatever is switched or unplugged.
-// How long the gaps are is for make figures to judge; here they end.
+// TestE2EDevicesChange checks that sound and picture go on after a device is switched or unplugged. make figures shows
+// how long the gaps are. This test checks that they end.
 func TestE2EDevicesChange(t *testing.T) {
 	harness.EndToEnd(t)
 	d := startDeviceChanges(t)
@@ -205,7 +205,7 @@ func TestE2EDevicesChange(t *testing.T) {
 	}
 }
 
-// figureDevices: for how long others hear or see nothing when a device changes.
+// figureDevices shows how long others hear or see nothing when a device changes.
 func figureDevices(b *testing.B) {
 	d := startDeviceChanges(b)
 	names, gaps := d.changes()

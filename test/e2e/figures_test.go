@@ -16,12 +16,11 @@ import (
 	"parley/test/harness"
 )
 
-// BenchmarkFigures measures what a person waits for and sees, and prints it beside what it
-// should be: make figures. No test asserts these times; on a machine with other work they mean
-// nothing.
+// BenchmarkFigures measures what a person waits for and sees, and prints it beside its target: make figures. No test
+// asserts these times. On a busy machine they mean nothing.
 func BenchmarkFigures(b *testing.B) {
 	harness.EndToEnd(b)
-	xgb.Logger = log.New(io.Discard, "", 0) // it complains of displays without a password
+	xgb.Logger = log.New(io.Discard, "", 0) // it logs an error for displays without a password
 	fmt.Printf("\n%-52s %10s   %s\n", "figure", "measured", "target")
 	b.Run("start", figureStart)
 	b.Run("first", figureFirst)
@@ -44,13 +43,13 @@ func figure(b *testing.B, what, unit string, value, target float64, atLeast bool
 	b.ReportMetric(value, unit)
 }
 
-// figureWindow: a camera of 1280x720 in a real window of that size.
+// figureWindow shows a camera of 1280x720 in a real window of that size.
 func figureWindow(b *testing.B) {
 	_, addr := harness.StartRendezvous(b, "127.0.0.1:0")
 	ada := harness.StartParley(b, "Ada", nil, "bot", "--new", "--view", "320x180", "--server", "http://"+addr)
 	d := harness.StartDisplay(b)
 	ben := harness.StartParley(b, "Ben", d.Env(), "--join", "--camera", "off", "--mic", "tone", "--speaker", "off", ada.Link())
-	// The first seconds find out what the path can carry.
+	// Congestion control needs the first seconds to find its rate.
 	met := ben.Await("sees 1280x720", func(l call.Line) bool { return harness.Meets(1)(l) && l.Peers[0].VideoIn.W == 1280 })
 	first := ben.Await("has seen it for 5 s", func(l call.Line) bool { return l.TMillis > met.TMillis+5000 && harness.Meets(1)(l) })
 	last := ben.Await("has seen it for 20 s more", func(l call.Line) bool { return l.TMillis > first.TMillis+20_000 && harness.Meets(1)(l) })
@@ -71,15 +70,15 @@ func figureWindow(b *testing.B) {
 	fmt.Printf("%-52s %7.3g %%    and %.0f MB\n", "  the window's share of a core", 100*(last.CPU-first.CPU)/seconds, last.RSS)
 }
 
-// figureFirst: how long a running app takes from opening a link to the first picture.
+// figureFirst is the time from opening a link in a running app to the first picture.
 func figureFirst(b *testing.B) {
 	waits := firstPictures(b, 20)
 	figure(b, "opening a link to the first picture, median of 20", "s", harness.Quantile(waits, 0.5), 1, false)
 	figure(b, "opening a link to the first picture, p95 of 20", "s", harness.Quantile(waits, 0.95), 1, false)
 }
 
-// firstPictures opens the link of a meeting in a running app, which includes making keys of its
-// code, until the first picture of whoever is there can be painted; in seconds.
+// firstPictures measures the time from opening a meeting's link in a running app until the first picture of another
+// member can be painted, in seconds. It includes deriving the keys from the code.
 func firstPictures(t testing.TB, tries int) []float64 {
 	t.Helper()
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -105,16 +104,14 @@ func firstPictures(t testing.TB, tries int) []float64 {
 	return waits
 }
 
-// TestE2EFirstFrame: each of 20 tries to open a link brings a picture. How fast is for make
-// figures to judge.
+// TestE2EFirstFrame checks that each of 20 attempts to open a link brings a picture. make figures shows how fast.
 func TestE2EFirstFrame(t *testing.T) {
 	harness.EndToEnd(t)
 	waits := firstPictures(t, 20)
 	t.Logf("median %.2f s, p95 %.2f s", harness.Quantile(waits, 0.5), harness.Quantile(waits, 0.95))
 }
 
-// figureStart: from the start of the process until its window is on the screen and has been
-// drawn, as the display's pixels tell.
+// figureStart is the time from the start of the process until its window is drawn, by the display's pixels.
 func figureStart(b *testing.B) {
 	var starts []float64
 	for range 5 {
@@ -139,8 +136,7 @@ func figureStart(b *testing.B) {
 	figure(b, "cold start to a drawn window, worst of 5", "s", harness.Quantile(starts, 1), 1, false)
 }
 
-// painted says whether there is more than a plain surface in the display's middle: letters have
-// edges of many shades.
+// painted reports whether the middle of the display has text on it: letters have edges of many shades.
 func painted(b *testing.B, x *xgb.Conn) bool {
 	b.Helper()
 	root := xproto.Setup(x).DefaultScreen(x).Root

@@ -8,8 +8,8 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2EHostLeaves: whoever hosts the meeting in their own app leaves, and is gone for the others,
-// although the rendezvous goes with them.
+// TestE2EHostLeaves has the member whose app hosts the meeting leave. The others see it leave, although the rendezvous
+// ends with it.
 func TestE2EHostLeaves(t *testing.T) {
 	harness.EndToEnd(t)
 	for _, how := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTERM} {

@@ -11,8 +11,7 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2EKeyboard: from the first screen into a meeting, muting, talking and writing, in a real
-// window, by keyboard alone.
+// TestE2EKeyboard uses a real window by keyboard alone: from the first screen into a meeting, muting, talking and writing.
 func TestE2EKeyboard(t *testing.T) {
 	harness.EndToEnd(t)
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -21,7 +20,7 @@ func TestE2EKeyboard(t *testing.T) {
 	harness.AwaitTrue(t, "live", func() bool { return ada.State().Phase == call.Live }, func() string { return ada.State().Problem.String() })
 
 	d := harness.StartDisplay(t)
-	// The toolkit forgets what it has drawn after a minute; here after two seconds.
+	// The toolkit drops its render cache after a minute. Here it does so after two seconds.
 	ben := harness.StartParley(t, "Ben", append(d.Env(), "FYNE_CACHE=2s"), "--camera", "off", "--mic", "tone", "--speaker", "off")
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -33,7 +32,7 @@ func TestE2EKeyboard(t *testing.T) {
 		}
 	})
 	ben.Await("has a window", func(l call.Line) bool { return l.Phase == "idle" })
-	// There is no window manager to do so.
+	// There is no window manager to focus the window.
 	d.Keys("search", "--sync", "--onlyvisible", "--name", "Parley", "windowfocus", "--sync")
 	d.Keys("key", "--delay", "100", "Tab", "Tab") // to New meeting, to the code
 	d.Keys("type", "--delay", "20", ada.State().Link)
@@ -61,7 +60,7 @@ func TestE2EKeyboard(t *testing.T) {
 	d.Keys("key", "Return")
 	harness.AwaitTrue(t, "Ada reads it", func() bool { return reads(ada, "hello Ada") == 1 }, func() string { return ben.Errors() })
 
-	d.Keys("key", "ctrl+alt+c") // hides the chat until it is forgotten
+	d.Keys("key", "ctrl+alt+c") // hides the chat until the cache is dropped
 	hidden := len(ben.Lines())
 	harness.AwaitTrue(t, "seconds pass", func() bool { return len(ben.Lines()) > hidden+6 }, func() string { return ben.Errors() })
 	d.Keys("key", "ctrl+alt+c")

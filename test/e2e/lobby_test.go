@@ -11,8 +11,7 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2ELobbySpeaker: the lobby of the real window offers a sound for the speaker that the meeting will
-// use, and it is heard from that speaker.
+// TestE2ELobbySpeaker plays the lobby's test sound in a real window. It comes from the speaker that the meeting will use.
 func TestE2ELobbySpeaker(t *testing.T) {
 	harness.EndToEnd(t)
 	pulse := pulsetest.Start(t)

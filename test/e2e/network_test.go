@@ -9,8 +9,7 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2EServerRestart: a call goes on while its rendezvous is away, and everything is well
-// again when that is back.
+// TestE2EServerRestart restarts the rendezvous. The call goes on meanwhile, and afterwards newcomers can join.
 func TestE2EServerRestart(t *testing.T) {
 	harness.EndToEnd(t)
 	service, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -37,7 +36,7 @@ func TestE2EServerRestart(t *testing.T) {
 	flows("without a server", "reconnecting")
 	harness.StartRendezvous(t, addr)
 	flows("with the new server", "live")
-	// Nobody was taken for another, and whoever comes now meets both.
+	// The members are still the same, and a newcomer meets both.
 	for _, p := range both {
 		for _, l := range p.Lines() {
 			if len(l.Peers) > 1 {
@@ -48,7 +47,7 @@ func TestE2EServerRestart(t *testing.T) {
 	harness.StartParley(t, "Cleo", nil, "bot", link).Await("sees and hears two others", harness.Meets(2))
 }
 
-// TestE2EServerKilled: the same when the rendezvous has no time to say goodbye.
+// TestE2EServerKilled does the same with a rendezvous that is killed.
 func TestE2EServerKilled(t *testing.T) {
 	harness.EndToEnd(t)
 	service, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -71,8 +70,7 @@ func TestE2EServerKilled(t *testing.T) {
 	}
 }
 
-// TestE2ELoss: between two hosts whose network loses 5 % of the packets each way, pictures and
-// sound keep flowing.
+// TestE2ELoss has two hosts whose network loses 5 % of the packets each way. Pictures and sound keep flowing.
 func TestE2ELoss(t *testing.T) {
 	harness.EndToEnd(t)
 	n := harness.StartNetwork(t, 0.05)
@@ -108,19 +106,19 @@ func TestE2ELoss(t *testing.T) {
 		if q.VideoIn.Lost+q.VideoIn.Repaired == 0 || q.AudioIn.Lost+q.AudioIn.Repaired == 0 {
 			t.Errorf("%s lost nothing: this test proves nothing", p.Name)
 		}
-		// What the sender's machine manages in this moment is what can arrive.
+		// A busy machine sends fewer frames: compare with what was sent.
 		if f := in[len(in)/2]; f < 0.8*out[len(out)/2] || f < 5 {
 			t.Errorf("%s paints %.1f fps", p.Name, f)
 		}
-		// Without FEC as much would be made up as is lost.
+		// Without repair, the share of concealed sound would be the loss rate.
 		if q.AudioIn.Concealed > 4 || q.AudioIn.Repaired == 0 {
 			t.Errorf("%s: %.1f %% of the sound is made up, %d packets rebuilt", p.Name, q.AudioIn.Concealed, q.AudioIn.Repaired)
 		}
 	}
 }
 
-// TestE2EBlackout: for half a minute nothing gets through, neither to each other nor to the
-// service. Both come back by themselves, and have not grown.
+// TestE2EBlackout cuts both members off for half a minute, from each other and from the service. Both reconnect by
+// themselves, and their memory has not grown.
 func TestE2EBlackout(t *testing.T) {
 	harness.EndToEnd(t)
 	n := harness.StartNetwork(t, 0)
@@ -136,7 +134,7 @@ func TestE2EBlackout(t *testing.T) {
 	}
 	n.Cut(true)
 	ben.Await("notices", func(l call.Line) bool { return l.Phase == "reconnecting" })
-	// How long a blackout lasts is what this test is about.
+	// The blackout itself.
 	dark := ben.Last().TMillis
 	ben.Await("is in the dark for 30 s", func(l call.Line) bool { return l.TMillis > dark+20_000 })
 	n.Cut(false)

@@ -16,8 +16,8 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2EPicture: what a tile shows is the frame that the camera gave, through encoder,
-// connection and decoder, at 640x360 and 600 kbit/s.
+// TestE2EPicture compares a tile with the camera's frame, through encoder, connection and decoder, at 640x360 and
+// 600 kbit/s.
 func TestE2EPicture(t *testing.T) {
 	harness.EndToEnd(t)
 	const w, h, bitRate = 640, 360, 600_000
@@ -36,7 +36,7 @@ func TestE2EPicture(t *testing.T) {
 	last := time.Now()
 	harness.AwaitTrue(t, "60 pictures of 640x360", func() bool {
 		for _, p := range ben.State().Peers {
-			// A copy: the picture is only ours until the one after the next.
+			// A copy: the picture's memory is reused after two more.
 			if pic := bot.Look(ben, p.ID, media.Camera, w, h, time.Now()); pic != nil && pic.Source == image.Pt(w, h) {
 				shots = append(shots, &image.RGBA{Pix: slices.Clone(pic.Image.Pix), Stride: pic.Image.Stride, Rect: pic.Image.Rect})
 			}
@@ -75,7 +75,7 @@ func TestE2EPicture(t *testing.T) {
 	}
 }
 
-// tiles are the pictures of a file as a tile shows them.
+// tiles are a file's pictures as a tile shows them.
 func tiles(t testing.TB, path string, w, h int) []*image.RGBA {
 	t.Helper()
 	var all []*image.RGBA
@@ -86,8 +86,7 @@ func tiles(t testing.TB, path string, w, h int) []*image.RGBA {
 	return all
 }
 
-// TestE2EWindow: in a real window, the tile of the only other person shows that person's
-// camera, moving.
+// TestE2EWindow checks that in a real window the only other member's tile shows that member's moving camera.
 func TestE2EWindow(t *testing.T) {
 	harness.EndToEnd(t)
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -111,8 +110,8 @@ func TestE2EWindow(t *testing.T) {
 	}, func() string { return fmt.Sprint("moments ", moments) })
 }
 
-// bestMiddle compares only the middle, where a window has neither bars nor names, and finds where
-// the tile lies: its size differs from the window's by the bar below and the margins.
+// bestMiddle compares only the middle, where a window has no bars and names. It also finds the tile's position: the tile
+// is smaller than the window by the bar below and the margins.
 func bestMiddle(shot *image.RGBA, set []*image.RGBA) (index int, dB float64) {
 	middle := func(p *image.RGBA) *image.RGBA { return p.SubImage(image.Rect(160, 60, 480, 240)).(*image.RGBA) }
 	crop := func(p *image.RGBA) *image.RGBA {
@@ -126,7 +125,7 @@ func bestMiddle(shot *image.RGBA, set []*image.RGBA) (index int, dB float64) {
 	return harness.Best(crop(shot), all)
 }
 
-// capped codes video at no more than a bit rate, whatever the call asks for.
+// capped is a codec whose video bit rate is capped, whatever the call asks for.
 type capped struct {
 	media.Codecs
 	bitRate int

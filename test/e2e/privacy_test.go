@@ -24,8 +24,8 @@ import (
 	"parley/test/harness"
 )
 
-// listener stands between members and the service, where the service itself could: it reads
-// everything, and can tell members what it likes.
+// listener is a man in the middle between members and service: it reads everything and can change what members receive,
+// as a malicious service could.
 type listener struct {
 	t     testing.TB
 	proxy *httputil.ReverseProxy
@@ -45,7 +45,7 @@ type tapped struct {
 	mu       sync.Mutex
 	id       signal.ID
 	said     []signal.Send // what the member has sent
-	count    uint64        // of what it was told
+	count    uint64        // of the frames sent to it
 	upstream []uint64      // the service's count for each of ours, to acknowledge
 	attack   func(signal.Message) []signal.Message
 }
@@ -63,7 +63,7 @@ func startListener(t testing.TB, addr string) (*listener, string) {
 	return l, strings.TrimPrefix(s.URL, "http://")
 }
 
-// note keeps what passed, and what it is once the base64 is taken off.
+// note records what has passed, also decoded from base64.
 func (l *listener) note(text []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -166,7 +166,7 @@ func (c *tapped) fromService() {
 	}
 }
 
-// tell makes of one frame what the member gets to read, counted anew.
+// tell renumbers a frame for the member.
 func (c *tapped) tell(text []byte, f signal.Frame) [][]byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -195,16 +195,15 @@ func (c *tapped) tell(text []byte, f signal.Frame) [][]byte {
 	return [][]byte{text}
 }
 
-// arm replaces what becomes of the next messages to the member.
+// arm sets what happens to the next messages to the member.
 func (c *tapped) arm(attack func(signal.Message) []signal.Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.attack = attack
 }
 
-// TestE2EPrivacy: everything that crosses the service, in plain sight, holds nothing of what
-// members are called and say, nor where they are reached, nor the code; and a service that
-// tampers with it achieves nothing but a count.
+// TestE2EPrivacy reads everything that crosses the service. It contains no names, messages, addresses or code. A service
+// that tampers with it only raises a counter.
 func TestE2EPrivacy(t *testing.T) {
 	harness.EndToEnd(t)
 	service, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -259,7 +258,7 @@ func TestE2EPrivacy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// That it was read at all, and looked at without its base64:
+	// Check that the listener has read and decoded something:
 	if room := signal.Derive(keys).Room; sealed < 4 || !bytes.Contains(tap.read.Bytes(), []byte(room)) {
 		t.Fatalf("read %d sealed messages, and no room's name among %d bytes: this test is blind", sealed, tap.read.Len())
 	}
@@ -284,7 +283,7 @@ func TestE2EPrivacy(t *testing.T) {
 	t.Logf("%d sealed messages, %d bytes read; %d refused", tap.sealed, tap.read.Len(), ben.State().Room.Refused)
 }
 
-// attacks tampers with what Ada says to Ben, in each way once, and expects each to be counted.
+// attacks tampers with Ada's messages to Ben, once in each way, and expects each attempt to be counted.
 func attacks(t *testing.T, to *tapped, ada, ben *call.Call, say func(string)) {
 	t.Helper()
 	var held *signal.Message
@@ -306,7 +305,7 @@ func attacks(t *testing.T, to *tapped, ada, ben *call.Call, say func(string)) {
 		}},
 		{"replayed", true, func(m signal.Message) []signal.Message { return []signal.Message{m, m} }},
 		{"reflected", true, func(m signal.Message) []signal.Message {
-			// Ben's own words come back to him. (to.mu is held.)
+			// Ben's own message is reflected to him. (to.mu is held.)
 			own := to.said[len(to.said)-1]
 			return []signal.Message{m, {From: to.id, To: own.To, Seq: own.Seq, Body: own.Body}}
 		}},
@@ -359,7 +358,7 @@ func attacks(t *testing.T, to *tapped, ada, ben *call.Call, say func(string)) {
 	}
 }
 
-// reads counts how often somebody has a line of chat.
+// reads counts how often a line is in a member's chat.
 func reads(c *call.Call, text string) int {
 	n := 0
 	for _, m := range c.State().Room.Chat {

@@ -7,8 +7,8 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2EHiddenWindow: while its window is minimised, nothing is sent to it or decoded that is not
-// heard; when it is back, so is the picture.
+// TestE2EHiddenWindow minimises a window. Nobody sends video to it meanwhile, and it decodes none. When it is restored,
+// the picture is back.
 func TestE2EHiddenWindow(t *testing.T) {
 	harness.EndToEnd(t)
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")

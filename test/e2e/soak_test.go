@@ -13,12 +13,11 @@ import (
 	"parley/test/harness"
 )
 
-// The soak test lasts soakShort, or as long as PARLEY_SOAK says: make soak asks for ten
-// minutes. What happens in the warm-up does not count: the call is finding its rate, and the
-// memory its size.
+// The soak test lasts soakShort, or as long as PARLEY_SOAK says: ten minutes by make soak. The warm-up does not count:
+// the call is still finding its rate, and the memory is still growing to its size.
 const (
 	soakShort = 75 * time.Second
-	soakLong  = 5 * time.Minute // from here on memory is held to 5 %
+	soakLong  = 5 * time.Minute // runs this long or longer allow memory to grow by 5 %
 )
 
 // window of statistics in which figures are compared.
@@ -53,7 +52,7 @@ func soakLook(lines []call.Line, from, to time.Duration) soakWindow {
 	return w
 }
 
-// soakTrace is how memory went, every half minute, and what the pictures were like meanwhile.
+// soakTrace is memory and picture figures every half minute.
 func soakTrace(lines []call.Line) string {
 	var b strings.Builder
 	for i := 29; i < len(lines); i += 30 {
@@ -67,8 +66,7 @@ func soakTrace(lines []call.Line) string {
 	return b.String()
 }
 
-// stalls counts how often the machine let this process wait for longer than the sound that is
-// kept ready for such a case.
+// stalls counts how often the machine did not schedule this process for longer than the buffered sound lasts.
 func stalls(t *testing.T) *atomic.Int64 {
 	var n atomic.Int64
 	done, ended := make(chan bool), make(chan bool)
@@ -93,7 +91,7 @@ func stalls(t *testing.T) *atomic.Int64 {
 	return &n
 }
 
-// TestE2ESoak: three bots stay together; none grows, and nobody's sound runs dry.
+// TestE2ESoak keeps three bots in a meeting. Their memory does not grow, and their sound never runs dry.
 func TestE2ESoak(t *testing.T) {
 	harness.EndToEnd(t)
 	length := soakShort
@@ -108,7 +106,7 @@ func TestE2ESoak(t *testing.T) {
 	first, second, tail := length/5, 3*length/10, length/10
 	growth := 0.05
 	if length < soakLong {
-		// The heap still finds its size: only what grows without bound shows.
+		// The heap is still growing to its size: this finds only unbounded growth.
 		first, second, tail, growth = length/3, length/2, length/6, 0.5
 	}
 	service, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -141,8 +139,8 @@ func TestE2ESoak(t *testing.T) {
 		if b.rss > a.rss*(1+growth) {
 			t.Errorf("%s: memory grew from %.1f to %.1f MB, more than %.0f %%", p.Name, a.rss, b.rss, 100*growth)
 		}
-		// A machine that leaves this very process waiting does the same to the bots, and then
-		// the sound of both others runs dry. In the short run it may happen unseen.
+		// A machine that stalls this process stalls the bots too, and then the sound of both others runs dry. In the
+		// short run that may happen unnoticed.
 		allowed := 2 * uint64(starved.Load())
 		if length < soakLong {
 			allowed += 3
@@ -159,7 +157,7 @@ func TestE2ESoak(t *testing.T) {
 	}
 }
 
-// soakBots starts three, who speak and see.
+// soakBots starts three bots with sound and video.
 func soakBots(t *testing.T, addr string) []*harness.Process {
 	t.Helper()
 	ada := harness.StartParley(t, "Ada", nil, "bot", "--camera", "test:640x360", "--mic", harness.Material(t, "voice1.wav"), "--new", "--server", "http://"+addr)

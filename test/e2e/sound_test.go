@@ -13,8 +13,8 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2ESound: what is said into one microphone comes out of the other's speaker, and of
-// nobody's own. Microphones and speakers are those of a sound server.
+// TestE2ESound speaks into one member's microphone. The voice comes out of the other's speaker, and not out of the
+// member's own. Microphones and speakers are those of a sound server.
 func TestE2ESound(t *testing.T) {
 	harness.EndToEnd(t)
 	pulse := pulsetest.Start(t)
@@ -69,7 +69,7 @@ func speak(t *testing.T, pulse *pulsetest.Server, into, out, files []string) [2]
 			t.Error("paplay: ", err)
 		}
 	}
-	time.Sleep(time.Second) // what is on its way is at most this late
+	time.Sleep(time.Second) // the longest delay of sound that is still on its way
 	var records [2][]float32
 	for i, r := range recorders {
 		_ = r.Process.Kill() // by its own process ID; it records until then
@@ -79,7 +79,7 @@ func speak(t *testing.T, pulse *pulsetest.Server, into, out, files []string) [2]
 	return records
 }
 
-// TestE2ESoundFiles: the same through files, without any sound system.
+// TestE2ESoundFiles does the same with files, without a sound system.
 func TestE2ESoundFiles(t *testing.T) {
 	harness.EndToEnd(t)
 	dir := t.TempDir()

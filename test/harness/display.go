@@ -37,8 +37,8 @@ func StartDisplay(t testing.TB) display {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // by its own process ID
 		_ = cmd.Wait()
 	})
-	w.Close() // so that the end of Xvfb ends the reading
-	// The whole line: it comes in two pieces, and Xvfb dies of writing to a closed pipe.
+	w.Close() // so that reading ends when Xvfb ends
+	// Read the whole line: Xvfb writes it in two pieces, and dies when it writes to a closed pipe.
 	number, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil {
 		t.Fatalf("Xvfb does not start: %v\n%s", err, said.String())
@@ -48,7 +48,7 @@ func StartDisplay(t testing.TB) display {
 
 func (d display) Env() []string { return []string{"DISPLAY=" + d.Name} }
 
-// Shoot takes a picture of the whole display, and leaves it at path.
+// Shoot saves a screenshot of the whole display at path.
 func (d display) Shoot(path string) *image.RGBA {
 	d.t.Helper()
 	cmd := exec.Command("import", "-window", "root", "png24:"+path)

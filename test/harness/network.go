@@ -24,7 +24,7 @@ type Network struct {
 	Addrs [2]string
 }
 
-// StartNetwork makes the network; it goes with the test. That takes root's rights.
+// StartNetwork makes the network until the test ends. It needs root.
 func StartNetwork(t testing.TB, loss float64) Network {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -54,15 +54,15 @@ func StartNetwork(t testing.TB, loss float64) Network {
 	return n
 }
 
-// Lose drops this share of the packets from now on, on either side: at random, or with a burst
-// above 1 so many in a row in the mean, by the model of Gilbert (1960): of two states, one of
-// which loses everything, and a chance to change between them at every packet.
+// Lose drops this share of the packets from now on, on either side: at random, or in bursts if burst, their mean length,
+// is above 1. Bursts follow Gilbert's model (1960): two states, one of which loses everything, and a probability of
+// changing state at every packet.
 func (n Network) Lose(loss, burst float64) {
 	n.T.Helper()
 	chance := func(p float64) []string {
 		return []string{"-m", "statistic", "--mode", "random", "--probability", fmt.Sprintf("%.6f", p)}
 	}
-	// The kernels at hand have no netem. The state is whether the sender is in a list.
+	// Not every kernel has netem, so iptables does it. The state is whether the sender's address is in a list.
 	state := func(what string) []string { return []string{"-m", "recent", "--name", "burst", what} }
 	rules := [][]string{slices.Concat(chance(loss), []string{"-j", "DROP"})}
 	if burst > 1 {
@@ -89,8 +89,7 @@ func (n Network) iptables(host string, args ...string) {
 	}
 }
 
-// sweepNetworks removes what a test has left that was killed: its namespaces have its process id
-// in their names.
+// sweepNetworks removes the namespaces of tests that were killed. The names contain the test's process ID.
 func sweepNetworks(t testing.TB) {
 	t.Helper()
 	all, err := filepath.Glob("/run/netns/parley-*-[01]")
@@ -121,7 +120,7 @@ func (n Network) Start(host int, name string, args ...string) *Process {
 	return p
 }
 
-// Cut drops everything that crosses the cable, or no longer.
+// Cut drops everything that crosses the cable, or stops doing so.
 func (n Network) Cut(on bool) {
 	n.T.Helper()
 	what := "-I"
@@ -133,7 +132,7 @@ func (n Network) Cut(on bool) {
 	}
 }
 
-// Throttle caps what Ada's host can send, with a queue of 300 ms, as an access router has.
+// Throttle caps the rate of Ada's host, with a queue of 300 ms as an access router has.
 func (n Network) Throttle(kbps int) {
 	n.T.Helper()
 	args := []string{"-n", n.Hosts[0], "qdisc", "replace", "dev", "cable", "root", "tbf", "rate", fmt.Sprint(kbps, "kbit"), "burst", "8kb", "latency", "300ms"}
@@ -142,7 +141,7 @@ func (n Network) Throttle(kbps int) {
 	}
 }
 
-// Offered is what programs on Ada's host have sent so far, in kbit.
+// Offered is the traffic that programs on Ada's host have sent so far, in kbit.
 func (n Network) Offered() float64 {
 	n.T.Helper()
 	text, err := exec.Command("ip", "netns", "exec", n.Hosts[0], "iptables", "-nvxL", "OUTPUT").Output()
@@ -159,8 +158,7 @@ func (n Network) Offered() float64 {
 	return 0
 }
 
-// ListenOn opens a UDP socket in a host's namespace. A socket stays in the namespace of the
-// thread that has opened it, so that thread ends with its goroutine.
+// ListenOn opens a UDP socket in a host's namespace. A socket belongs to the namespace of the thread that opened it.
 func (n Network) ListenOn(host int) *net.UDPConn {
 	n.T.Helper()
 	type result struct {
@@ -169,7 +167,7 @@ func (n Network) ListenOn(host int) *net.UDPConn {
 	}
 	opened := make(chan result)
 	go func() {
-		runtime.LockOSThread() // without an end: no other goroutine may run in that namespace
+		runtime.LockOSThread() // never unlocked: the thread must end, not run other goroutines in that namespace
 		ns, err := os.Open("/run/netns/" + n.Hosts[host])
 		if err != nil {
 			opened <- result{err: err}

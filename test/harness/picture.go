@@ -46,8 +46,7 @@ func Paint(t testing.TB, f *media.Frame, w, h int) *image.RGBA {
 	return dst
 }
 
-// Best finds the picture of the set that is most like p: a rough look at all of them, then an
-// exact one at the best.
+// Best finds the picture of the set that is most like p. It compares all of them roughly, then the best ones exactly.
 func Best(p *image.RGBA, set []*image.RGBA) (index int, dB float64) {
 	rough := -1.0
 	for i, q := range set {
@@ -63,7 +62,7 @@ func Best(p *image.RGBA, set []*image.RGBA) (index int, dB float64) {
 	return index, dB
 }
 
-// Halved returns a picture half as wide and high.
+// Halved returns the picture at half its width and height.
 func Halved(p *image.RGBA) *image.RGBA {
 	r := image.NewRGBA(image.Rect(0, 0, p.Rect.Dx()/2, p.Rect.Dy()/2))
 	for y := range r.Rect.Dy() {

@@ -20,15 +20,13 @@ import (
 	"parley/media/call"
 )
 
-// The end-to-end tests run the programs as people do: built, as processes, on displays, sound
-// servers and sockets of their own. What they wait for has a deadline that no healthy run comes
-// near, however busy the machine; how fast things are is measured by make figures.
+// The end-to-end tests run the built programs as processes, on displays, sound servers and sockets of their own. Their
+// deadlines are so long that even a busy machine meets them. make figures measures how fast things are.
 
-// Patience is how long a test waits for something that has to come.
+// Patience is how long a test waits for a condition that must come true.
 const Patience = 90 * time.Second
 
-// buildOnce builds both programs as they are built for people, which costs nothing when make has
-// done so.
+// buildOnce builds both programs as make build does. If make has built them already, it costs nothing.
 var buildOnce = sync.OnceValue(func() error {
 	text, err := exec.Command("make", "--no-print-directory", "build/parley", "build/parley-rendezvous").CombinedOutput()
 	if err != nil {
@@ -37,7 +35,7 @@ var buildOnce = sync.OnceValue(func() error {
 	return nil
 })
 
-// EndToEnd skips a test of whole programs in a short run, and makes sure there are programs.
+// EndToEnd skips a test of whole programs in a short run, and builds the programs otherwise.
 func EndToEnd(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
@@ -87,14 +85,14 @@ func (l lockedBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// Launch starts a program, which ends with the test. env adds to the test's own; settings and
-// home of the person at the machine stay untouched.
+// Launch starts a program, which ends with the test. env adds to the test's environment. The program gets settings and a
+// home folder of its own.
 func Launch(t testing.TB, env []string, path string, args ...string) *Process {
 	t.Helper()
 	return LaunchWith(t, env, nil, path, args...)
 }
 
-// LaunchWith also hands the program files, from its descriptor 3 on.
+// LaunchWith also passes files to the program, from descriptor 3 on.
 func LaunchWith(t testing.TB, env []string, files []*os.File, path string, args ...string) *Process {
 	t.Helper()
 	p := &Process{t: t, Name: filepath.Base(path), Done: make(chan struct{})}
@@ -123,8 +121,8 @@ func LaunchWith(t testing.TB, env []string, files []*os.File, path string, args 
 	return p
 }
 
-// StartChild starts a process that is killed when the test's own process ends. The kernel does
-// so when the thread that started it ends, so that is one that never does.
+// StartChild starts a process that is killed when the test's own process ends. The kernel kills it when the thread that
+// started it ends, so it is started from a thread that never ends.
 func StartChild(cmd *exec.Cmd) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	result := make(chan error)
@@ -145,13 +143,13 @@ var (
 	starts      = make(chan func())
 )
 
-// Stop ends the process as a person's system would, and by force if that does not help.
+// Stop ends the process by SIGTERM, and by force if that does not help.
 func (p *Process) Stop() {
 	_ = p.Cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 	select {
 	case <-p.Done:
 	case <-time.After(20 * time.Second):
-		_ = p.Cmd.Process.Signal(syscall.SIGQUIT) // Go prints where it hangs
+		_ = p.Cmd.Process.Signal(syscall.SIGQUIT) // Go prints the stacks
 		select {
 		case <-p.Done:
 		case <-time.After(5 * time.Second):
@@ -222,7 +220,7 @@ func (p *Process) Last() call.Line {
 	return call.Line{}
 }
 
-// Await waits until ok, and says how far it came if that never happens.
+// Await waits until ok, and reports the newest statistics if that never happens.
 func (p *Process) Await(what string, ok func(l call.Line) bool) call.Line {
 	p.t.Helper()
 	var l call.Line
@@ -238,7 +236,7 @@ func (p *Process) Await(what string, ok func(l call.Line) bool) call.Line {
 	return l
 }
 
-// AwaitTrue polls a real process.
+// AwaitTrue polls until ok: the condition depends on another process.
 func AwaitTrue(t testing.TB, what string, ok func() bool, state func() string) {
 	t.Helper()
 	AwaitEvery(t, 50*time.Millisecond, what, ok, state)
@@ -255,8 +253,8 @@ func AwaitEvery(t testing.TB, pause time.Duration, what string, ok func() bool, 
 	}
 }
 
-// StartRendezvous starts the hosted service on addr ("127.0.0.1:0" for any port) and returns
-// where it listens. args adds to its flags.
+// StartRendezvous starts the hosted service on addr ("127.0.0.1:0" for any port) and returns the address where it listens.
+// args are more flags.
 func StartRendezvous(t testing.TB, addr string, args ...string) (*Process, string) {
 	t.Helper()
 	args = append([]string{"--listen", addr, "--metrics", "127.0.0.1:0"}, args...)
@@ -280,8 +278,8 @@ func Logged(p *Process, msg string) (addr string) {
 	return addr
 }
 
-// StartParley starts the program with statistics. A bot is silent towards devices: what is not
-// in args is the test picture, a tone and no speaker.
+// StartParley starts the program with statistics. A bot does not use the machine's devices: unless args say otherwise, it
+// has the test picture, a tone and no speaker.
 func StartParley(t testing.TB, name string, env []string, args ...string) *Process {
 	t.Helper()
 	stats := filepath.Join(t.TempDir(), name+".stats")
@@ -300,7 +298,7 @@ func StartParley(t testing.TB, name string, env []string, args ...string) *Proce
 	return p
 }
 
-// Link is what a process with --new prints first.
+// Link is the link that a process with --new prints first.
 func (p *Process) Link() string {
 	p.t.Helper()
 	var link string
@@ -312,7 +310,7 @@ func (p *Process) Link() string {
 	return link
 }
 
-// Meets says whether n others are connected, seen and heard.
+// Meets reports whether n others are connected, seen and heard.
 func Meets(n int) func(call.Line) bool {
 	return func(l call.Line) bool {
 		return len(l.Peers) == n && !slices.ContainsFunc(l.Peers, func(p call.LinePeer) bool {

@@ -11,15 +11,14 @@ import (
 	"parley/media"
 )
 
-// SoundRate is what recordings are compared at: speech has its energy below 4 kHz.
+// SoundRate is the sample rate of comparisons: speech has its energy below 4 kHz.
 const SoundRate = 8000
 
-// preEmphasis lifts what is above a voice's pitch, where speech is told apart; the high-pass of the
-// sound processing shifts what is below.
+// preEmphasis lifts frequencies above a voice's pitch, which carry speech. The high-pass of the sound processing shifts
+// the phase of those below.
 const preEmphasis = 0.95
 
-// Mono8k turns 16-bit PCM into one channel at soundRate, averaging what is in between, with
-// pre-emphasis.
+// Mono8k turns 16-bit PCM into one channel at SoundRate, by averaging, with pre-emphasis.
 func Mono8k(pcm []byte, channels int) []float32 {
 	const step = media.SampleRate / SoundRate
 	n := len(pcm) / 2 / channels / step
@@ -58,9 +57,8 @@ func Energy(x []float32) float64 {
 	return sum
 }
 
-// Peak slides part over the lags of whole that lie in from..to and finds where it fits best:
-// the normalized cross-correlation there, from 0 to 1. It fits between two samples too: half a sample
-// off, a voice is like itself by 0.8 only.
+// Peak returns the lag of whole within from..to at which part fits best, and the normalized cross-correlation there, from
+// 0 to 1. It interpolates between samples: half a sample off, a voice correlates with itself by only 0.8.
 func Peak(part, whole []float32, from, to int) (lag int, correlation float64) {
 	from, to = max(from, 0), min(to, len(whole)-len(part))
 	if from > to {
@@ -74,7 +72,7 @@ func Peak(part, whole []float32, from, to int) (lag int, correlation float64) {
 			dot += part[j] * w
 		}
 		dots[i-from] = float64(dot)
-		// Below -70 dBFS there is nothing to compare.
+		// Below -70 dBFS there is only silence.
 		if floor := 10.0 * 10 * float64(len(part)); there > floor && own > floor {
 			if c := math.Abs(float64(dot)) / math.Sqrt(own*there); c > correlation {
 				lag, correlation, best = i, c, math.Abs(float64(dot))
@@ -94,8 +92,7 @@ func Peak(part, whole []float32, from, to int) (lag int, correlation float64) {
 	return lag, min(correlation*finest/best, 1)
 }
 
-// between is the value at x, which is no index, of what is sampled in v (Whittaker and Shannon,
-// under a Hann window).
+// between interpolates the samples v at x (Whittaker-Shannon, under a Hann window).
 func between(v []float64, x float64) float64 {
 	const reach = 16.0
 	var sum float64
@@ -106,9 +103,9 @@ func between(v []float64, x float64) float64 {
 	return sum
 }
 
-// Heard looks for a voice in a recording, half a second at a time: the upper quartile of their best
-// correlations, each within a quarter of a second of where the loudest one puts it. So a recording
-// that a busy machine tears here and there, and sound that was stretched meanwhile, still tell.
+// Heard looks for a voice in a recording, half a second at a time. It returns the upper quartile of the best correlations,
+// each within a quarter of a second of the lag of the loudest part. So it still works on a recording with gaps from a busy
+// machine, and on time-stretched sound.
 func Heard(voice, recording []float32) float64 {
 	const window = SoundRate / 2
 	loudest := 0
@@ -122,7 +119,7 @@ func Heard(voice, recording []float32) float64 {
 	for i := 0; i+window <= len(voice); i += window {
 		part := voice[i : i+window]
 		want := at + i - loudest
-		// Pauses, and what the recording does not have, say nothing.
+		// Pauses, and parts beyond the recording, do not count.
 		if Energy(part) < Energy(voice)/float64(len(voice))*window/8 || want < 0 || want+window > len(recording) {
 			continue
 		}
@@ -136,8 +133,8 @@ func Heard(voice, recording []float32) float64 {
 	return all[len(all)*3/4]
 }
 
-// Whole is how like a recording is to all of a voice at once, wherever that begins: what is
-// left of it where another voice covers it shows too.
+// Whole is the best correlation of a whole voice with a recording, at any lag. It also finds a voice that another one
+// partly covers.
 func Whole(voice, recording []float32) float64 {
 	voice = voice[:6*SoundRate]
 	_, c := Peak(voice, recording, 0, len(recording))

@@ -1,5 +1,4 @@
-// Package load puts the same open-loop load on a rendezvous and on a Socket.IO server, and
-// measures how long messages take.
+// Package load puts the same open-loop load on a rendezvous and on a Socket.IO server, and measures how long messages take.
 package load
 
 import (
@@ -13,14 +12,14 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Plan is a load: so many members in rooms of equal size, who together send so many messages a
-// second, each to everybody else in the room.
+// Plan is a load: members in rooms of equal size. Together they send Rate messages a second, each to everybody else in
+// the room.
 type Plan struct {
 	Members  int
 	RoomSize int
 	Rate     int           // messages a second, all members together
 	Size     int           // bytes of a message
-	Warmup   time.Duration // before what counts
+	Warmup   time.Duration // before the measurement
 	Time     time.Duration
 }
 
@@ -31,12 +30,12 @@ type Member interface {
 	Close()
 }
 
-// Dial connects a member to a room, by the room's number. Received is called with every body
-// that comes, from a goroutine of the member's own.
+// Dial connects a member to a room, by the room's number. It calls received with every body that arrives, from one
+// goroutine for each member.
 type Dial func(ctx context.Context, room int, received func(body []byte)) (Member, error)
 
-// Result is what a load has shown. Delays count from the moment at which the message was due,
-// not from the moment at which it was sent: a server that holds up its senders hides nothing.
+// Result is what a load has shown. Delays count from when a message was due, not from when it was sent. So a server that
+// holds up its senders does not look faster (no coordinated omission).
 type Result struct {
 	Sent      int
 	Delivered int
@@ -44,7 +43,7 @@ type Result struct {
 	P50, P99  time.Duration
 }
 
-// Crowd is a number of members who are connected.
+// Crowd is members who are connected.
 type Crowd struct {
 	plan    Plan
 	began   time.Time
@@ -89,7 +88,7 @@ func (c *Crowd) Close() {
 	}
 }
 
-// stampBytes is how much of a body says when it was due, and whether it counts.
+// stampBytes is the length of a body's stamp: when it was due, and whether it counts.
 const stampBytes = 9
 
 func (c *Crowd) received(body []byte) {
@@ -108,7 +107,7 @@ func (c *Crowd) received(body []byte) {
 // settle is how long the last messages may take.
 const settle = 2 * time.Second
 
-// Run sends what the plan says. During is called when the part that counts begins and ends.
+// Run sends the plan's messages. It calls during when the measurement begins and when it ends.
 func (c *Crowd) Run(ctx context.Context, during func(begins bool)) (Result, error) {
 	p := c.plan
 	total := int(float64(p.Rate) * p.Time.Seconds())
@@ -133,7 +132,7 @@ func (c *Crowd) Run(ctx context.Context, during func(begins bool)) (Result, erro
 		if i >= warm {
 			body[8] = 1
 		}
-		// A step that has no factor in common with the number of members visits them all.
+		// A step that is coprime to the number of members visits them all.
 		if err := c.members[i*7919%p.Members].Say(body); err != nil {
 			return Result{}, fmt.Errorf("say: %w", err)
 		}

@@ -11,9 +11,9 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// SocketIO connects members to a Socket.IO server that relays as testdata/socketio does. Packets
-// are those of Engine.IO 4 and Socket.IO 5: a digit or two for the kind, then JSON. A body goes as
-// a string of its own size, which is the cheapest that Socket.IO can do with it.
+// SocketIO connects members to a Socket.IO server that relays as testdata/socketio does. Packets are those of Engine.IO 4
+// and Socket.IO 5: one or two digits for the kind, then JSON. A body is a string of its own size, the cheapest form that
+// Socket.IO has.
 func SocketIO(url string) Dial {
 	return func(ctx context.Context, room int, received func([]byte)) (Member, error) {
 		ws, _, err := websocket.DefaultDialer.DialContext(ctx, url, nil)
