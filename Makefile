@@ -1,9 +1,9 @@
-# Everything a person types is a target here and says what it does: make help.
+# Every command for people is a target here. make help lists them.
 export PATH := $(PATH):/usr/local/go/bin
 SHELL := /bin/bash
 tools := build/tools
 
-# Go files as git sees them, new ones too: nothing under build/.
+# All Go files that git knows or would add: none under build/.
 gofiles = $(wildcard $(shell git ls-files -co --exclude-standard '*.go'))
 
 .DEFAULT_GOAL := help
@@ -20,9 +20,9 @@ run: setup build/parley ## build Parley and open its window; ARGS="--new --camer
 
 build: setup build/parley build/parley-rendezvous ## build build/parley and build/parley-rendezvous
 
-# Go knows best what is out of date, so these are always handed to it.
+# Always run: go build decides what is out of date.
 .PHONY: build/parley build/parley-rendezvous
-# WebRTC's audio processing has another name from version 1 on (Debian 13): docs/decisions/echo.md.
+# WebRTC's audio processing has another pkg-config name from version 1 on (Debian 13): docs/decisions/echo.md.
 ifneq ($(shell ! pkg-config --exists webrtc-audio-processing && pkg-config --exists webrtc-audio-processing-1 && echo 1),)
 tags := webrtc1
 export GOFLAGS := $(GOFLAGS) -tags=webrtc1
@@ -33,7 +33,7 @@ build/parley:
 build/parley-rendezvous:
 	CGO_ENABLED=0 go build -trimpath -o $@ ./signal/rendezvous
 
-# Where install puts things; make install PREFIX=/usr/local for everybody.
+# Where make install installs; PREFIX=/usr/local is for all users.
 PREFIX ?= $(HOME)/.local
 
 install: build ## install the app for this user, so that parley:// links open in it
@@ -73,7 +73,7 @@ bench-go: ## every benchmark of the code, with allocations
 	@scripts/material
 	go test -run '^$$' -bench . -skip '^Benchmark(Figures|Against)' -benchmem ./...
 
-# What follows measures the programs from outside. It wants a machine without other work.
+# The following targets measure the programs from outside. They need an idle machine.
 whole := go test -trimpath -count 1 -timeout 0
 
 figures: ## frame rate, delay, first picture and cold start beside what they should be; 1 minute
@@ -81,7 +81,7 @@ figures: ## frame rate, delay, first picture and cold start beside what they sho
 	@$(MAKE) --no-print-directory build
 	@set -o pipefail; $(whole) -run '^$$' -bench '^BenchmarkFigures' -benchtime 1x ./test/e2e | grep -vE '^(goos|goarch|pkg|cpu|BenchmarkFigures)'
 
-# Pion complains of connections that close.
+# Pion's sender logs errors about connections that close.
 against = set -o pipefail; PION_LOG_DISABLE=twcc_sender_interceptor ROWS='$(ROWS)' PARLEY_BENCH=$(1) $(whole) -run '^$$' -bench '^BenchmarkAgainst' -benchtime 1x ./test/bench | \
 	grep --line-buffered -vE '^(goos|goarch|pkg|cpu|PASS|ok|Benchmark)|^ +[0-9]+\t'
 
