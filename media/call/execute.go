@@ -249,7 +249,7 @@ func (x *executor) openDevice(e openDevice) {
 			if err == nil {
 				err = errors.New("device stopped by itself")
 			}
-			x.cfg.Log.Warn("device", "kind", e.kind.String(), "err", err)
+			x.cfg.Log.Warn("a device cannot be used", "kind", e.kind.String(), "err", err)
 			x.put(deviceFailed{e.kind, e.generation, err})
 		}
 		return nil
