@@ -39,18 +39,18 @@ func (d *toneDecoder) Recover(pcm []int16, _ []byte) error { copy(pcm, d.tone[:]
 func (d *toneDecoder) Conceal(pcm []int16) error           { copy(pcm, d.tone[:]); return nil }
 func (d *toneDecoder) Close() error                        { return nil }
 
-// drift returns how long two clocks drift apart in the tests below.
-func drift() time.Duration {
+// driftTime is how long two clocks drift apart in the tests below.
+func driftTime() time.Duration {
 	if testing.Short() {
 		return 20 * time.Minute
 	}
 	return driftFor
 }
 
-// TestAudioDrift runs for four hours with a microphone's clock that is off, over a network with some
-// jitter (half an hour under the race detector). Nothing is concealed, and the delay does not grow.
+// TestAudioDrift runs for four hours with a microphone's clock that is off, over a network with some jitter (half an
+// hour under the race detector). Nothing is concealed, and the delay does not grow.
 func TestAudioDrift(t *testing.T) {
-	driftFor := drift()
+	driftFor := driftTime()
 	for _, ppm := range []float64{-300, -100, 100, 300} {
 		t.Run(fmt.Sprintf("%+.0f ppm", ppm), func(t *testing.T) {
 			t.Parallel()
@@ -95,7 +95,7 @@ func TestAudioDrift(t *testing.T) {
 // each packet (RED). Concealment stays rare to the end, and the delay does not grow.
 func TestAudioDriftOfCopies(t *testing.T) {
 	t.Parallel()
-	driftFor := drift()
+	driftFor := driftTime()
 	const loss, depth = 0.1, 3
 	ppm := 100.0
 	r := pipe.NewAudioReceiver(newToneDecoder(1))
