@@ -147,7 +147,7 @@ type model struct {
 	join     bool // enter as soon as the room is open
 	link     signal.Link
 	loss     Problem // the Problem shown while the rendezvous is unreachable
-	covered  Problem // what Problem was before loss took its place
+	covered  Problem // the Problem that loss replaced
 	devices  [4]slot // by media.Kind
 	browsing bool    // the user is choosing what to share
 	round    int     // counts lookups, to recognise late answers

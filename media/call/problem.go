@@ -11,19 +11,19 @@ import (
 	"parley/signal/room"
 )
 
-// Problem is what is wrong, in values that can be compared. The window has the words for it, in
-// the user's language; the zero value is no problem. Fields that a kind does not need are zero.
+// Problem says what is wrong, in values that can be compared. The window has the words, in the user's
+// language. The zero value means no problem. Fields that a kind does not use are zero.
 type Problem struct {
 	Kind   ProblemKind
 	Device media.Kind // of the Device kinds
-	Name   string     // of a device
-	Host   string     // of a server, with its port if it has one: the rest of a link is secret
+	Name   string     // the device's
+	Host   string     // the server's, with its port if it has one; the rest of a link is secret
 	Port   int
-	By     string    // who answered in its place, or the proxy
+	By     string    // who answered instead of the server, or the proxy
 	Status int       // of HTTP, or of a SOCKS proxy
-	Names  string    // whom a certificate is for
-	Time   time.Time // when a certificate ended or begins
-	Now    time.Time // by this machine's clock
+	Names  string    // the names in a certificate
+	Time   time.Time // when a certificate expired or becomes valid
+	Now    time.Time // this machine's clock
 }
 
 // ProblemKind says what is wrong.
@@ -33,15 +33,15 @@ type ProblemKind uint8
 const (
 	NoProblem ProblemKind = iota
 
-	// What the user gave is no meeting.
+	// The user's text names no meeting.
 	BadLink
 	BadCode
 	BadServer
-	NoServer // a code alone, and no server to look for it
+	NoServer // a code alone, and we know no server
 	SeveralMeetings
 
 	// The rendezvous. Host names it.
-	ServerUnreachable // tried again, as all down to ProxySetting, in the order of room.FailureKind
+	ServerUnreachable // from here down to ProxySetting: retried; in the order of room.FailureKind
 	NoSuchHost
 	NobodyListens
 	ServerSilent
@@ -63,10 +63,10 @@ const (
 	ProxyRubbish
 	ProxySetting
 	CannotHost    // this machine starts none
-	PortInUse     // nor where the meeting was before: another program has Port
+	PortInUse     // another program has the Port on which the meeting was hosted
 	NotRendezvous // something else answers
 	WrongVersion
-	ServerRefuses // it calls what we say a breach of the protocol
+	ServerRefuses // it reports that we broke the protocol
 	MeetingFull
 	JoinedElsewhere
 
@@ -78,7 +78,7 @@ const (
 	DeviceFormat
 	DeviceUnsupported
 	DeviceFailed
-	DeviceReplaced // the chosen one cannot be used; Name stands in
+	DeviceReplaced // the chosen one cannot be used; Name is used instead
 
 	// What is shared.
 	ScreenUnsupported
@@ -91,10 +91,10 @@ const (
 	SoundUnsupported // the screen is shared without sound
 	SoundFailed      // the same
 
-	problemKinds // how many there are
+	problemKinds // their number
 )
 
-// ProblemKinds lists all kinds but NoProblem.
+// ProblemKinds lists all kinds except NoProblem.
 func ProblemKinds() []ProblemKind {
 	var all []ProblemKind
 	for k := NoProblem + 1; k < problemKinds; k++ {
@@ -119,7 +119,7 @@ func (k ProblemKind) String() string {
 	}[k]
 }
 
-// OfDevice says whether Problem.Device counts.
+// OfDevice reports whether the kind uses Problem.Device.
 func (k ProblemKind) OfDevice() bool { return k >= DeviceMissing && k <= DeviceReplaced }
 
 // String is a line for logs and scripts, such as "device-busy: camera"; it is empty when nothing
@@ -137,7 +137,7 @@ func (p Problem) String() string {
 	return strings.Join(parts, ": ")
 }
 
-// linkProblem says what is wrong with the text that a user gave.
+// linkProblem says what is wrong with the user's text.
 func linkProblem(err error) Problem {
 	switch {
 	case len(candidates(err)) > 0:
@@ -161,7 +161,7 @@ func serverProblem(l signal.Link, k ProblemKind) Problem {
 	return p
 }
 
-// lossProblem says why the rendezvous cannot be reached now, as exactly as is known.
+// lossProblem says as exactly as possible why the rendezvous is unreachable.
 func lossProblem(l signal.Link, err error) Problem {
 	var f *room.Failure
 	if !errors.As(err, &f) || f.Kind == room.Unreachable {
@@ -173,7 +173,7 @@ func lossProblem(l signal.Link, err error) Problem {
 	}
 }
 
-// candidates are the meetings that a text names, when there are several.
+// candidates are the meetings that a text names, if there are several.
 func candidates(err error) []signal.Link {
 	var several *signal.Ambiguous
 	if errors.As(err, &several) {
@@ -190,7 +190,7 @@ func hostProblem(err error) Problem {
 	return Problem{Kind: CannotHost}
 }
 
-// roomProblem says why the rendezvous does not let us in, or any longer.
+// roomProblem says why the rendezvous refuses us or ended our membership.
 func roomProblem(l signal.Link, err error) Problem {
 	switch {
 	case errors.Is(err, room.ErrFull):
@@ -215,12 +215,12 @@ func reasonOf(err error) Reason {
 	return Refused
 }
 
-// replacedProblem says that another device is used than the chosen one.
+// replacedProblem says that another device is used instead of the chosen one.
 func replacedProblem(k media.Kind, d media.Device) Problem {
 	return Problem{Kind: DeviceReplaced, Device: k, Name: d.Name}
 }
 
-// soundProblem says why the screen is shared without what the machine plays.
+// soundProblem says why the screen is shared without the system's sound.
 func soundProblem(err error) Problem {
 	if errors.Is(err, media.ErrUnsupported) {
 		return Problem{Kind: SoundUnsupported}
@@ -248,8 +248,7 @@ func deviceProblem(k media.Kind, err error) Problem {
 	return p
 }
 
-// screenProblem says why what was to be shared is not, or no longer. An empty id is no screen in
-// particular.
+// screenProblem says why sharing failed or ended. An empty id means no particular screen.
 func screenProblem(id string, err error) Problem {
 	window, region := strings.HasPrefix(id, "window:"), strings.HasPrefix(id, "region:")
 	switch {

@@ -75,7 +75,7 @@ type State struct {
 // Local is one of our own devices.
 type Local struct {
 	On       bool         // the user wants it on
-	Switched int          // how many commands have switched it so far; see Switches
+	Switched int          // how many commands have switched it so far, see Switches
 	Live     bool         // it is open and works
 	Choice   string       // a device ID or spec, as chosen
 	Device   media.Device // the one in use; a microphone's Muted follows the system
@@ -184,8 +184,8 @@ func (StopScreen) command() {}
 func (Room) command()       {}
 func (Dismiss) command()    {}
 
-// Switches says which device a command switches on or off. Whoever counts the commands that it
-// sends knows from Local.Switched which of them a State has seen.
+// Switches says which device a command switches on or off. A sender that counts its commands can tell from
+// Local.Switched which of them a State includes.
 func Switches(c Command) (kind media.Kind, on, ok bool) {
 	switch c := c.(type) {
 	case Turn:
