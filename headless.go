@@ -17,7 +17,7 @@ import (
 	"parley/signal/server"
 )
 
-// bot runs parley bot: as many members without a window as --count says.
+// bot runs parley bot: --count members without a window.
 func (p *program) bot() error {
 	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()

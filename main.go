@@ -34,9 +34,9 @@ import (
 // appID is the app's name to the desktop, as in FyneApp.toml.
 const appID = "io.parley.app"
 
-// gcPercent is how much garbage may gather beside what is in use, in percent (runtime/debug,
-// SetGCPercent). The media path makes little, a few megabytes a second of a call: a fifth of the
-// usual costs a collection every other second, below 1% of a core, and saves a quarter of the heap.
+// gcPercent is the garbage collection target (runtime/debug, SetGCPercent). The media path allocates a few
+// megabytes a second. At a fifth of the default the collector runs every other second, takes less than 1% of
+// a core, and saves a quarter of the heap.
 const gcPercent = 20
 
 func main() {
@@ -60,7 +60,7 @@ func status(err error) int {
 	return 2
 }
 
-// failure is what went wrong after the start: exit status 1.
+// failure is an error after the start: exit status 1.
 type failure struct{ error }
 
 func (f failure) Unwrap() error { return f.error }
@@ -91,7 +91,7 @@ func run(args []string) error {
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	p := program{options: o, log: log, devices: devices, stats: stats, group: group, ctx: ctx}
-	// Meetings hosted here outlive our own part in them, or nobody would hear that we have left.
+	// Hosted meetings outlive the call, so that the others hear that we have left.
 	hostCtx, stopHost := context.WithCancel(context.WithoutCancel(ctx))
 	var hosting errgroup.Group
 	p.host = host.New(hostCtx, &hosting, desktop.SettingsFile(appID, "hosted.json"), log)
@@ -109,7 +109,7 @@ func run(args []string) error {
 	return errors.Join(err, hosting.Wait())
 }
 
-// program is what the command line set up, for whichever way it is run.
+// program is what the command line set up: window, bot or check.
 type program struct {
 	options
 	log     *slog.Logger
@@ -172,7 +172,7 @@ func (p *program) window() error {
 	p.group.Go(func() error { awake.Run(ctx); return nil })
 	p.group.Go(func() error { return p.writeStats(ctx, c) })
 	p.group.Go(func() error {
-		// Whatever ends the program ends the window, and the other way round.
+		// The end of the program closes the window, and closing the window ends the program.
 		if p.leaveLater(ctx, c) {
 			cancel()
 		}
@@ -212,12 +212,11 @@ func (p *program) window() error {
 	return nil
 }
 
-// maxClicks is how many links wait for the window; what is clicked beyond that is dropped.
+// maxClicks is how many links wait for the window. Further ones are dropped and logged.
 const maxClicks = 16
 
-// instance makes this the one app of the user, and returns what is clicked from then on. It says
-// whether the app that runs already took over instead. A start whose flags make it differ from
-// others stays on its own.
+// instance makes this process the user's one app and returns the links clicked from then on. handed is true if
+// a running app took over instead. A start with flags of its own stays separate.
 func (p *program) instance() (clicks <-chan string, handed bool) {
 	if !p.shares() {
 		return nil, false
@@ -258,7 +257,7 @@ func (p *program) instance() (clicks <-chan string, handed bool) {
 	return links, false
 }
 
-// hosting gives the app's own rendezvous to a call.
+// hosting adapts the app's own rendezvous to what a call needs.
 type hosting struct{ *host.Host }
 
 // Open hosts a meeting.
@@ -280,7 +279,7 @@ func (h hosting) Open(link signal.Link, room string) (*call.Hosted, error) {
 	return out, nil
 }
 
-// callConfig is what window and bots have in common.
+// callConfig is the configuration that window, bots and check share.
 func (p *program) callConfig() call.Config {
 	return call.Config{
 		Name: p.name, Server: p.server, Host: hosting{p.host}, Devices: p.devices, Codecs: codec.New(),
@@ -292,7 +291,7 @@ func (p *program) callConfig() call.Config {
 // mesh has every member connected to every other, on the network as it is.
 func mesh(c transport.Config) call.Transport { return peer.NewMesh(c, peer.Network{}) }
 
-// begin does at once what the command line says.
+// begin opens the meeting that the command line names.
 func (p *program) begin(c *call.Call) {
 	switch {
 	case p.fresh:
@@ -312,8 +311,8 @@ func (p *program) announcer() func(call.State) {
 	}
 }
 
-// leaveLater leaves when the time of --leave-after is over, and returns when the goodbye is said. It
-// says whether it has left.
+// leaveLater leaves the meeting after the time of --leave-after, and returns once the others know. It reports
+// whether it has left.
 func (p *program) leaveLater(ctx context.Context, c *call.Call) bool {
 	if p.leaveAfter == 0 {
 		return false
@@ -334,7 +333,7 @@ func (p *program) leaveLater(ctx context.Context, c *call.Call) bool {
 	return true
 }
 
-// newLog logs warnings to standard error, more if PARLEY_LOG asks for it.
+// newLog logs warnings to standard error, and more if PARLEY_LOG is set.
 func newLog() *slog.Logger {
 	level := slog.LevelWarn
 	if s := os.Getenv("PARLEY_LOG"); s != "" {
@@ -345,7 +344,7 @@ func newLog() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// appVersion is the version that the build was given, or the commit it was built from.
+// appVersion is the version of the build, or the commit it was built from.
 func appVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version

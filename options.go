@@ -69,7 +69,7 @@ type options struct {
 // errUsage marks errors of the command line: exit status 2, nothing started.
 var errUsage = errors.New("see parley --help")
 
-// errHelp asks for text on standard output and nothing else.
+// errHelp is the text to print on standard output instead of starting.
 type errHelp struct{ text string }
 
 func (errHelp) Error() string { return "help" }
@@ -123,7 +123,7 @@ func parseOptions(args []string) (options, error) {
 	return o, o.check()
 }
 
-// check finds what does not fit together.
+// check reports flags that do not fit together.
 func (o options) check() error {
 	switch {
 	case o.leaveAfter < 0:
@@ -146,8 +146,7 @@ func (o options) check() error {
 	return err
 }
 
-// shares says whether this start may use the window of an app that runs already: no flag but
-// --server asks for something of its own.
+// shares reports whether a running app may take over this start: no flag except --server was given.
 func (o options) shares() bool {
 	for flag := range o.given {
 		if flag != "server" {
@@ -171,8 +170,8 @@ func parseSize(s string) (w, h int, err error) {
 	return w, h, nil
 }
 
-// tryDevices opens and closes what the command line names, so that a wrong name or file is
-// told before anything has started.
+// tryDevices opens and closes the devices named on the command line, so that a wrong name or file is reported
+// before anything has started.
 func (o options) tryDevices(d media.Devices) error {
 	named := func(spec string) bool { return spec != media.SpecDefault && spec != media.SpecOff }
 	wrong := func(flag string, err error) error {

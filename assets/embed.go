@@ -1,4 +1,4 @@
-// Package assets embeds the fonts, icons and pictures that the window draws with.
+// Package assets embeds the fonts, icons and words of the window.
 package assets
 
 import "embed"
@@ -23,7 +23,7 @@ var Icon []byte
 //go:embed icon.svg
 var IconSVG []byte
 
-// Words holds what the window says, one JSON file for each language, named after it (BCP 47).
+// Words holds the window's texts: one JSON file for each language, named by its tag (BCP 47).
 //
 //go:embed words/*.json
 var Words embed.FS

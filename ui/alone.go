@@ -57,8 +57,8 @@ func (a *alone) place(s fyne.Size) {
 	widget.Place(a.copy, (s.Width-m.Width)/2, y, m.Width, 48)
 }
 
-// hostingText says what is the matter with the link of a meeting that is hosted here; it is empty
-// when all is well.
+// hostingText warns about the link of a meeting hosted on this machine. It is empty when the link works
+// for everybody.
 func hostingText(h call.Hosting) string {
 	switch h {
 	case call.HostedAlone:

@@ -27,7 +27,7 @@ type bar struct {
 	page    *widget.Label
 	people  *widget.RoundButton
 	chat    *widget.RoundButton
-	tip     *widget.Chip        // what the button under the pointer does
+	tip     *widget.Chip        // the tooltip
 	pointed *widget.RoundButton // that button
 }
 
@@ -56,7 +56,7 @@ func newBar(s *stage) *bar {
 	return b
 }
 
-// keys are said along with what a button does.
+// keys is the shortcut shown in a button's tooltip.
 func (b *bar) keys(o *widget.RoundButton) string {
 	switch o {
 	case b.mic:
@@ -69,8 +69,7 @@ func (b *bar) keys(o *widget.RoundButton) string {
 	return ""
 }
 
-// point says above a button what it does while the pointer or the focus is on it: icons
-// alone are guesswork.
+// point shows a tooltip above the button that has the pointer or the focus: an icon alone is guesswork.
 func (b *bar) point(o *widget.RoundButton, on bool) {
 	switch {
 	case on:
@@ -143,8 +142,7 @@ func (b *bar) pulse(now time.Time) {
 	}
 }
 
-// place puts what there is room for around the five buttons in the middle, which on a
-// narrow window are four.
+// place centres the five main buttons, four in a narrow window, and fits the rest around them.
 func (b *bar) place(s fyne.Size) {
 	y := s.Height - widget.BarHeight + (widget.BarHeight-widget.RoundSize)/2
 	widget.Show(b.screen, !b.s.narrow)
@@ -192,8 +190,7 @@ func (b *bar) placeLeft(x, y, room float32) {
 	widget.Place(b.copy, x+code+time+widget.Space2+widget.Space3, mid-widget.Target/2, link, widget.Target)
 }
 
-// placePages puts the turning of pages beside the buttons, and says whether there was room
-// or nothing to place.
+// placePages places the page buttons. It returns false when there was no room for them.
 func (b *bar) placePages(x, y, room float32) bool {
 	more := b.s.pages > 1
 	for _, o := range []fyne.CanvasObject{b.back, b.page, b.on} {
@@ -223,7 +220,7 @@ func (b *bar) placePages(x, y, room float32) bool {
 	return true
 }
 
-// share asks what to share with everybody, or stops that or the sharing.
+// share opens the panel to choose a screen, closes it if it is open, or stops sharing.
 func (s *stage) share() {
 	switch {
 	case s.w.on(media.Screen):
@@ -234,7 +231,7 @@ func (s *stage) share() {
 	}
 }
 
-// moreItems are what a narrow bar has no buttons for.
+// moreItems are the menu items that replace the buttons a narrow bar has no room for.
 func (s *stage) moreItems() []widget.Item {
 	st := s.w.state
 	chat := say("chat")

@@ -11,7 +11,7 @@ import (
 	"parley/ui/widget"
 )
 
-// fieldHeight is that of the field to type in while there is one line in it.
+// fieldHeight is the height of the message field with one line in it.
 const fieldHeight float32 = 40
 
 // chat is the panel of messages.
@@ -50,7 +50,7 @@ func newChat(s *stage) *chat {
 	return c
 }
 
-// begin forgets what was read, unless it is the same meeting again.
+// begin resets the chat for a new meeting. After a rejoin it keeps what was read.
 func (c *chat) begin(code string) {
 	if c.code == code && c.seen != nil {
 		return
@@ -101,7 +101,7 @@ func (c *chat) read() {
 	}
 }
 
-// rebuild makes the lines anew where messages came or changed, and says whether any did.
+// rebuild creates the lines of new and changed messages, and reports whether there were any.
 func (c *chat) rebuild(messages []room.Message) bool {
 	same := 0
 	for same < min(len(messages), len(c.shown)) && messages[same] == c.shown[same] {
@@ -136,14 +136,14 @@ func (c *chat) rebuild(messages []room.Message) bool {
 	return true
 }
 
-// messageWords are what a message says besides its text.
+// messageWords are the labels around a message's text.
 func messageWords() widget.MessageWords {
 	return widget.MessageWords{
 		More: say("chat.more"), Sending: say("chat.sending"), Failed: say("chat.failed"), Retry: say("chat.retry"),
 	}
 }
 
-// bind connects a message's text: its links, and what can be done with its letters.
+// bind connects a message's callbacks: links, selection, typing and the context menu.
 func (c *chat) bind(p *widget.Passage) {
 	p.OnLink = c.openLink
 	p.OnSelect = func() {
@@ -154,7 +154,7 @@ func (c *chat) bind(p *widget.Passage) {
 		}
 		c.s.w.focus(p)
 	}
-	p.OnRune = func(r rune) { // typed without looking where the keyboard is
+	p.OnRune = func(r rune) { // typing goes to the message field
 		c.s.w.focus(c.field.Entry)
 		c.field.Entry.TypedRune(r)
 	}
@@ -168,7 +168,7 @@ func (c *chat) bind(p *widget.Passage) {
 	}
 }
 
-// grouped says whether b goes below a without its author's name again.
+// grouped reports whether b follows a without repeating the author's name.
 func grouped(a, b room.Message) bool {
 	return a.From == b.From && a.Mine == b.Mine && b.At.Sub(a.At).Abs().Minutes() < 5
 }

@@ -10,10 +10,10 @@ import (
 	"parley/signal"
 )
 
-// A link may reach the window from outside: clicked on the desktop, in chat, or given on the command
-// line. Whoever made it need not be a friend, so it ends no meeting and reaches no new server unasked.
+// Links reach the window from outside: clicked on the desktop or in chat, or given on the command line.
+// They are not trusted: without asking, a link neither ends a meeting nor contacts a new server.
 
-// click is what a clicked link comes to.
+// click is the decision about a clicked link.
 type click struct {
 	stay  bool   // it is the meeting that is open
 	leave bool   // it ends the meeting that is open: ask
@@ -36,11 +36,11 @@ func clicked(s call.State, link signal.Link, known func(scheme, host string) boo
 	return c
 }
 
-// Trust names the servers that need no question: the one configured, which may be nil, and those of
-// this machine, for which own is asked.
+// Trust sets the servers that are opened without asking: the configured one, which may be nil, and this
+// machine's own, for which own returns true.
 func (w *Window) Trust(server *url.URL, own func(host string) bool) { w.server, w.own = server, own }
 
-// Click takes a clicked link, from any goroutine. Without one it brings the window to the front.
+// Click handles a clicked link, from any goroutine. An empty link only brings the window to the front.
 func (w *Window) Click(text string) { fyne.Do(func() { w.click(text) }) }
 
 func (w *Window) click(text string) {
@@ -63,7 +63,7 @@ func (w *Window) click(text string) {
 	w.follow(link)
 }
 
-// follow opens the meeting of a clicked link, and asks before where that is needed.
+// follow opens the meeting of a clicked link, and asks first where that is needed.
 func (w *Window) follow(link signal.Link) {
 	c := clicked(w.state, link, w.known)
 	var open func()
@@ -85,7 +85,7 @@ func (w *Window) follow(link signal.Link) {
 	}
 }
 
-// known says whether an address is of a server that was chosen before.
+// known reports whether the user has used this server before.
 func (w *Window) known(scheme, host string) bool {
 	is := func(server *url.URL) bool { return server != nil && server.Scheme == scheme && server.Host == host }
 	if w.own != nil && w.own((&url.URL{Host: host}).Hostname()) || is(w.server) {
@@ -105,8 +105,8 @@ func (w *Window) known(scheme, host string) bool {
 	return false
 }
 
-// meetingLink says whether an address in chat is a meeting's: one for the app, or one of a web
-// server with a code written as we write it. Other pages have words of twelve letters there.
+// meetingLink reports whether an address in chat is a meeting link: a deep link, or an https link whose
+// fragment has the exact form of a code. Other pages have fragments of twelve letters too.
 func meetingLink(u *url.URL) bool {
 	if u.Scheme == signal.DeepScheme {
 		return true

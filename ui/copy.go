@@ -6,7 +6,7 @@ import (
 	"parley/ui/widget"
 )
 
-// copiedFor is how long a copy button says that it did.
+// copiedFor is how long a copy button reads "Copied".
 const copiedFor = 2 * time.Second
 
 // copyButton puts the meeting's link on the clipboard and says so for a moment.

@@ -8,16 +8,16 @@ import (
 	"parley/ui/widget"
 )
 
-// What the window shows of our own devices is what the others get of them. A device that the user
-// wants on and that cannot be had is neither on nor off: it has an icon and words of its own.
+// The window shows our devices as others receive them. A device that is switched on but cannot be used is
+// neither on nor off: it has its own icon and text.
 
-// broken says whether a device is wanted but cannot be used.
+// broken reports whether a device is switched on but cannot be used.
 func broken(d call.Local) bool { return d.On && !d.Live && d.Problem != (call.Problem{}) }
 
-// silent says whether nobody can hear a microphone that is on.
+// silent reports whether a microphone is on but brings no sound.
 func silent(mic call.Local) bool { return mic.On && mic.Live && (mic.Device.Muted || mic.Silenced) }
 
-// mark is how a list or a tile shows one of our devices.
+// mark is the sign for one of our devices in the list of people.
 func mark(d call.Local) widget.Mark {
 	switch {
 	case broken(d):
@@ -28,7 +28,7 @@ func mark(d call.Local) widget.Mark {
 	return widget.MarkOn
 }
 
-// brokenText says in a few words why a device cannot be used; it is empty when nothing is wrong.
+// brokenText is a short reason why a device cannot be used, empty when nothing is wrong.
 func brokenText(d call.Local) string {
 	if !broken(d) {
 		return ""
@@ -48,7 +48,7 @@ func micIcon(mic call.Local) string {
 	return ""
 }
 
-// setSwitch makes a button say and show how a device stands, and what pressing it does.
+// setSwitch sets a button's name, icon and colours for the state of a device.
 func setSwitch(b *widget.RoundButton, kind media.Kind, d call.Local, plain, off widget.Look) {
 	icon := "mic"
 	if kind == media.Camera {
@@ -69,7 +69,7 @@ func setSwitch(b *widget.RoundButton, kind media.Kind, d call.Local, plain, off 
 	}
 }
 
-// alarm is the ink of a warning on a button of this look.
+// alarm is the warning colour that fits a button's look.
 func alarm(l widget.Look) fyne.ThemeColorName {
 	if l == widget.Over {
 		return widget.PictureAlert
@@ -77,14 +77,14 @@ func alarm(l widget.Look) fyne.ThemeColorName {
 	return widget.Warning
 }
 
-// command is the last one that switched a device.
+// command is the last command that switched a device.
 type command struct {
 	count int // as Local.Switched
 	on    bool
 }
 
-// on says whether a device is on once everything that the user did has been carried out. The
-// picture may be older: a second click counts from the first, not from what is still painted.
+// on reports whether a device will be on once all commands so far have been carried out. The State on screen
+// may be older, so a second click counts from the first one, not from what is painted.
 func (w *Window) on(kind media.Kind) bool {
 	if d := w.local(kind); w.switched[kind].count <= d.Switched {
 		return d.On
@@ -92,7 +92,7 @@ func (w *Window) on(kind media.Kind) bool {
 	return w.switched[kind].on
 }
 
-// send hands a command to the call, and counts those that switch a device.
+// send passes a command to the call, and counts those that switch a device.
 func (w *Window) send(c call.Command) {
 	if kind, on, ok := call.Switches(c); ok {
 		last := max(w.switched[kind].count, w.local(kind).Switched)

@@ -13,8 +13,7 @@ import (
 	"parley/ui/widget"
 )
 
-// pulseEvery is how often clocks and levels are looked at. Levels faster than this are
-// flicker.
+// pulseEvery is how often clocks and level meters are updated. Faster updates flicker.
 const pulseEvery = 66 * time.Millisecond
 
 // videoTile is a tile with the view that fills it.
@@ -38,8 +37,8 @@ func (w *Window) newTile(id signal.ID, kind media.Kind) *videoTile {
 	}
 }
 
-// reshape takes note of a picture's size and says whether its shape is another. The layers of one camera
-// differ by a rounding, which is none.
+// reshape remembers a picture's aspect ratio and reports whether it changed. The layers of one camera differ
+// by rounding, which does not count.
 func (t *videoTile) reshape(size image.Point) bool {
 	shape := float32(size.X) / float32(max(size.Y, 1))
 	if t.shape != 0 && abs(shape/t.shape-1) < 0.04 {
@@ -51,20 +50,19 @@ func (t *videoTile) reshape(size image.Point) bool {
 
 func abs(v float32) float32 { return max(v, -v) }
 
-// stillAfter is how long a camera's picture may stand still before it is taken for frozen: the slowest
-// camera that is any use brings several in that time.
+// stillAfter is how long a camera may bring no picture before its tile counts as frozen. The slowest useful
+// camera brings several in that time.
 const stillAfter = 2500 * time.Millisecond
 
-// showing says whether people see a picture in the tile, old or new.
+// showing reports whether the tile shows a picture, old or new.
 func (t *videoTile) showing() bool { return t.w > 0 && t.shape != 0 }
 
-// frozen says whether the tile has shown one and the same picture for too long.
+// frozen reports whether the tile has shown the same picture for too long.
 func (t *videoTile) frozen(now time.Time) bool {
 	return t.showing() && now.Sub(t.pictured) > stillAfter
 }
 
-// tell lets the view know the tile's size in pixels, if that changed: 0 by 0 for a tile that
-// does not show or has no use for pictures.
+// tell reports a changed size in pixels to the view. A hidden tile, or one without a camera, has size 0.
 func (t *videoTile) tell(visible bool) {
 	w, h := 0, 0
 	if visible && t.Visible() && t.State().Picture {
@@ -90,21 +88,20 @@ type painted struct {
 	captured time.Time
 }
 
-// display moves pictures from the views to the tiles. Its fields but paint belong to the UI
-// goroutine.
+// display moves pictures from the views to the tiles. All fields except paint belong to the UI goroutine.
 type display struct {
 	onWay  []painted
 	paint  chan struct{} // holds 1: pictures wait in onWay until somebody looks
 	pulsed time.Time
 	drawn  time.Time // when pictures were drawn last
-	unseen bool      // the window is minimised or covered: no picture is of use
+	unseen bool      // the window is minimised or covered
 }
 
 func (d *display) init() { d.paint = make(chan struct{}, 1) }
 
-// Run keeps the pictures moving until ctx ends. The toolkit draws 60 times a second, right
-// after it has run animations: an animation without an end takes the newest pictures at the
-// last moment before they are drawn, and nothing is drawn in a frame that brought none.
+// Run keeps the pictures moving until ctx ends. The toolkit draws 60 times a second, right after it has run
+// its animations. An endless animation takes the newest pictures just before they are drawn; a frame without
+// new pictures is not drawn.
 func (w *Window) Run(ctx context.Context) error {
 	frame := fyne.NewAnimation(time.Hour, func(float32) {
 		if ctx.Err() == nil {
@@ -119,13 +116,13 @@ func (w *Window) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-w.display.paint:
-			// The UI goroutine is drawing what tick gave it; it comes to this afterwards.
+			// The UI goroutine is drawing what tick handed over, and runs this afterwards.
 			fyne.Do(w.reportPainted)
 		}
 	}
 }
 
-// tick is one frame: the newest picture of each tile, and what else moves.
+// tick is one frame: it takes the newest picture of each tile and updates what else moves.
 func (w *Window) tick(now time.Time) {
 	d := &w.display
 	if tiles := w.screen.tiles(); d.due(tiles) && !d.spares(tiles, w.state.Shed, now) {
@@ -154,10 +151,9 @@ func (w *Window) tick(now time.Time) {
 	}
 }
 
-// due says whether this frame is worth painting. Painting costs the same for one picture and
-// for all, and cameras are half as fast as the display: so a frame is painted when the
-// largest tile has a picture, and the others' pictures go with it; if none does, a picture
-// waits one frame at the most.
+// due decides whether to paint this frame. Painting costs the same for one picture as for all, and cameras run
+// at half the display's rate. So a frame is painted when the largest tile has a new picture, and the other
+// tiles' pictures go with it. Otherwise a picture waits one frame at most.
 func (d *display) due(tiles []*videoTile) bool {
 	var lead *videoTile
 	for _, t := range tiles {
@@ -176,12 +172,12 @@ func (d *display) due(tiles []*videoTile) bool {
 	return due
 }
 
-// sparedPause is what a busy machine is spared: drawing costs more than decoding what is drawn. Where
-// no picture is higher than media.SmallTile, there is this pause between two drawings: 15 a second,
-// which is what the small pictures of a call.ShedTiles come in.
+// sparedPause is the least time between two frames on a busy machine that shows only small pictures (up to
+// media.SmallTile high): 15 frames a second, the rate at which they come from call.ShedTiles on. Drawing
+// costs more than decoding.
 const sparedPause = time.Second/15 - time.Second/120
 
-// spares says whether this frame is left out.
+// spares reports whether this frame is skipped.
 func (d *display) spares(tiles []*videoTile, shed call.Shed, now time.Time) bool {
 	if shed < call.ShedTiles || now.Sub(d.drawn) >= sparedPause {
 		return false
@@ -210,8 +206,8 @@ func (d *display) resize(w *Window) {
 	}
 }
 
-// SetShown says, from any goroutine, whether the window can be seen. While it cannot, nothing is
-// decoded for it, nor sent to it by others.
+// SetShown sets, from any goroutine, whether the window is visible. While it is not, others send it no
+// pictures and none are decoded.
 func (w *Window) SetShown(shown bool) {
 	fyne.Do(func() {
 		w.display.unseen = !shown
@@ -219,7 +215,7 @@ func (w *Window) SetShown(shown bool) {
 	})
 }
 
-// hide tells the views of a screen that goes away.
+// hide tells the views of a closing screen that nobody looks at them.
 func (d *display) hide(s screen) {
 	for _, t := range s.tiles() {
 		t.tell(false)

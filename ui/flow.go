@@ -7,8 +7,8 @@ import (
 	"parley/ui/widget"
 )
 
-// flow is a column that scrolls when it is higher than its place. Its parts are laid out by
-// one function, which gets the width and returns the height.
+// flow is a column that scrolls when it does not fit. One function lays out its parts: it gets the width and
+// returns the height.
 type flow struct {
 	scroll *container.Scroll
 	box    *fyne.Container

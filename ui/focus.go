@@ -7,11 +7,11 @@ import (
 	"parley/ui/widget"
 )
 
-// focus moves the keyboard to o if o can be seen in the window, else away from everything.
+// focus gives the keyboard focus to o if o is visible, and else removes it.
 //
-// The toolkit finds what lies within a widget only while that widget has a renderer. It has
-// none before it is first drawn, and loses it a minute after it was hidden; then the toolkit
-// logs an error, and what is typed next is lost. So every widget around o is drawn first.
+// The toolkit finds an object inside a widget only while the widget has a renderer. A widget gets its renderer
+// when it is first drawn, and loses it a minute after it was hidden. Without one the toolkit logs an error and
+// drops the next keys. So every widget around o is refreshed first, which creates the renderer.
 func (w *Window) focus(o fyne.Focusable) {
 	c := w.win.Canvas()
 	target, ok := o.(fyne.CanvasObject)
@@ -33,8 +33,7 @@ func (w *Window) focus(o fyne.Focusable) {
 	c.Unfocus()
 }
 
-// pathTo is target and everything around it, root first; nil where target is not below root
-// or cannot be seen.
+// pathTo lists the objects from root down to target. It is nil if target is not below root or not visible.
 func pathTo(root, target fyne.CanvasObject) []fyne.CanvasObject {
 	if root == nil || !root.Visible() {
 		return nil

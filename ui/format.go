@@ -17,7 +17,7 @@ func elapsed(d time.Duration) string {
 	return fmt.Sprintf("%02d:%02d", s/60, s%60)
 }
 
-// lasted is a time that is over, in words: 48 min.
+// lasted is a past duration in words: 48 min.
 func lasted(d time.Duration) string {
 	switch m := int(d.Round(time.Minute) / time.Minute); {
 	case m < 1:
@@ -31,7 +31,7 @@ func lasted(d time.Duration) string {
 	}
 }
 
-// day names a day near now, as people do.
+// day names a day the way people do: a time today, yesterday, a weekday, or a date.
 func day(t, now time.Time) string {
 	midnight := func(t time.Time) time.Time {
 		y, m, d := t.Date()
@@ -58,7 +58,7 @@ func firstName(name string) string {
 	return say("somebody")
 }
 
-// orSomebody is a name, or a word for whoever has none.
+// orSomebody is a name, or "Somebody" where there is none.
 func orSomebody(name string) string {
 	if name == "" {
 		return say("somebody")
@@ -66,7 +66,7 @@ func orSomebody(name string) string {
 	return name
 }
 
-// who sums names up: "Amara", "Amara and Jonas", "Amara, Jonas and 2 more".
+// who summarises names: "Amara", "Amara and Jonas", "Amara, Jonas and 2 more".
 func who(names []string) string {
 	switch n := len(names); n {
 	case 0:
@@ -80,7 +80,7 @@ func who(names []string) string {
 	}
 }
 
-// title names a past meeting after its people.
+// title names a past meeting after the people in it.
 func (r Recent) title() string {
 	switch len(r.Names) {
 	case 0:
@@ -103,8 +103,8 @@ func (r Recent) note(now time.Time) string {
 	return strings.Join(parts, " · ")
 }
 
-// peerNote says how a connection stands, and while it stands well, what it is like: which way it
-// goes, how long a round trip takes, and how large their picture arrives or what hinders ours.
+// peerNote describes a connection: what is wrong with it, or else its path, its round-trip time, and the size of
+// the received picture or what limits ours.
 func peerNote(p call.Peer) string {
 	if status := peerStatus(p.Phase); status != "" || p.Report.RTT == 0 {
 		return status

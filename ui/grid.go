@@ -10,26 +10,25 @@ const (
 	tileGap  float32 = 8
 	maxTiles int     = 16 // on one page
 
-	// usual is the shape of a picture that is not known yet. Shapes beyond the other two are
-	// laid out as these.
+	// usual is the aspect ratio assumed while a picture's is not known. Ratios beyond the other two are
+	// clamped to them.
 	usual    float32 = 16.0 / 9
 	tallest  float32 = 9.0 / 21
 	broadest float32 = 21.0 / 9
 
-	// A tile may be this much longer one way than its picture, which fills it all the same, see
-	// media.Fills.
+	// How much a tile's aspect ratio may differ from its picture's; the picture still fills it (media.Fills).
 	slack float32 = 8.0/7 - 0.001
 
-	// Under this width faces are too small to read.
+	// Below this width faces are too small to read.
 	leastTile float32 = 120
 )
 
 // rect is a place on the stage.
 type rect struct{ x, y, w, h float32 }
 
-// grid places one tile for each picture on w by h, in rows, with the same number in each but the last.
-// shapes are the pictures' widths over their heights. All pictures are equally high, and as large as can
-// be; each row stands in the middle.
+// grid places one tile for each picture in an area of w by h, in rows of equal length except the last. shapes
+// are the pictures' aspect ratios. All pictures have the same height, as large as possible, and each row is
+// centred.
 func grid(shapes []float32, w, h float32) []rect {
 	n := len(shapes)
 	if n == 0 || w <= 0 || h <= 0 {
@@ -69,8 +68,8 @@ func grid(shapes []float32, w, h float32) []rect {
 	return places
 }
 
-// single is the place of the only tile: the part of the stage that its picture fills, or all of it where
-// that would leave more than a quarter empty.
+// single is the place of the only tile: the part of the stage that its picture fills, or the whole stage if
+// more than a quarter would stay empty.
 func single(shape, w, h float32) rect {
 	if p := grid([]float32{shape}, w, h); len(p) == 1 && p[0].w*p[0].h >= 0.75*w*h {
 		return p[0]
@@ -78,7 +77,7 @@ func single(shape, w, h float32) rect {
 	return rect{0, 0, w, h}
 }
 
-// bestColumns is how many tiles go into a row so that the pictures are highest, and how high they are.
+// bestColumns is the number of columns that makes the pictures highest, and that height.
 func bestColumns(shapes []float32, w, h float32) (cols int, high float32) {
 	for c := 1; c <= len(shapes); c++ {
 		rows := (len(shapes) + c - 1) / c
@@ -94,7 +93,7 @@ func bestColumns(shapes []float32, w, h float32) (cols int, high float32) {
 	return max(cols, 1), max(high, 1)
 }
 
-// total is how wide pictures of these shapes are together when each is 1 high.
+// total is the sum of the aspect ratios: the width of a row of pictures of height 1.
 func total(shapes []float32) (sum float32) {
 	for _, s := range shapes {
 		sum += clampShape(s)
@@ -109,15 +108,15 @@ func clampShape(s float32) float32 {
 	return min(max(s, tallest), broadest)
 }
 
-// alike are the shapes of n pictures none of which is known.
+// alike are n times the usual aspect ratio.
 func alike(n int) []float32 { return make([]float32, n) }
 
-// rounding is more than what 32-bit arithmetic takes from a whole number.
+// rounding exceeds the error of 32-bit arithmetic on a whole number.
 const rounding = 0.01
 
 func floor(v float32) float32 { return float32(math.Floor(float64(v))) }
 
-// capacity is how many tiles one page of w by h holds without any getting too small.
+// capacity is how many tiles fit on a page of w by h without becoming too small.
 func capacity(w, h float32) int {
 	for n := maxTiles; n > 2; n-- {
 		if p := grid(alike(n), w, h); len(p) > 0 && p[0].w >= leastTile && p[0].h >= leastTile*9/16 {
@@ -127,13 +126,13 @@ func capacity(w, h float32) int {
 	return 2
 }
 
-// pages is how the others are spread: per page, next to ourselves.
+// pages is how many pages the others take when our own tile is on each.
 func pages(others, perPage int) int {
 	return max((others+perPage-2)/(perPage-1), 1)
 }
 
-// selfView is our own picture in the corner of one other's: as large as 240 by 135, in its own shape,
-// and less on a small stage.
+// selfView places our own picture in the corner of another: in its own aspect ratio, as large as 240 by 135,
+// and smaller on a small stage.
 func selfView(stage rect, shape float32) rect {
 	shape = clampShape(shape)
 	const wide, high = 240, 135
@@ -146,8 +145,8 @@ func selfView(stage rect, shape float32) rect {
 	return rect{stage.x + stage.w - w - 16, stage.y + stage.h - h - 16, w, h}
 }
 
-// presenting places a shared screen and n people, in a column beside it or, on a narrow
-// stage, in a row below; it returns how many people there is room for.
+// presenting places a shared screen, and n people in a column beside it or, on a narrow stage, in a row below.
+// It returns the place of the screen and one for each person that fits.
 func presenting(n int, w, h float32) (screen rect, people []rect) {
 	if w < narrow {
 		ph := floor(min(96, h*0.28))
@@ -176,7 +175,7 @@ func (r rect) place(o fyne.CanvasObject, dx, dy float32) {
 	o.Resize(fyne.NewSize(r.w, r.h))
 }
 
-// below is what is left of r under something of the given height.
+// below is what is left of r below a bar of the given height.
 func (r rect) below(high float32) rect {
 	high += tileGap
 	return rect{r.x, r.y + high, r.w, r.h - high}

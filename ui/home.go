@@ -10,7 +10,7 @@ import (
 	"parley/ui/widget"
 )
 
-// maxName is the longest name, in runes; it has to fit into messages and chips.
+// maxName is the maximum length of a name, in runes: it has to fit into messages and labels.
 const maxName = 64
 
 // home is where a meeting begins, or is found again.
@@ -182,7 +182,7 @@ func (h *home) showRecent(list []Recent) {
 	widget.Show(h.empty, len(list) == 0)
 }
 
-// place lays out two columns, or one where there is no room for two, and returns the height.
+// place lays out two columns, or one in a narrow window, and returns the height.
 func (h *home) place(width float32) float32 {
 	h.wide = width >= 1000
 	if !h.wide {
@@ -193,7 +193,7 @@ func (h *home) place(width float32) float32 {
 	}
 	margin := (width - 1088) / 2
 	margin = max(margin, widget.Space5)
-	// The drawing's 60 between the line at the top and the card, more on a high window.
+	// 60 between the top bar and the card as in the design, more in a high window.
 	top := max(60, floor((h.size.Height-topHeight-480)*0.4-1))
 	bottom := h.placeStart(margin, top+16, min(520, width-2*margin-432-64))
 	room := h.size.Height - topHeight - top - widget.Space6
@@ -251,8 +251,7 @@ func (h *home) placeName(x, y, width float32) {
 	widget.Place(h.edit, text+wide, y+4, edit.Width, widget.Target)
 }
 
-// placeCard lays out the list of recent meetings; room, where it is not 0, is the height
-// that may be used.
+// placeCard lays out the list of recent meetings. room is the available height, 0 for no limit.
 func (h *home) placeCard(x, y, width, room float32) float32 {
 	const pad = 20
 	inner := width - 2*pad

@@ -8,9 +8,8 @@ import (
 	"parley/media/call"
 )
 
-// bindKeys connects the keyboard: Ctrl+D microphone, Ctrl+E camera, Ctrl+Alt+C chat,
-// Escape closes what is open, Page Up and Down turn the grid's pages, Space held down
-// talks while muted.
+// bindKeys binds the keyboard: Ctrl+D microphone, Ctrl+E camera, Ctrl+Alt+C chat, Escape closes what is
+// open, Page Up and Page Down turn the grid's pages, and holding Space talks while muted.
 func (w *Window) bindKeys() {
 	c := w.win.Canvas()
 	bind := func(key fyne.KeyName, mod fyne.KeyModifier, f func()) {
@@ -30,7 +29,7 @@ func (w *Window) bindKeys() {
 	}
 }
 
-// toggle switches the microphone or camera, where there is one to switch.
+// toggle switches the microphone or camera, in the lobby and in a meeting.
 func (w *Window) toggle(kind media.Kind) {
 	switch w.state.Phase {
 	case call.Lobby, call.Joining, call.Live, call.Reconnecting:
@@ -58,8 +57,8 @@ func (w *Window) typed(e *fyne.KeyEvent) {
 	}
 }
 
-// keyDown and keyUp hear keys only while nothing has the focus: Space typed into a field
-// is a space, and presses the button that Tab has come to.
+// keyDown and keyUp are called only while nothing has the focus. In a field Space types a space, and on a focused
+// button it presses the button.
 func (w *Window) keyDown(e *fyne.KeyEvent) {
 	if e.Name != fyne.KeySpace || w.screen != w.stage || w.on(media.Microphone) || w.talking {
 		return
@@ -74,8 +73,8 @@ func (w *Window) keyUp(e *fyne.KeyEvent) {
 	}
 }
 
-// stopTalking mutes again what keyDown let through: when Space comes up, and also when the
-// window will not hear that because it lost the keyboard.
+// stopTalking ends push-to-talk: when Space is released, and when the window loses the keyboard and would miss
+// that.
 func (w *Window) stopTalking() {
 	if !w.talking {
 		return

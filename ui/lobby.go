@@ -13,10 +13,10 @@ import (
 	"parley/ui/widget"
 )
 
-// maxFaces is how many avatars stand in the lobby.
+// maxFaces is how many avatars the lobby shows.
 const maxFaces = 4
 
-// lobby is the room before the meeting: how do I look and sound, and who is there.
+// lobby is the screen before the meeting: a preview, the devices, and who is there.
 type lobby struct {
 	w    *Window
 	root *fyne.Container
@@ -101,7 +101,7 @@ func newLobby(w *Window) *lobby {
 	return l
 }
 
-// arrange puts name and join where they belong: among what scrolls, or at the window's foot.
+// arrange moves the name field and the join button into the scrolling column, or to the bottom of a small window.
 func (l *lobby) arrange() {
 	root := append([]fyne.CanvasObject{l.flow.scroll}, l.top.parts()...)
 	l.flow.box.Objects = l.inner
@@ -120,7 +120,7 @@ func (l *lobby) tiles() []*videoTile        { return []*videoTile{l.preview} }
 // enter prepares the lobby for a meeting that was just chosen.
 func (l *lobby) enter() { l.name.Entry.SetText(l.w.state.Name) }
 
-// entered moves the keyboard to where something is missing.
+// entered focuses the name field if it is empty.
 func (l *lobby) entered() {
 	if strings.TrimSpace(l.name.Entry.Text) == "" {
 		l.w.focus(l.name.Entry)
@@ -183,7 +183,7 @@ func (l *lobby) setCard(i int, kind media.Kind, d call.Local) {
 	l.cards[i].Set(title, note, problem)
 }
 
-// setWho says who is in the meeting, and apart from that what is wrong.
+// setWho shows who is in the meeting and, separately, what is wrong.
 func (l *lobby) setWho(s call.State) {
 	there := s.Room.Present()
 	line := ""

@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// Below this width or height, name and join leave the column and stay at the window's foot.
+	// Below this width or height the name field and the join button stay at the bottom of the window.
 	lobbyWide float32 = 1000
 	lobbyHigh float32 = 600
 
@@ -31,7 +31,7 @@ func (l *lobby) placeAll(s fyne.Size) {
 	l.flow.fit(0, y, s.Width, bottom-y)
 }
 
-// placeFoot puts the name and the way in side by side at the foot of the window.
+// placeFoot places the name field and the join button side by side at the bottom of the window.
 func (l *lobby) placeFoot(s fyne.Size) {
 	const high = 44
 	margin := max(widget.Space5, (s.Width-640)/2)
@@ -43,7 +43,7 @@ func (l *lobby) placeFoot(s fyne.Size) {
 	widget.Place(l.join, s.Width-margin-button, y, button, high)
 }
 
-// place lays out what scrolls and returns its height: the picture beside the door, or above it.
+// place lays out the scrolling part and returns its height.
 func (l *lobby) place(width float32) float32 {
 	if l.low {
 		return l.placeLow(width)
@@ -52,7 +52,7 @@ func (l *lobby) place(width float32) float32 {
 	margin := max((width-1152)/2, widget.Space6)
 	room := l.size.Height - topHeight
 	left := width - 2*margin - side - gap
-	// As wide as there is room, but the cards shall be seen without scrolling.
+	// As wide as possible while the device cards stay visible without scrolling.
 	left = min(left, max((room-3*widget.Space5-widget.CardHeight)*16/9, 320))
 	high := left * 9 / 16
 	top := max(widget.Space5, floor((room-high-widget.Space5-widget.CardHeight)/2)-46)
@@ -62,8 +62,8 @@ func (l *lobby) place(width float32) float32 {
 	return max(y, door) + widget.Space5
 }
 
-// placeLow begins with what is wrong, the picture and who is there: all of it can be seen before anybody
-// scrolls.
+// placeLow lays out a small window. The notice, the preview and who is there come first, so that they are
+// visible without scrolling.
 func (l *lobby) placeLow(width float32) float32 {
 	margin := max(widget.Space5, (width-640)/2)
 	inner := width - 2*margin
@@ -71,7 +71,7 @@ func (l *lobby) placeLow(width float32) float32 {
 	y := l.placeNotice(margin, 0, inner)
 	room -= y
 	high := min(inner*9/16, max(room*0.55, 120))
-	if room-high < 60 { // who is there comes before a large picture
+	if room-high < 60 { // a smaller preview, so that who is there stays visible
 		high = max(room-60, 96)
 	}
 	y = l.placePreview(margin, y, inner, high)
@@ -135,7 +135,7 @@ func (l *lobby) placeTitle(x, y, width float32) float32 {
 	return y + 44
 }
 
-// placeWho puts the faces of those who are there beside their names.
+// placeWho places the avatars of those who are there, and their names beside them.
 func (l *lobby) placeWho(x, y, width float32) float32 {
 	text := x
 	for i := range l.shown {
@@ -151,7 +151,7 @@ func (l *lobby) placeWho(x, y, width float32) float32 {
 	return y + max(36, h)
 }
 
-// placeNotice takes no room while nothing is wrong.
+// placeNotice places the notice. It takes no room while nothing is wrong.
 func (l *lobby) placeNotice(x, y, width float32) float32 {
 	if l.dismiss.Visible() {
 		width -= widget.Target + widget.Space3

@@ -10,7 +10,7 @@ import (
 	"parley/ui/widget"
 )
 
-// openMenu is a menu on the window, and how its items come about.
+// openMenu is an open menu and the function that makes its items.
 type openMenu struct {
 	w     *Window
 	menu  *widget.Menu
@@ -19,7 +19,7 @@ type openMenu struct {
 	back  fyne.Focusable // had the focus before
 }
 
-// openMenu shows a menu at anchor; items is asked again whenever the state changes.
+// openMenu shows a menu at anchor. items is called again whenever the state changes.
 func (w *Window) openMenu(anchor fyne.CanvasObject, above bool, items func() []widget.Item) {
 	w.menu.close()
 	m := &openMenu{w: w, items: items, back: w.win.Canvas().Focused()}
@@ -27,7 +27,7 @@ func (w *Window) openMenu(anchor fyne.CanvasObject, above bool, items func() []w
 	m.menu = widget.ShowMenu(w.win.Canvas(), anchor, above, m.closing(), func() { m.close() })
 }
 
-// closing are the items, each of which closes the menu first.
+// closing wraps the items so that each closes the menu first.
 func (m *openMenu) closing() []widget.Item {
 	items := m.items()
 	m.shown = slices.Clone(items)
@@ -50,7 +50,7 @@ func (m *openMenu) update() {
 	}
 }
 
-// close takes the menu away and says whether there was one.
+// close removes the menu and reports whether there was one.
 func (m *openMenu) close() bool {
 	if m == nil || m.w.menu != m {
 		return false
@@ -76,7 +76,7 @@ func (w *Window) local(kind media.Kind) call.Local {
 	return w.state.Camera
 }
 
-// deviceItems is the choice of one kind of device, but for screens.
+// deviceItems lists the devices of one kind, except screens.
 func (w *Window) deviceItems(kind media.Kind) []widget.Item {
 	local := w.local(kind)
 	choose := func(id string) func() {
@@ -96,7 +96,7 @@ func (w *Window) deviceItems(kind media.Kind) []widget.Item {
 	return items
 }
 
-// soundItems are the switches of what is done to the microphone.
+// soundItems are the switches for the processing of the microphone.
 func (w *Window) soundItems() []widget.Item {
 	s := w.prefs.Sound() // the last choice, which the state may not show yet
 	set := func(s call.Sound) func() {
@@ -109,7 +109,7 @@ func (w *Window) soundItems() []widget.Item {
 	}
 }
 
-// cardItems is what a device's card in the lobby opens.
+// cardItems is the menu of a device card in the lobby.
 func (w *Window) cardItems(kind media.Kind) []widget.Item {
 	items := w.deviceItems(kind)
 	switch kind {
@@ -125,7 +125,7 @@ func (w *Window) cardItems(kind media.Kind) []widget.Item {
 	return items
 }
 
-// settingItems is what "more" opens in a meeting.
+// settingItems is the menu of the button "More".
 func (w *Window) settingItems() []widget.Item {
 	var items []widget.Item
 	if w.stage.narrow {

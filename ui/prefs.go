@@ -13,7 +13,7 @@ import (
 // maxRecent is how many meetings are remembered.
 const maxRecent = 10
 
-// Store keeps values by their keys, between runs too.
+// Store keeps values by key, across runs.
 type Store interface {
 	String(key string) string
 	StringWithFallback(key, fallback string) string
@@ -26,10 +26,10 @@ type Store interface {
 // Preferences are what is remembered between runs.
 type Preferences struct{ store Store }
 
-// NewPreferences remembers in a store.
+// NewPreferences keeps preferences in a store.
 func NewPreferences(s Store) Preferences { return Preferences{s} }
 
-// Recent is a meeting that was.
+// Recent is a past meeting.
 type Recent struct {
 	Code     string        `json:"code"`
 	Link     string        `json:"link"`
@@ -39,37 +39,37 @@ type Recent struct {
 	Names    []string      `json:"names"`  // of the others
 }
 
-// Name is how others see the user; empty at first.
+// Name is the user's name as others see it. It is empty at first.
 func (p Preferences) Name() string { return p.store.String("name") }
 
 // SetName remembers the name.
 func (p Preferences) SetName(name string) { p.store.SetString("name", name) }
 
-// Choice is the device chosen for a kind; media.SpecDefault at first.
+// Choice is the chosen device of a kind, media.SpecDefault at first.
 func (p Preferences) Choice(kind media.Kind) string {
 	return p.store.StringWithFallback("device."+kind.String(), media.SpecDefault)
 }
 
-// SetChoice remembers a device. Screens are not: what is shared is chosen each time.
+// SetChoice remembers a device. A screen is not remembered: it is chosen each time.
 func (p Preferences) SetChoice(kind media.Kind, id string) {
 	if kind != media.Screen {
 		p.store.SetString("device."+kind.String(), id)
 	}
 }
 
-// On says whether the user wants a kind of device on; yes at first.
+// On reports whether a kind of device starts switched on, which it does at first.
 func (p Preferences) On(kind media.Kind) bool {
 	return p.store.BoolWithFallback("on."+kind.String(), true)
 }
 
-// SetOn remembers that.
+// SetOn remembers whether a kind of device is switched on.
 func (p Preferences) SetOn(kind media.Kind, on bool) {
 	if kind != media.Screen {
 		p.store.SetBool("on."+kind.String(), on)
 	}
 }
 
-// Sound is what is done to the microphone; at first, noise is taken out.
+// Sound is the processing of the microphone. At first, noise is suppressed.
 func (p Preferences) Sound() call.Sound {
 	return call.Sound{
 		Noise:    p.store.BoolWithFallback("sound.noise", true),
@@ -77,7 +77,7 @@ func (p Preferences) Sound() call.Sound {
 	}
 }
 
-// SetSound remembers that.
+// SetSound remembers the processing of the microphone.
 func (p Preferences) SetSound(s call.Sound) {
 	p.store.SetBool("sound.noise", s.Noise)
 	p.store.SetBool("sound.original", s.Original)
@@ -85,7 +85,7 @@ func (p Preferences) SetSound(s call.Sound) {
 
 var modes = map[widget.Mode]string{widget.System: "system", widget.Dark: "dark", widget.Light: "light"}
 
-// Theme is the palette chosen; the desktop's at first.
+// Theme is the chosen palette, the desktop's at first.
 func (p Preferences) Theme() widget.Mode {
 	name := p.store.String("theme")
 	for m, n := range modes {
@@ -99,7 +99,7 @@ func (p Preferences) Theme() widget.Mode {
 // SetTheme remembers the palette.
 func (p Preferences) SetTheme(m widget.Mode) { p.store.SetString("theme", modes[m]) }
 
-// Recents are the last meetings, the newest first. What cannot be read is none.
+// Recents are the last meetings, newest first. It is empty if the stored list cannot be read.
 func (p Preferences) Recents() []Recent {
 	var list []Recent
 	if json.Unmarshal([]byte(p.store.String("recent")), &list) != nil {
@@ -108,7 +108,7 @@ func (p Preferences) Recents() []Recent {
 	return list[:min(len(list), maxRecent)]
 }
 
-// AddRecent puts a meeting first, in the place of what was remembered of it before.
+// AddRecent puts a meeting first and removes its earlier entry.
 func (p Preferences) AddRecent(r Recent) {
 	list := slices.DeleteFunc(p.Recents(), func(old Recent) bool { return old.Code == r.Code })
 	list = slices.Insert(list, 0, r)

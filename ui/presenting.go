@@ -7,7 +7,7 @@ import (
 	"parley/ui/widget"
 )
 
-// presentingBar says above the tiles that we share something, and ends that.
+// presentingBar is the bar above the tiles while we share a screen, with the button that stops it.
 type presentingBar struct {
 	w    *Window
 	box  *widget.Box
@@ -42,7 +42,7 @@ func (p *presentingBar) update(st call.State) {
 	p.text.SetText(presentingText(st.Screen))
 }
 
-// presentingText says what is shared, and how.
+// presentingText says what is shared and how.
 func presentingText(l call.Local) string {
 	name := fill{"Name": l.Device.Name}
 	switch {

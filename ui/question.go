@@ -9,10 +9,10 @@ import (
 	"parley/ui/widget"
 )
 
-// maxHost is how much of a host's name a question shows, in runes: its end, which says whose it is.
+// maxHost is how many runes of a host name a question shows. It shows the end, which tells who owns it.
 const maxHost = 60
 
-// question asks the user before a meeting is opened. It lies over the window.
+// question is the dialog shown before a meeting is opened.
 type question struct {
 	fw.BaseWidget
 	w       *Window
@@ -70,7 +70,7 @@ func (w *Window) openChoice(links []signal.Link, open func(signal.Link), cancel 
 	w.ask(q)
 }
 
-// shortHost is the end of a host's name, which says whose it is.
+// shortHost cuts a host name to its end, which tells who owns it.
 func shortHost(name string) string {
 	host := []rune(name)
 	if len(host) <= maxHost {
@@ -79,7 +79,7 @@ func shortHost(name string) string {
 	return "…" + string(host[len(host)-maxHost:])
 }
 
-// newQuestion makes a question with one button, which refuses.
+// newQuestion makes a dialog with one button, which refuses.
 func (w *Window) newQuestion(title, no string) *question {
 	q := &question{
 		w: w, shade: canvas.NewRectangle(shadeColor),
@@ -93,7 +93,7 @@ func (w *Window) newQuestion(title, no string) *question {
 	return q
 }
 
-// ask shows a question. It takes the place of one that is not answered yet.
+// ask shows a question. It replaces an unanswered one.
 func (w *Window) ask(q *question) {
 	w.menu.close()
 	w.sharing.gone()
@@ -107,7 +107,7 @@ func (w *Window) ask(q *question) {
 	w.focus(q.no)
 }
 
-// refuse is the answer no. It says whether there was a question.
+// refuse answers no. It reports whether a question was open.
 func (q *question) refuse() bool {
 	if !q.close() {
 		return false
@@ -118,7 +118,7 @@ func (q *question) refuse() bool {
 	return true
 }
 
-// close takes the question away and says whether there was one.
+// close removes the question and reports whether one was open.
 func (q *question) close() bool {
 	if q == nil || q.w.question != q {
 		return false
@@ -131,10 +131,10 @@ func (q *question) close() bool {
 	return true
 }
 
-// Tapped keeps taps from the window below.
+// Tapped swallows taps, so that they do not reach the window below.
 func (q *question) Tapped(*fyne.PointEvent) {}
 
-// Parts are what the question is made of.
+// Parts are the objects of the dialog.
 func (q *question) Parts() []fyne.CanvasObject {
 	return []fyne.CanvasObject{q.shade, q.box, q.title, q.text, q.choices.scroll, q.no, q.yes}
 }
@@ -144,7 +144,7 @@ func (q *question) CreateRenderer() fyne.WidgetRenderer {
 	return fw.NewSimpleRenderer(widget.Area(fyne.Size{}, q.place, q.Parts()...))
 }
 
-// place puts the question into the middle.
+// place centres the dialog.
 func (q *question) place(s fyne.Size) {
 	const pad = widget.Space5
 	q.shade.Resize(s)

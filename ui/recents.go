@@ -7,15 +7,15 @@ import (
 	"parley/media/call"
 )
 
-// recorder watches the call go by and remembers each meeting.
+// recorder watches the call and remembers each meeting.
 type recorder struct {
 	live    bool
 	since   time.Time
 	current Recent
 }
 
-// follow takes the next state. A meeting is remembered when we are in it, so that it
-// survives a crash, whenever somebody new comes, and, with its length, when it is over.
+// follow handles the next state. A meeting is stored when we join, so that it survives a crash, whenever
+// somebody new comes, and with its duration when it is over.
 func (r *recorder) follow(p Preferences, s call.State, now time.Time) {
 	in := s.Phase == call.Live || s.Phase == call.Reconnecting
 	if r.live && (!in || s.Code != r.current.Code) {

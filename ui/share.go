@@ -13,13 +13,13 @@ import (
 	"parley/ui/widget"
 )
 
-// leastRegion is the width and height in pixels below which nobody means what they drew.
+// leastRegion is the minimum width and height of a region, in pixels: anything smaller is a slip of the hand.
 const leastRegion = 32
 
 // regionCard stands for the card "A part of the screen" in share.chosen.
 const regionCard = "region"
 
-// share is the panel in which the user chooses what to share. It lies over the window.
+// share is the panel over the window in which the user chooses what to share.
 type share struct {
 	w      *Window
 	layer  *shareLayer
@@ -43,7 +43,7 @@ type share struct {
 	draw   bool            // the part of the screen is being drawn
 }
 
-// switches are how it is shared.
+// switches are the options of sharing.
 type switches struct{ pointer, motion, sound *widget.Switch }
 
 func (s switches) all() []*widget.Switch { return []*widget.Switch{s.pointer, s.motion, s.sound} }
@@ -81,7 +81,7 @@ func (w *Window) openShare() {
 	s.layer.Resize(c.Size())
 }
 
-// dismiss takes the panel away and says whether there was one.
+// dismiss closes the panel.
 func (s *share) dismiss() { s.gone() }
 
 func (s *share) gone() bool {
@@ -138,7 +138,7 @@ func (s *share) update(st call.State) {
 	s.refresh()
 }
 
-// sameChoice says whether cards can stay as they are but for names and pictures.
+// sameChoice reports whether two lists have the same items, so that only names and pictures change.
 func sameChoice(a, b []media.Shareable) bool {
 	if len(a) != len(b) {
 		return false
@@ -176,7 +176,7 @@ func (s *share) rebuild(list []media.Shareable) {
 	s.flow.box.Refresh()
 }
 
-// reveal scrolls to the card that Tab has come to.
+// reveal scrolls to the focused card.
 func (s *share) reveal(c *widget.ShareCard) {
 	scroll := s.flow.scroll
 	top, bottom := c.Position().Y-widget.Space2, c.Position().Y+c.Size().Height+widget.Space2
@@ -222,7 +222,7 @@ func (s *share) find(id string) *media.Shareable {
 	return nil
 }
 
-// refresh shows what is chosen and what can be done.
+// refresh updates the panel for what is chosen.
 func (s *share) refresh() {
 	at := 0
 	for i := range s.shown {
@@ -247,7 +247,7 @@ func (s *share) refresh() {
 	s.layer.Refresh()
 }
 
-// ready says whether what is chosen can be shared.
+// ready reports whether the choice can be shared.
 func (s *share) ready() bool {
 	if s.chosen == regionCard {
 		p := s.region.Part()
@@ -256,7 +256,7 @@ func (s *share) ready() bool {
 	return s.find(s.chosen) != nil
 }
 
-// share begins to share what is chosen.
+// share starts sharing the choice.
 func (s *share) share() {
 	if !s.ready() {
 		return
@@ -286,5 +286,5 @@ func newShareLayer(s *share) *shareLayer {
 	return l
 }
 
-// Tapped keeps taps from the window below.
+// Tapped swallows taps, so that they do not reach the window below.
 func (l *shareLayer) Tapped(*fyne.PointEvent) {}

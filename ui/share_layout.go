@@ -8,7 +8,7 @@ import (
 	"parley/ui/widget"
 )
 
-// shadeColor darkens what lies below a panel.
+// shadeColor darkens the window below a panel.
 var shadeColor = color.NRGBA{R: 0x05, G: 0x07, B: 0x09, A: 0xb0}
 
 const (
@@ -28,7 +28,7 @@ func (r *shareRenderer) MinSize() fyne.Size { return fyne.Size{} }
 
 func (r *shareRenderer) Objects() []fyne.CanvasObject { return r.l.Parts() }
 
-// Parts are what the panel is made of.
+// Parts are the objects of the panel.
 func (l *shareLayer) Parts() []fyne.CanvasObject {
 	s := l.s
 	out := []fyne.CanvasObject{l.shade, s.box, s.title, s.close, s.back, s.alert, s.note, s.flow.scroll, s.region}
@@ -45,7 +45,7 @@ func (r *shareRenderer) Refresh() {
 	}
 }
 
-// Layout puts the panel into the middle: its head, what can be chosen, how, and the buttons.
+// Layout centres the panel: heading, cards, options and buttons.
 func (r *shareRenderer) Layout(size fyne.Size) {
 	s := r.l.s
 	r.l.shade.Resize(size)
@@ -93,8 +93,8 @@ func (r *shareRenderer) Layout(size fyne.Size) {
 	r.placeBody(body)
 }
 
-// placeSwitches puts the switches above the buttons, side by side where there is room, and
-// says how high they are.
+// placeSwitches places the switches above the buttons, side by side where there is room, and returns their
+// height.
 func (r *shareRenderer) placeSwitches(x, foot, width float32, small bool) float32 {
 	all := r.l.s.all()
 	if small {

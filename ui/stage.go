@@ -12,7 +12,7 @@ import (
 	"parley/ui/widget"
 )
 
-// panelKind is what stands at the right of the stage.
+// panelKind is which panel is open at the right of the stage.
 type panelKind uint8
 
 const (
@@ -25,13 +25,13 @@ const (
 	panelWidth float32 = 344
 	margin     float32 = widget.Space3 // around the stage
 
-	// A voice above this, in dBFS, is somebody speaking; the ring stays a moment longer, so
-	// that it does not flicker between words.
+	// A level above this, in dBFS, counts as speech. The ring stays for ringStays longer, so that it does
+	// not flicker between words.
 	voice     = -45.0
 	ringStays = 600 * time.Millisecond
 )
 
-// stage is the meeting.
+// stage is the screen of the meeting.
 type stage struct {
 	w      *Window
 	root   *fyne.Container
@@ -75,7 +75,7 @@ func newStage(w *Window) *stage {
 func (s *stage) content() fyne.CanvasObject { return s.root }
 func (s *stage) tiles() []*videoTile        { return s.all }
 
-// enter starts a meeting afresh: no panel, the first page.
+// enter resets the stage for a meeting: no panel, the first page.
 func (s *stage) enter() {
 	s.page, s.panel = 0, noPanel
 	s.chat.begin(s.w.state.Code)
@@ -96,8 +96,8 @@ func (s *stage) update(st call.State) {
 	widget.Relayout(s.root)
 }
 
-// collect has one tile for everybody and everything, and says whether they are others than
-// before. Tiles stay with their person for as long as the person stays.
+// collect makes one tile for each member and each shared screen, and reports whether the set changed. A member
+// keeps their tile for as long as they stay.
 func (s *stage) collect(st call.State) bool {
 	changed := len(s.all) == 0
 	here, sharing := map[signal.ID]bool{}, map[signal.ID]bool{}
@@ -177,11 +177,11 @@ func (s *stage) faceState(p call.Peer) widget.TileState {
 	return t
 }
 
-// longLost is how long a connection may be lost before the tile says that it is not forgotten.
+// longLost is how long a connection is lost before the tile says "Still trying to reach ...".
 const longLost = 10 * time.Second
 
-// standing says why a member's picture is not live: the connection is lost, or it stands still. It stays
-// said until the first picture after that.
+// standing says why a member's picture is not live: the connection is lost, or the picture is frozen. The status
+// stays until the first new picture.
 func (s *stage) standing(p call.Peer) (status, note string) {
 	now, face := s.w.now(), s.faces[p.ID]
 	since, lost := s.lost[p.ID]
@@ -248,7 +248,7 @@ func (s *stage) shareState(st call.State, id signal.ID) widget.TileState {
 	return t
 }
 
-// overlaid says whether our own picture lies in the corner of another.
+// overlaid reports whether our own picture lies in the corner of another.
 func (s *stage) overlaid(st call.State) bool { return len(st.Peers) == 1 && !sharing(st) }
 
 func sharing(st call.State) bool {
@@ -260,8 +260,7 @@ func sharing(st call.State) bool {
 	return false
 }
 
-// speaking says whether a ring belongs around a tile: the call says so, or the level did a
-// moment ago.
+// speaking reports whether a tile has the speaking ring: the call says so, or the level was high a moment ago.
 func (s *stage) speaking(id signal.ID, mic, flag bool) bool {
 	if !mic {
 		delete(s.heard, id)

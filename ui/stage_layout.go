@@ -19,7 +19,7 @@ func (s *stage) place(size fyne.Size) {
 	if beside {
 		s.area.w -= panelWidth + widget.Space3
 	}
-	// What is said to us stands above the tiles, and covers none of their marks.
+	// Bars stand above the tiles and cover none of their marks.
 	s.area = s.banner.place(s.own.place(s.area))
 	s.placeTiles()
 	s.bar.place(size)
@@ -31,7 +31,7 @@ func (s *stage) place(size fyne.Size) {
 		panel.place(o, 0, 0)
 	}
 	for _, t := range s.all {
-		// The panel covers the stage on a narrow window: nobody looks at what is below.
+		// In a narrow window the panel covers the tiles, and nobody sees them.
 		t.tell(!s.narrow || s.panel == noPanel)
 	}
 }
@@ -85,8 +85,7 @@ func (s *stage) placeGrid(st call.State, put func(*videoTile, rect)) {
 	put(s.self, places[len(on)])
 }
 
-// placeSharing shows the screens one above the other, who shares first among the people,
-// and ourselves last.
+// placeSharing stacks the shared screens. Among the people, presenters come first and we come last.
 func (s *stage) placeSharing(st call.State, put func(*videoTile, rect)) {
 	var screens, faces []*videoTile
 	for _, p := range st.Peers {
@@ -108,7 +107,7 @@ func (s *stage) placeSharing(st call.State, put func(*videoTile, rect)) {
 	for i, t := range screens {
 		put(t, rect{main.x, main.y + float32(i)*(h+tileGap), main.w, h})
 	}
-	// Where not everybody fits, the column turns pages; we stay at its end.
+	// If not everybody fits, the column has pages; our own tile stays at its end.
 	per := len(places) - 1
 	if per > 0 {
 		s.pages = max((len(faces)+per-1)/per, 1)

@@ -8,7 +8,7 @@ import (
 	"parley/ui/widget"
 )
 
-// topHeight is the height of the line at the top of every screen but the stage.
+// topHeight is the height of the top bar, which every screen except the stage has.
 const topHeight float32 = 88
 
 // topbar is the app's name, the time and the switch between dark and light.
@@ -62,7 +62,7 @@ func (t *topbar) place(s fyne.Size) {
 	widget.Place(t.clock, s.Width-84-width, y-10, width, 20)
 }
 
-// top is where a screen may begin.
+// bottom is where a screen's content begins.
 func (t *topbar) bottom(s fyne.Size) float32 {
 	if s.Height < 480 {
 		return 64

@@ -20,39 +20,39 @@ import (
 
 // Call is what the window needs of the call.
 type Call interface {
-	// Do hands over a command; it never blocks.
+	// Do passes on a command. It never blocks.
 	Do(call.Command)
-	// View is the window on a member's camera or screen; call.Self names our own.
+	// View returns a member's camera or screen; call.Self is our own.
 	View(id signal.ID, kind media.Kind) media.View
-	// Level is how loud a member is now, in dBFS; call.Self is our own microphone.
+	// Level is a member's current level in dBFS; call.Self is our own microphone.
 	Level(id signal.ID) float64
 }
 
-// smallest is the least size that every screen is made for, and start the first one.
+// smallest is the minimum size that every screen is made for, start the size of the first window.
 var (
 	smallest = fyne.NewSize(480, 360)
 	start    = fyne.NewSize(1280, 720)
 )
 
-// Smallest is the least size that the window is made for.
+// Smallest is the minimum size of the window.
 func Smallest() fyne.Size { return smallest }
 
-// narrow is the width under which there is one column only.
+// narrow is the width below which a screen has one column.
 const narrow float32 = 640
 
-// screen is one of the window's faces. All of its methods run on the UI goroutine.
+// screen is one of the window's screens. All methods run on the UI goroutine.
 type screen interface {
 	content() fyne.CanvasObject
 	// update shows s.
 	update(s call.State)
-	// tiles are the places for pictures, visible ones and hidden ones.
+	// tiles are the screen's video tiles, visible and hidden.
 	tiles() []*videoTile
-	// pulse is called several times a second for what moves by itself: clocks, levels.
+	// pulse is called several times a second to update clocks and levels.
 	pulse(now time.Time)
 }
 
-// blank shows until the first state is known. A text field, as most faces have, brings 6 MB of fonts with
-// it for everything that may be typed; a meeting that is joined at once does without.
+// blank shows until the first state is known. Most screens have a text field, which loads 6 MB of fonts for
+// anything that may be typed; a meeting that is joined at once needs none.
 type blank struct{ nothing fyne.CanvasObject }
 
 func (b blank) content() fyne.CanvasObject { return b.nothing }
@@ -120,7 +120,7 @@ func New(app fyne.App, prefs Preferences, c Call) *Window {
 // FyneWindow is the toolkit's window.
 func (w *Window) FyneWindow() fyne.Window { return w.win }
 
-// Limit makes the first window no larger than the screen, whose size is 0 where it is not known.
+// Limit makes the first window no larger than the screen. A size of 0 is an unknown screen.
 func (w *Window) Limit(screen fyne.Size) {
 	if !screen.IsZero() {
 		w.win.Resize(start.Min(screen).Max(smallest))
@@ -130,7 +130,7 @@ func (w *Window) Limit(screen fyne.Size) {
 // Preferences are what is remembered between runs.
 func (w *Window) Preferences() Preferences { return w.prefs }
 
-// Show draws s, from any goroutine. A state that was not drawn yet gives way to a newer one.
+// Show draws s, from any goroutine. A newer state replaces one that is not drawn yet.
 func (w *Window) Show(s call.State) {
 	w.newest.Store(&s)
 	if w.queued.CompareAndSwap(false, true) {
@@ -163,8 +163,8 @@ func (w *Window) apply() {
 	w.offer(before)
 }
 
-// offer asks which meeting is meant when a pasted text names several; before is what the state
-// before this one named.
+// offer asks which meeting is meant when a pasted text names several. before are the candidates of the previous
+// state.
 func (w *Window) offer(before []signal.Link) {
 	links := w.state.Candidates
 	same := slices.EqualFunc(links, before, func(a, b signal.Link) bool { return a.String() == b.String() })
@@ -191,7 +191,7 @@ func (w *Window) screenFor(s call.State) screen {
 	return w.home
 }
 
-// open changes the face of the window.
+// open shows another screen.
 func (w *Window) open(s screen) {
 	if w.screen == s {
 		return
@@ -234,7 +234,7 @@ func (w *Window) setTheme(m widget.Mode) {
 	}
 }
 
-// toggleTheme goes over to the other palette than the one that shows.
+// toggleTheme switches between the dark and the light palette.
 func (w *Window) toggleTheme() {
 	if w.light() {
 		w.setTheme(widget.Dark)
@@ -251,7 +251,7 @@ func (w *Window) light() bool {
 
 func (w *Window) copyLink() { w.app.Clipboard().SetContent(w.state.Link) }
 
-// desktopCanvas is the canvas as far as it hears keys go down and up; nil in tests.
+// desktopCanvas is the canvas with key-down and key-up events, nil in tests.
 func (w *Window) desktopCanvas() desktop.Canvas {
 	c, _ := w.win.Canvas().(desktop.Canvas)
 	return c

@@ -16,9 +16,9 @@ import (
 	"parley/ui/widget"
 )
 
-// catalogue is what the window says, in the language that fits the user's locale best. It is
-// built as fyne.io/fyne/v2/lang is, but apart from it: there, whoever speaks a language that the
-// toolkit knows and we do not would read keys instead of English.
+// catalogue has the window's texts in the language that fits the user's locale best. It works like
+// fyne.io/fyne/v2/lang but is separate: with that package, a user of a language that the toolkit has and we
+// do not would read keys instead of English.
 var catalogue atomic.Pointer[i18n.Localizer]
 
 func init() {
@@ -44,8 +44,8 @@ func speak(files fs.FS, folder, locale string) error {
 	return nil
 }
 
-// fill is what a text's template names. Texts in it are names and the like, not ours: each is isolated, so
-// that its direction does not turn the sentence around.
+// fill is the data of a text's template. Its strings are names and the like, not our words: each is isolated, so
+// that its direction does not change that of the sentence.
 type fill map[string]any
 
 func (f fill) isolated() fill {
@@ -59,10 +59,10 @@ func (f fill) isolated() fill {
 	return out
 }
 
-// say looks up the text for a key. A text that a language lacks comes in English.
+// say looks up the text for a key. A text missing in a language comes in English.
 func say(key string) string { return localize(key, nil) }
 
-// sayWith is say for a text whose template f fills.
+// sayWith is say for a text with a template, filled from f.
 func sayWith(key string, f fill) string { return localize(key, f.isolated()) }
 
 func localize(key string, data any) string {
@@ -73,7 +73,7 @@ func localize(key string, data any) string {
 	return text
 }
 
-// problemText says what is wrong and what to do; it is empty when nothing is.
+// problemText says what is wrong and what to do about it. It is empty for no problem.
 func problemText(p call.Problem) string {
 	if p.Kind == call.NoProblem {
 		return ""
@@ -87,7 +87,7 @@ func problemText(p call.Problem) string {
 	})
 }
 
-// shedText says what a busy computer does without; it is empty when that is nothing.
+// shedText says what a busy computer gives up. It is empty for nothing.
 func shedText(s call.Shed) string {
 	if s == call.ShedNothing {
 		return ""
@@ -95,7 +95,7 @@ func shedText(s call.Shed) string {
 	return say("shed." + s.String())
 }
 
-// formatText is the size and rate of a picture; it is empty where there is none.
+// formatText is a picture's size and rate, empty if there is no picture.
 func formatText(f call.Format) string {
 	if f == (call.Format{}) {
 		return ""

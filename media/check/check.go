@@ -20,7 +20,7 @@ import (
 // checkTime is how long the call lasts after its first frame.
 const checkTime = 5 * time.Second
 
-// ErrDevices says that calls work, but that something is missing to take part in full.
+// ErrDevices means that calls work but a camera, microphone or speaker is missing.
 var ErrDevices = errors.New("calls work, but not with every device")
 
 // Config is what is checked.
@@ -57,7 +57,7 @@ func Run(ctx context.Context, cfg Config) error {
 	return c.conclude(works)
 }
 
-// conclude says what somebody can do in a meeting here, and what not.
+// conclude prints what a user of this machine can and cannot do in a meeting.
 func (c check) conclude(works map[media.Kind]bool) error {
 	can, cannot, missing := []string{"watch"}, []string(nil), []string(nil)
 	for _, d := range []struct {
@@ -92,7 +92,7 @@ func list(items []string) string {
 
 type check struct{ Config }
 
-// print writes to the report. A report that nobody can read fails nothing.
+// print writes to the report. A failed write does not fail the check.
 func (c check) print(format string, args ...any) { _, _ = fmt.Fprintf(c.Out, format, args...) }
 
 func (c check) devices(k media.Kind) {
@@ -113,7 +113,7 @@ func (c check) devices(k media.Kind) {
 	}
 }
 
-// try opens the device of a kind that a call would use, and closes it again. It says whether that works.
+// try opens and closes the device of a kind that a call would use, and reports whether that works.
 func (c check) try(k media.Kind) bool {
 	var device io.Closer
 	var err error
@@ -188,7 +188,7 @@ func (c check) call(ctx context.Context, g *errgroup.Group) error {
 	return c.judge(m.Line(time.Now()))
 }
 
-// judge prints the figures of a call and says whether they are those of a good one.
+// judge prints the figures of a call and returns an error if they are bad.
 func (c check) judge(l call.Line) error {
 	if len(l.Peers) == 0 {
 		return fmt.Errorf("the other side was lost")
@@ -218,7 +218,7 @@ func (c check) judge(l call.Line) error {
 	return nil
 }
 
-// until asks at a display's rate until done says so.
+// until polls at a display's rate until done returns true.
 func until(ctx context.Context, limit time.Duration, done func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

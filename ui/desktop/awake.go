@@ -16,20 +16,19 @@ import (
 	"github.com/jezek/xgb/screensaver"
 )
 
-// Awake keeps the screen from going blank. A desktop's own screen saver is asked by D-Bus (the
-// freedesktop.org idle inhibition service), and the X server, which blanks the screen where no desktop
-// does, by its extension. Both let go by themselves when the connection that asked is closed: a program
-// that crashes leaves nothing behind.
+// Awake keeps the screen from going blank. It asks the desktop's screen saver over D-Bus (the freedesktop.org
+// idle inhibition service) and the X server by its extension. Both end the inhibition when our connection
+// closes, so a crash leaves nothing behind.
 type Awake struct {
 	log  *slog.Logger
 	want chan bool // holds 1: the newest wish
 	last bool
 }
 
-// NewAwake returns one that does nothing until Run.
+// NewAwake returns an Awake, which does nothing until Run.
 func NewAwake(log *slog.Logger) *Awake { return &Awake{log: log, want: make(chan bool, 1)} }
 
-// Set says whether the screen is to stay on. It does not block; one goroutine calls it.
+// Set sets whether the screen stays on. It does not block. Only one goroutine may call it.
 func (a *Awake) Set(on bool) {
 	if on == a.last {
 		return
@@ -42,7 +41,7 @@ func (a *Awake) Set(on bool) {
 	a.want <- on
 }
 
-// Run does as Set says until ctx ends, and lets go.
+// Run follows Set until ctx ends, and then lets the screen go blank again.
 func (a *Awake) Run(ctx context.Context) {
 	var holds []func()
 	let := func() {
@@ -65,7 +64,7 @@ func (a *Awake) Run(ctx context.Context) {
 	}
 }
 
-// hold keeps the screen on in every way there is, and returns how to let go.
+// hold keeps the screen on in every available way, and returns a function that ends it.
 func (a *Awake) hold(ctx context.Context) (release []func()) {
 	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
 		blank := func(off bool) { fyne.Do(func() { fyne.CurrentApp().Driver().SetDisableScreenBlanking(off) }) }

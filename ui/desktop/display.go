@@ -1,5 +1,5 @@
-// Package desktop is what the app has to do with the desktop it runs on: its display, its window there, and
-// the links that are clicked.
+// Package desktop is what the app has to do with the desktop it runs on: the display, the window's state,
+// settings, and clicked links.
 package desktop
 
 import (
@@ -16,8 +16,7 @@ import (
 	"time"
 )
 
-// CheckDisplay says in one line what the toolkit would say with a panic: that there is no
-// display to open the window on.
+// CheckDisplay returns a one-line error if there is no display, where the toolkit would panic.
 func CheckDisplay() error {
 	if runtime.GOOS == "darwin" || runtime.GOOS == "windows" {
 		return nil
@@ -32,8 +31,8 @@ func CheckDisplay() error {
 	return nil
 }
 
-// displayAnswers says whether somebody listens where X(7), "Display names", puts a display:
-// [host]:number[.screen].
+// displayAnswers reports whether a display answers at the address of its name, [host]:number[.screen] (X(7),
+// "Display names").
 func displayAnswers(name string) bool {
 	colon := strings.LastIndexByte(name, ':')
 	if colon < 0 {
@@ -62,9 +61,8 @@ func displayAnswers(name string) bool {
 	return false
 }
 
-// Open calls open, which makes the window. The toolkit panics when the display answers but refuses, or
-// cannot draw, and has logged the reason before. That too is one line for a person: what it logged comes
-// with the error, or goes where it was meant to when the window opened.
+// Open calls open, which makes the window. If the display refuses or cannot draw, the toolkit logs the reason and
+// panics. Open turns both into one error. If the window opens, it passes on what was logged.
 func Open(open func()) (err error) {
 	var said bytes.Buffer
 	to, flags := log.Writer(), log.Flags()
@@ -92,7 +90,7 @@ func Open(open func()) (err error) {
 	return nil
 }
 
-// OwnAddress says whether a host, a name or an address without a port, is this machine.
+// OwnAddress reports whether a host, a name or an address without a port, is this machine.
 func OwnAddress(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true

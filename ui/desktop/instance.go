@@ -21,9 +21,9 @@ import (
 // that only this user can reach. A later start hands its link over and ends.
 
 const (
-	// answerTimeout bounds what either side waits for the other; both are on this machine.
+	// answerTimeout is how long either side waits for the other; both are on this machine.
 	answerTimeout = 2 * time.Second
-	// listenTimeout bounds the wait for an app that has the lock and does not listen yet.
+	// listenTimeout is how long to wait for an app that has the lock but does not listen yet.
 	listenTimeout = 2 * time.Second
 	// maxLink bounds what the socket reads, in bytes.
 	maxLink = 4096
@@ -31,7 +31,7 @@ const (
 	maxStarts = 8
 )
 
-// accepted answers a start whose link was taken.
+// accepted is the answer to a start whose link was taken.
 const accepted = "ok\n"
 
 // Socket is where the app of this user and profile listens. Its folder is ours and private:
@@ -57,7 +57,7 @@ func Socket() (string, error) {
 	return filepath.Join(dir, fmt.Sprintf("%x", sha256.Sum256([]byte(config)))[:16]), nil
 }
 
-// private says whether a file is this user's and nobody else may use it.
+// private reports whether a file belongs to this user and nobody else may use it.
 func private(info fs.FileInfo) bool { return info.Mode().Perm()&0o077 == 0 && ours(info) }
 
 // Instance is the one app of a user and profile. Close it, or Receive until its context ends.
@@ -104,7 +104,7 @@ func claim(socket string) (*Instance, error) {
 		lock.Close()
 		return nil, err
 	}
-	// The lock is ours, so a socket that is there is of an app that ended without a goodbye.
+	// We have the lock, so an existing socket is left over from a crash.
 	if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		lock.Close()
 		return nil, fmt.Errorf("remove a stale socket: %w", err)
@@ -122,7 +122,7 @@ func claim(socket string) (*Instance, error) {
 	return in, nil
 }
 
-// openPrivate opens the lock's file, and refuses one that others may hold.
+// openPrivate opens the lock file, and refuses one that others may open.
 func openPrivate(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -181,8 +181,8 @@ func say(c net.Conn, link string) error {
 // Close lets another start become the one app.
 func (in *Instance) Close() error { return errors.Join(in.listener.Close(), in.lock.Close()) }
 
-// Receive takes what later starts hand over, until ctx ends; a start without a link is an empty
-// one. It calls take from several goroutines.
+// Receive passes the links of later starts to take until ctx ends; a start without a link passes an empty one. It
+// calls take from several goroutines.
 func (in *Instance) Receive(ctx context.Context, take func(link string)) error {
 	defer in.Close()
 	stop := context.AfterFunc(ctx, func() { in.listener.Close() })
@@ -201,7 +201,7 @@ func (in *Instance) Receive(ctx context.Context, take func(link string)) error {
 	}
 }
 
-// serve hears one start: a line with a link, a line with the answer.
+// serve handles one start: it reads a line with a link and writes a line with the answer.
 func serve(ctx context.Context, c *net.UnixConn, take func(string)) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
@@ -213,8 +213,8 @@ func serve(ctx context.Context, c *net.UnixConn, take func(string)) {
 	if err != nil {
 		return
 	}
-	// Who does not hear the answer opens a window of its own: so answer first, and take the link
-	// only if the answer went out.
+	// A start that gets no answer opens its own window. So answer first, and take the link only if the
+	// answer went out.
 	if _, err := io.WriteString(c, accepted); err == nil {
 		take(strings.TrimSpace(line))
 	}

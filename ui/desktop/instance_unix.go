@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// ours says whether a file belongs to this user.
+// ours reports whether a file belongs to this user.
 func ours(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(st.Uid) == os.Geteuid()

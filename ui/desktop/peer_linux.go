@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// peerIsUs says whether the other end of a connection is a process of this user (unix(7),
+// peerIsUs reports whether the other end of a connection is a process of this user (unix(7),
 // SO_PEERCRED).
 func peerIsUs(c *net.UnixConn) bool {
 	raw, err := c.SyscallConn()

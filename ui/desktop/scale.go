@@ -13,10 +13,10 @@ import (
 	"github.com/jezek/xgb/xproto"
 )
 
-// The toolkit draws as much larger as the monitor claims to be denser than 120 dpi, times a factor of
-// the user's. Where a monitor's claim is off, a window at that scale is larger than the screen.
+// The toolkit scales by the monitor's reported density over 120 dpi, times the user's factor. If a monitor reports
+// a wrong size, a window at that scale is larger than the screen.
 
-// monitor is a screen in pixels, and as wide as it says to be.
+// monitor is a screen's size in pixels and its reported width.
 type monitor struct {
 	width, height int
 	millimetres   int // of the width; 0 if unknown
@@ -27,9 +27,9 @@ const (
 	detectVariable = "FYNE_DISABLE_DPI_DETECTION"
 )
 
-// FitScale lowers the toolkit's scale where a window of size least would be larger than the screen. It
-// returns the screen's size at that scale, or 0 where it is not known: elsewhere than on X11. factor is
-// the user's setting. Call it before there is a window.
+// FitScale lowers the toolkit's scale if a window of size least would be larger than the screen. It returns the
+// screen's size at that scale, or 0 if the size is not known, as anywhere but on X11. factor is the user's
+// setting. Call it before there is a window.
 func FitScale(factor float32, least fyne.Size) fyne.Size {
 	m, err := firstMonitor()
 	if err != nil || m.width == 0 || m.height == 0 {
@@ -53,7 +53,7 @@ func FitScale(factor float32, least fyne.Size) fyne.Size {
 	return fyne.NewSize(float32(m.width)/scale, float32(m.height)/scale)
 }
 
-// scale is how much larger the toolkit draws on a monitor (internal/driver/glfw/scale.go).
+// scale is the toolkit's scale for a monitor (internal/driver/glfw/scale.go).
 func (m monitor) scale() float32 {
 	const normal, least, most = 120, 10, 1000 // dpi
 	dpi := float32(m.width) / (float32(m.millimetres) / 25.4)
@@ -63,11 +63,11 @@ func (m monitor) scale() float32 {
 	return max(dpi/normal, 1)
 }
 
-// border is the part of a screen that is left to the window's title and the desktop's panel when the
-// scale is lowered.
+// border is the fraction of the screen left free for the title bar and the desktop's panel when the scale is
+// lowered.
 const border = 0.05
 
-// fit is scale, or the largest in tenths at which a window of size least fits the monitor.
+// fit returns scale, or the largest scale in tenths at which a window of size least fits the monitor.
 func (m monitor) fit(scale float32, least fyne.Size) float32 {
 	w, h := float32(m.width), float32(m.height)
 	if least.Width*scale <= w && least.Height*scale <= h {
@@ -80,7 +80,7 @@ func (m monitor) fit(scale float32, least fyne.Size) float32 {
 // tenths rounds as the toolkit does.
 func tenths(scale float32) float32 { return float32(math.Round(float64(scale*10))) / 10 }
 
-// firstMonitor is the monitor on which windows open, the whole screen where the server has no list.
+// firstMonitor is the monitor on which windows open, or the whole screen if the server has no list.
 func firstMonitor() (monitor, error) {
 	x, err := xgb.NewConn()
 	if err != nil {

@@ -22,7 +22,7 @@ type Settings struct {
 
 	mu     sync.Mutex
 	values map[string]any
-	lost   bool // it was said that nothing is kept
+	lost   bool // the user was warned that nothing is kept
 }
 
 // OpenSettings reads the settings of an app. Where they cannot be read, or there is no place for them, it
@@ -46,7 +46,7 @@ func OpenSettings(appID string, log *slog.Logger) *Settings {
 	return s
 }
 
-// complain says once that what is set is forgotten at the end.
+// complain warns once that settings are lost at the end.
 func (s *Settings) complain(err error) {
 	if !s.lost {
 		s.lost = true
@@ -66,7 +66,7 @@ func (s *Settings) read() (map[string]any, error) {
 	return values, nil
 }
 
-// set keeps a value. Another app of the same user may have written since, so only this value changes.
+// set stores a value. It changes only this one in the file, which another process of the user may have written.
 func (s *Settings) set(key string, value any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,8 +133,8 @@ func value[T any](s *Settings, key string, fallback T) T {
 	return fallback
 }
 
-// settingsDir is the folder of an app's settings, empty where there is none. The toolkit would keep them
-// there too (fyne.io/fyne/v2/app, storageRoot), and did.
+// settingsDir is the folder of an app's settings, empty if there is none. It is the toolkit's folder
+// (fyne.io/fyne/v2/app, storageRoot), where earlier versions kept them.
 func settingsDir(appID string) string {
 	dir, err := os.UserConfigDir()
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"github.com/jezek/xgb/xproto"
 )
 
-// The toolkit does not tell when its window is minimised or wholly covered. X11 does: a window
-// that is not mapped (ICCCM 4.1.4), that the window manager calls hidden (EWMH,
-// _NET_WM_STATE_HIDDEN), or that is fully obscured, which without a compositor is known.
+// The toolkit does not report whether its window is minimised or fully covered. X11 does: the window is not mapped
+// (ICCCM 4.1.4), hidden by the window manager (EWMH, _NET_WM_STATE_HIDDEN), or, without a compositor, fully
+// obscured.
 
 // NativeID is the window's ID on the X server, 0 elsewhere. The window must have been opened;
 // call it on the UI goroutine.
@@ -28,7 +28,7 @@ func NativeID(w fyne.Window) (id xproto.Window) {
 	return id
 }
 
-// WatchShown tells report whether the window can be seen, whenever that changes, until ctx ends.
+// WatchShown calls report whenever the window becomes visible or invisible, until ctx ends.
 func WatchShown(ctx context.Context, id xproto.Window, report func(shown bool)) error {
 	x, err := xgb.NewConn()
 	if err != nil {

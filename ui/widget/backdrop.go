@@ -6,9 +6,9 @@ import (
 	"fyne.io/fyne/v2/canvas"
 )
 
-// A backdrop is a soft, dark copy of a picture. It lies around a picture that does not fill its tile,
-// and in place of one that is not live. It is made of a few means of the picture, drawn at a fraction
-// of the tile's pixels and stretched by the painter: it costs little, and has no detail to lose.
+// A backdrop is a blurred, dark copy of a picture. It surrounds a picture that does not fill its tile, and
+// replaces one that is not live. It is drawn from a coarse grid of averages at a fraction of the tile's
+// resolution, and the painter scales it up: cheap, and without detail to lose.
 type backdrop struct {
 	img   *canvas.Image
 	cells [backdropRows][backdropCols][3]float32
@@ -26,13 +26,13 @@ const (
 )
 
 func newBackdrop() *backdrop {
-	// Its pixels are too coarse for a round corner: the painter cuts it.
+	// Its pixels are too coarse for round corners, so the painter rounds them.
 	b := &backdrop{img: &canvas.Image{FillMode: canvas.ImageFillStretch, ScaleMode: canvas.ImageScaleFastest, CornerRadius: RadiusTile}}
 	b.img.Hide()
 	return b
 }
 
-// due counts the pictures, and says whether to paint for this one.
+// due counts pictures, and reports whether to repaint for this one.
 func (b *backdrop) due() bool {
 	b.count++
 	return b.img.Image == nil || b.count >= backdropEvery
@@ -53,8 +53,7 @@ func (b *backdrop) paint(src *image.RGBA, w, h int, light float32) {
 	b.img.Refresh()
 }
 
-// sample takes the means of the cells from a few pixels of each. What is see-through is a round
-// corner and does not count.
+// sample averages a few pixels of each cell. Transparent pixels are round corners and do not count.
 func (b *backdrop) sample(src *image.RGBA) {
 	r := src.Rect
 	for y := range backdropRows {
@@ -81,7 +80,7 @@ func (b *backdrop) sample(src *image.RGBA) {
 	}
 }
 
-// soften takes for each cell the mean of it and its neighbours.
+// soften replaces each cell by the average of itself and its neighbours.
 func (b *backdrop) soften() {
 	from := b.cells
 	for y := range backdropRows {
@@ -102,7 +101,7 @@ func (b *backdrop) soften() {
 	}
 }
 
-// draw fills dst with the cells, bilinearly.
+// draw interpolates the cells bilinearly into dst.
 func (b *backdrop) draw(dst *image.RGBA, light float32) {
 	w, h := dst.Rect.Dx(), dst.Rect.Dy()
 	columns := make([]blend, w)
@@ -127,7 +126,7 @@ func (b *backdrop) draw(dst *image.RGBA, light float32) {
 	}
 }
 
-// blend is a place between the middles of two cells.
+// blend is a position between the centres of two cells.
 type blend struct {
 	i, j int
 	part float32 // of j

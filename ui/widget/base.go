@@ -7,7 +7,7 @@ import (
 	fw "fyne.io/fyne/v2/widget"
 )
 
-// renderer draws a widget out of functions; any of them may be nil.
+// renderer is a widget renderer made of functions, any of which may be nil.
 type renderer struct {
 	objects []fyne.CanvasObject
 	layout  func(fyne.Size)
@@ -37,21 +37,21 @@ func (r *renderer) Refresh() {
 	}
 }
 
-// Compound is a widget with parts that the keyboard may be moved to.
+// Compound is a widget with parts that can have the keyboard focus.
 type Compound interface {
 	fyne.Widget
 	Parts() []fyne.CanvasObject
 }
 
-// refreshAll draws every part of a widget anew.
+// refreshAll refreshes every part of a widget.
 func refreshAll(parts []fyne.CanvasObject) {
 	for _, o := range parts {
 		o.Refresh()
 	}
 }
 
-// Area is a container whose layout is a function, for screens that place their parts by
-// hand. MinSize is the size given, which may be less than the parts want.
+// Area is a container with a layout function, for screens that place their parts by hand. minimum may be smaller
+// than the parts' own minimum.
 func Area(minimum fyne.Size, place func(fyne.Size), parts ...fyne.CanvasObject) *fyne.Container {
 	return &fyne.Container{Layout: area{minimum, place}, Objects: parts}
 }
@@ -76,7 +76,7 @@ func PlaceMin(o fyne.CanvasObject, x, y float32) (w, h float32) {
 	return m.Width, m.Height
 }
 
-// Show makes o visible or not, and says whether that was a change.
+// Show shows or hides o, and reports whether that changed anything.
 func Show(o fyne.CanvasObject, visible bool) bool {
 	if o.Visible() == visible {
 		return false
@@ -123,8 +123,8 @@ func (b *Box) CreateRenderer() fyne.WidgetRenderer {
 	}
 }
 
-// control is what everything has in common that can be pressed: by mouse, by Enter or
-// Space once Tab came by. Its widget draws itself in Refresh from the fields.
+// control is the common part of everything that can be pressed: with the mouse, or with Enter or Space when it has
+// the focus. The widget draws itself from these fields in Refresh.
 type control struct {
 	fw.BaseWidget
 	Name    string // what it does, for people who cannot see its icon and for tests
@@ -135,13 +135,13 @@ type control struct {
 	off     bool
 }
 
-// Disabled says whether the control can be pressed.
+// Disabled reports whether the control refuses to be pressed.
 func (c *control) Disabled() bool { return c.off }
 
-// Enable lets the control be pressed.
+// Enable makes the control work.
 func (c *control) Enable() { c.setOff(false) }
 
-// Disable makes the control refuse.
+// Disable makes the control ignore presses.
 func (c *control) Disable() { c.setOff(true) }
 
 func (c *control) setOff(off bool) {
@@ -168,7 +168,7 @@ func (c *control) FocusLost() { c.focused = false; c.point() }
 // TypedRune ignores text.
 func (c *control) TypedRune(rune) {}
 
-// TypedKey presses the control with Enter or Space; other keys are the window's.
+// TypedKey presses the control on Enter or Space, and passes other keys to the window.
 func (c *control) TypedKey(e *fyne.KeyEvent) {
 	switch e.Name {
 	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeySpace:
@@ -178,13 +178,13 @@ func (c *control) TypedKey(e *fyne.KeyEvent) {
 	}
 }
 
-// MouseIn lights the control up.
+// MouseIn highlights the control.
 func (c *control) MouseIn(*desktop.MouseEvent) { c.hovered = true; c.point() }
 
-// MouseMoved is of no interest.
+// MouseMoved does nothing.
 func (c *control) MouseMoved(*desktop.MouseEvent) {}
 
-// MouseOut puts the light out.
+// MouseOut ends the highlight.
 func (c *control) MouseOut() { c.hovered = false; c.point() }
 
 func (c *control) point() {
@@ -194,7 +194,7 @@ func (c *control) point() {
 	}
 }
 
-// Cursor is the hand over what can be pressed.
+// Cursor is a hand over an enabled control.
 func (c *control) Cursor() desktop.Cursor {
 	if c.off {
 		return desktop.DefaultCursor
@@ -202,8 +202,8 @@ func (c *control) Cursor() desktop.Cursor {
 	return desktop.PointerCursor
 }
 
-// bubble hands a key that the focused control has no use for to its window. The toolkit
-// finds a widget's canvas, but a control is only an embedded part of its widget.
+// bubble passes a key that the focused control does not use to its window. The toolkit finds the canvas of a
+// widget, but not of a control, which is only embedded in one.
 func bubble(e *fyne.KeyEvent) {
 	for _, w := range fyne.CurrentApp().Driver().AllWindows() {
 		if c := w.Canvas(); c.Focused() != nil && c.OnTypedKey() != nil {

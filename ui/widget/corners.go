@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// roundOff makes a picture see-through outside of round corners, whose radius is in pixels. The painter
-// could cut it round too, but works out on every frame and for each of its pixels how far from a corner
-// that is. What is see-through already stays as it is.
+// roundOff makes the corners of a picture transparent outside the radius, in pixels. The painter could round them
+// too, but would compute the distance to a corner for every pixel of every frame. Transparent pixels stay as
+// they are.
 func roundOff(img *image.RGBA, radius float64) {
 	w, h := img.Rect.Dx(), img.Rect.Dy()
 	radius = min(radius, float64(w)/2, float64(h)/2)

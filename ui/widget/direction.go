@@ -9,11 +9,11 @@ import (
 	"golang.org/x/text/unicode/bidi"
 )
 
-// Text in two directions is laid out here, after UAX 9: the toolkit turns letters around within a stretch
-// of one direction, but draws one stretch after the other.
+// Bidirectional text is laid out here, as in UAX 9: the toolkit reverses letters within a run of one direction, but
+// draws all runs from left to right.
 
-// Isolates (UAX 9, 2.4): what lies between a beginning and popIsolate has a direction of its own, and none on
-// what is around it.
+// Isolates (UAX 9, 2.4): text between an initiator and popIsolate has its own direction and does not affect the
+// text around it.
 const (
 	leftIsolate        = '\u2066'
 	rightIsolate       = '\u2067'
@@ -22,8 +22,8 @@ const (
 	placeholder        = "\ufffc" // stands for an isolate in the text around it
 )
 
-// Isolate wraps a name, or another text that is not ours, before it becomes part of a sentence: whatever
-// its direction is, it does not turn the sentence around.
+// Isolate wraps a name, or other text that is not ours, for use in a sentence: its direction does not change that
+// of the sentence.
 func Isolate(text string) string {
 	if text == "" {
 		return ""
@@ -37,11 +37,11 @@ func begins(r rune) bool { return r >= leftIsolate && r <= firstStrongIsolate }
 type piece struct {
 	text  string
 	at    int  // where it begins in the line, in bytes
-	right bool // it is read from the right
+	right bool // right to left
 }
 
-// fromRight says whether a paragraph is read from the right: its first letter with a direction says so,
-// outside of isolates (UAX 9, P2 and P3).
+// fromRight reports whether a paragraph is right-to-left: its first strong character outside isolates is (UAX 9, P2
+// and P3).
 func fromRight(text string) bool {
 	depth := 0
 	for _, r := range text {
@@ -62,7 +62,7 @@ func fromRight(text string) bool {
 	return false
 }
 
-// bidirectional says whether text has letters that are read from the right.
+// bidirectional reports whether text has right-to-left letters.
 func bidirectional(text string) bool {
 	for _, r := range text {
 		if r >= 0x590 {
@@ -74,7 +74,7 @@ func bidirectional(text string) bool {
 	return false
 }
 
-// undirected is a text without what begins and ends isolates.
+// undirected removes the isolate characters.
 func undirected(text string) string {
 	return strings.Map(func(r rune) rune {
 		if begins(r) || r == popIsolate {
@@ -84,8 +84,8 @@ func undirected(text string) string {
 	}, text)
 }
 
-// visual splits a line into pieces, from left to right. right is the direction of its paragraph. What begins
-// and ends an isolate is in no piece: it is not drawn.
+// visual splits a line into pieces in visual order. right is the direction of its paragraph. The isolate
+// characters are in no piece, so they are not drawn.
 func visual(text string, right bool) []piece {
 	outer, inner := isolates(text)
 	var out []piece
@@ -95,7 +95,7 @@ func visual(text string, right bool) []piece {
 	return out
 }
 
-// isolate is the inside of one, and where it lies in the line.
+// isolate is the content of an isolate and its place in the line.
 type isolate struct {
 	text  string
 	at    int
@@ -115,8 +115,8 @@ func (s *skeleton) add(text string, at int) {
 	s.text += text
 }
 
-// isolates takes the outermost isolates out of a line. One that does not end goes on to the line's end, and
-// an end without a beginning is nothing.
+// isolates takes the outermost isolates out of a line. One without an end lasts to the end of the line; an end
+// without a beginning is ignored.
 func isolates(text string) (skeleton, []isolate) {
 	var s skeleton
 	var all []isolate
@@ -196,8 +196,8 @@ func (s *skeleton) restore(p piece, line string, all []isolate) []piece {
 	return slices.DeleteFunc(slices.Concat(out...), func(p piece) bool { return p.text == "" })
 }
 
-// order splits text without isolates where its direction changes, and orders the pieces from left to right
-// (UAX 9, rule L2).
+// order splits text without isolates where the direction changes, and puts the pieces into visual order (UAX 9,
+// rule L2).
 func order(text string, right bool) []piece {
 	// A mark before the text gives the paragraph its direction.
 	mark := "\u200e"
@@ -243,7 +243,7 @@ func order(text string, right bool) []piece {
 	return slices.DeleteFunc(out, func(p piece) bool { return p.text == "" })
 }
 
-// trim makes pieces of their own out of the spaces at both ends.
+// trim splits off the spaces at both ends.
 func (p piece) trim() []piece {
 	core := strings.TrimSpace(p.text)
 	before := strings.Index(p.text, core)
@@ -255,7 +255,7 @@ func (p piece) trim() []piece {
 	}
 }
 
-// number says whether a piece is one, and so belongs to the words around it.
+// number reports whether a piece has no letters, and so belongs to the words around it.
 func number(piece string) bool {
 	return strings.IndexFunc(piece, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsSpace(r) }) < 0
 }

@@ -12,15 +12,15 @@ import (
 	"golang.org/x/text/unicode/bidi"
 )
 
-// run is a piece of a line that one font draws, or that no font here can draw.
+// run is a piece of a line in one font, or one that no installed font has.
 type run struct {
 	piece
 	font fyne.Resource // nil: no font has it
 	own  bool          // the font itself has it, not one of the system's
 }
 
-// shown is what the toolkit has to draw, from left to right. It turns letters that are read from the right
-// around by itself, but not the marks between them.
+// shown is the text to draw. The toolkit reverses right-to-left letters by itself, but not the punctuation between
+// them.
 func (r run) shown() string { return r.show(r.text) }
 
 func (r run) show(text string) string {
@@ -33,11 +33,10 @@ func (r run) show(text string) string {
 // runs splits a line, which is a paragraph of its own, where the font changes.
 func runs(text string, font fyne.Resource) []run { return runsIn(text, font, fromRight(text)) }
 
-// runsIn splits a line of a paragraph where font or direction change, from left to right; right is the
-// direction of the paragraph. The toolkit finds the system's fonts for letters that a font lacks. It knows
-// no emoji beside a font of one's own, though, it draws a space after an emoji in the emoji's font, which
-// has none, where no font has a letter it draws a replacement mark that says nothing, and it draws what
-// comes from several fonts one after the other, in whatever direction it is read.
+// runsIn splits a line where the font or the direction changes, in visual order; right is the direction of the
+// paragraph. The toolkit falls back to the system's fonts for letters that a font lacks. But it draws no emoji
+// with a custom font, takes the space after an emoji from the emoji font, which has none, draws an empty box
+// where no font has a letter, and draws the parts of several fonts from left to right in any direction.
 func runsIn(text string, font fyne.Resource, right bool) []run {
 	if plain(text) && !right {
 		return []run{{piece{text: text}, font, true}}
@@ -70,7 +69,7 @@ func runsIn(text string, font fyne.Resource, right bool) []run {
 	return out
 }
 
-// plain says whether Inter has everything in text.
+// plain reports whether Inter has all of text.
 func plain(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return r >= 0x250 && (r < 0x2010 || r > 0x2026) }) < 0
 }
@@ -91,7 +90,7 @@ func fontFor(cluster []rune, font fyne.Resource) fyne.Resource {
 	return font
 }
 
-// ownHas says whether a font has all of a cluster by itself.
+// ownHas reports whether a font has all of a cluster itself, without fallback.
 func ownHas(font fyne.Resource, cluster []rune) bool {
 	own := coverageOf(font)
 	for _, r := range cluster {
@@ -102,14 +101,14 @@ func ownHas(font fyne.Resource, cluster []rune) bool {
 	return true
 }
 
-// joiner says whether a code point draws nothing itself.
+// joiner reports whether a code point is invisible by itself.
 func joiner(r rune) bool {
 	return r == '\u200c' || r == '\u200d' || r == '\u200e' || r == '\u200f' || r == '\u061c' ||
 		r >= '\ufe00' && r <= '\ufe0f' || r >= '\U000e0000' && r <= '\U000e0fff' || r < ' '
 }
 
-// emoji says whether a cluster is shown in colour: it asks for that, or its first code point
-// is one by itself (Emoji_Presentation of UTS 51).
+// emoji reports whether a cluster is drawn in colour: it has the emoji variation selector, or its first code point
+// has Emoji_Presentation (UTS 51).
 func emoji(cluster []rune) bool {
 	for _, r := range cluster[1:] {
 		switch r {
@@ -143,7 +142,7 @@ func textParts(text string, style Style, ink color.Color, pos fyne.Position) []f
 	return out
 }
 
-// chip says which characters cannot be shown here, by their code points.
+// chip shows the code points of characters that no font has.
 func chip(text string, style Style, pos fyne.Position, width float32) []fyne.CanvasObject {
 	box := canvas.NewRectangle(color.Transparent)
 	box.StrokeColor, box.StrokeWidth, box.CornerRadius = colorOf(Text3), 1, 3

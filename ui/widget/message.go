@@ -5,8 +5,8 @@ import (
 	fw "fyne.io/fyne/v2/widget"
 )
 
-// Message is one message of chat: its author, unless the one above is by the same, its text,
-// and how the sending goes.
+// Message is a chat message: its author, unless the message above has the same one, its text, and its delivery
+// status.
 type Message struct {
 	fw.BaseWidget
 	Text         *Passage
@@ -17,7 +17,7 @@ type Message struct {
 	onMore       func()
 }
 
-// MessageWords are what a message says besides its text.
+// MessageWords are the labels around a message's text.
 type MessageWords struct {
 	More            string // shows all of a long message
 	Sending, Failed string
@@ -27,8 +27,7 @@ type MessageWords struct {
 // longMessage is how many lines of a message show before its button "more" is pressed.
 const longMessage = 12
 
-// NewMessage makes a message; author is empty within a group. onMore is told that the message
-// has become higher.
+// NewMessage makes a message. author is empty within a group. onMore is called when the message has grown.
 func NewMessage(author, time, text string, words MessageWords, onRetry, onMore func()) *Message {
 	m := &Message{
 		author: NewLabel(author, Strong, Text1), time: NewLabel(time, Caption, Text2),
@@ -52,8 +51,8 @@ func (m *Message) expand() {
 	m.onMore()
 }
 
-// SetStatus shows that the line is on its way, or that it failed and can be sent again. It
-// says whether the height may have changed.
+// SetStatus shows that the message is being sent, or that sending failed and can be retried. It reports whether
+// the height may have changed.
 func (m *Message) SetStatus(sending, failed bool) bool {
 	text, color := "", Text2
 	switch {
@@ -68,7 +67,7 @@ func (m *Message) SetStatus(sending, failed bool) bool {
 	return Show(m.retry, failed) || changed
 }
 
-// Parts are what the keyboard can be moved to.
+// Parts are the objects that can have the keyboard focus.
 func (m *Message) Parts() []fyne.CanvasObject { return []fyne.CanvasObject{m.Text, m.more, m.retry} }
 
 // HeightFor is the height the line takes when it is width wide.
@@ -89,7 +88,7 @@ func (m *Message) HeightFor(width float32) float32 {
 	return h
 }
 
-// MinSize is narrow: the width is given, the height is HeightFor it.
+// MinSize is small: the layout gives the width, and HeightFor the height.
 func (m *Message) MinSize() fyne.Size { return fyne.NewSize(1, 1) }
 
 // CreateRenderer is for Fyne.

@@ -9,7 +9,7 @@ import (
 	fw "fyne.io/fyne/v2/widget"
 )
 
-// Paragraph is text over several lines, whose addresses can be pressed.
+// Paragraph is text on several lines with links.
 type Paragraph struct {
 	fw.BaseWidget
 	OnLink func(address string)
@@ -84,8 +84,7 @@ func (p *Paragraph) set(width float32) {
 	p.build()
 }
 
-// turn lays out the lines in which something is read from the right. A paragraph that is read from the
-// right stands at the right.
+// turn lays out the lines with right-to-left text. A right-to-left paragraph is aligned to the right.
 func (p *Paragraph) turn() {
 	if !bidirectional(p.text) {
 		return
@@ -139,7 +138,7 @@ func (p *Paragraph) build() {
 	}
 }
 
-// joined puts neighbouring words of one colour into one object to draw.
+// joined merges neighbouring words of one colour, to draw them as one object.
 func joined(l line) line {
 	var out line
 	for _, s := range l {
@@ -152,10 +151,10 @@ func joined(l line) line {
 	return out
 }
 
-// Parts are what the keyboard can be moved to.
+// Parts are the objects that can have the keyboard focus.
 func (p *Paragraph) Parts() []fyne.CanvasObject { return p.parts }
 
-// MinSize is narrow: the width is given, the height is HeightFor it.
+// MinSize is small: the layout gives the width, and HeightFor the height.
 func (p *Paragraph) MinSize() fyne.Size { return fyne.NewSize(1, 1) }
 
 // CreateRenderer is for Fyne.
@@ -226,5 +225,5 @@ func (l *link) CreateRenderer() fyne.WidgetRenderer {
 	}
 }
 
-// Width is what the text takes on one line.
+// Width is the width of the text on one line.
 func (p *Paragraph) Width() float32 { return textWidth(p.text, p.style) }

@@ -15,9 +15,9 @@ import (
 // on a word, by Ctrl+A once it has the keyboard.
 type Passage struct {
 	Paragraph
-	OnSelect func()     // a selection begins here: the keyboard belongs here, and no other is left
+	OnSelect func()     // a selection begins here: take the focus, and clear other selections
 	OnMenu   func()     // the right button was pressed
-	OnRune   func(rune) // something was typed, which cannot be meant for here
+	OnRune   func(rune) // something was typed, which belongs elsewhere
 
 	from, to int // bytes of the text; from is where the selection began
 	dragging bool
@@ -31,7 +31,7 @@ func NewPassage(text string, style Style, color fyne.ThemeColorName, most int) *
 	return p
 }
 
-// The toolkit's interfaces that a passage is meant to have.
+// The toolkit's interfaces that a passage implements.
 var (
 	_ fyne.Draggable         = (*Passage)(nil)
 	_ fyne.DoubleTappable    = (*Passage)(nil)
@@ -42,7 +42,7 @@ var (
 	_ fyne.SecondaryTappable = (*Passage)(nil)
 )
 
-// SelectedText is what would be copied.
+// SelectedText is the selection.
 func (p *Passage) SelectedText() string {
 	from, to := min(p.from, p.to), min(max(p.from, p.to), len(p.text))
 	return p.text[min(from, to):to]
@@ -51,7 +51,7 @@ func (p *Passage) SelectedText() string {
 // SelectAll selects everything.
 func (p *Passage) SelectAll() { p.Select(0, len(p.text)) }
 
-// Unselect selects nothing.
+// Unselect clears the selection.
 func (p *Passage) Unselect() { p.Select(0, 0) }
 
 // CopyTo puts the selection, or everything if there is none, on the clipboard.
@@ -63,7 +63,7 @@ func (p *Passage) CopyTo(c fyne.Clipboard) {
 	c.SetContent(text)
 }
 
-// Select selects what lies between two places, in bytes.
+// Select selects the text between two byte offsets.
 func (p *Passage) Select(from, to int) {
 	if p.from == from && p.to == to {
 		return
@@ -86,7 +86,7 @@ func (p *Passage) Dragged(e *fyne.DragEvent) {
 // DragEnd keeps what was selected.
 func (p *Passage) DragEnd() { p.dragging = false }
 
-// Tapped selects nothing.
+// Tapped clears the selection.
 func (p *Passage) Tapped(*fyne.PointEvent) { p.Unselect() }
 
 // DoubleTapped selects a word.
@@ -95,7 +95,7 @@ func (p *Passage) DoubleTapped(e *fyne.PointEvent) {
 	p.Select(p.word(p.at(e.Position)))
 }
 
-// TappedSecondary offers to copy.
+// TappedSecondary opens the context menu.
 func (p *Passage) TappedSecondary(*fyne.PointEvent) {
 	if p.OnMenu != nil {
 		p.OnMenu()
@@ -108,10 +108,10 @@ func (p *Passage) begin() {
 	}
 }
 
-// Cursor is the one for text.
+// Cursor is the text cursor.
 func (p *Passage) Cursor() desktop.Cursor { return desktop.TextCursor }
 
-// Disabled keeps Tab from stopping at every message; the pointer brings the keyboard here.
+// Disabled keeps Tab from stopping at every message; a passage gets the focus by the pointer.
 func (p *Passage) Disabled() bool { return true }
 
 // Enable does nothing.
@@ -123,10 +123,10 @@ func (p *Passage) Disable() {}
 // FocusGained does nothing: the selection shows where the keyboard is.
 func (p *Passage) FocusGained() {}
 
-// FocusLost keeps the selection, which may be copied from a menu.
+// FocusLost keeps the selection, so that it can be copied from a menu.
 func (p *Passage) FocusLost() {}
 
-// TypedRune hands on what cannot be meant for here.
+// TypedRune passes typing on.
 func (p *Passage) TypedRune(r rune) {
 	if p.OnRune != nil {
 		p.OnRune(r)
@@ -150,7 +150,7 @@ func (p *Passage) TypedShortcut(s fyne.Shortcut) {
 	}
 }
 
-// at is the place in the text nearest to a position, between two grapheme clusters.
+// at is the byte offset nearest to a position, between two grapheme clusters.
 func (p *Passage) at(pos fyne.Position) int {
 	row := int(pos.Y / p.style.Line)
 	switch {
@@ -168,7 +168,7 @@ func (p *Passage) at(pos fyne.Position) int {
 	return line.end()
 }
 
-// nearest is the byte of text at which x lies closest to the edge of a cluster.
+// nearest is the byte offset of the cluster edge nearest to x.
 func nearest(text string, style Style, x float32) int {
 	last, before := 0, float32(0)
 	for g := uniseg.NewGraphemes(text); g.Next(); {
@@ -182,7 +182,7 @@ func nearest(text string, style Style, x float32) int {
 	return last
 }
 
-// word is the stretch of letters and digits around a place, or of anything else.
+// word is the run of letters and digits, of spaces, or of other characters around a byte offset.
 func (p *Passage) word(at int) (from, to int) {
 	kind := func(r rune) int {
 		switch {
@@ -226,7 +226,7 @@ func (r *passageRenderer) Refresh() {
 	canvas.Refresh(r.p)
 }
 
-// mark makes the rectangles behind what is selected.
+// mark makes the rectangles behind the selection.
 func (p *Passage) mark() {
 	p.marks = nil
 	from, to := min(p.from, p.to), max(p.from, p.to)
@@ -245,11 +245,10 @@ func (p *Passage) mark() {
 	}
 }
 
-// stretch is a part of a line, from left to right.
+// stretch is a horizontal part of a line.
 type stretch struct{ from, to float32 }
 
-// stretches are where the text from one place to another is drawn. What is read from the right need not be
-// one stretch.
+// stretches are where the text between two byte offsets is drawn. Bidirectional text may be in several places.
 func (l line) stretches(from, to int, style Style) []stretch {
 	if !l[0].turned {
 		return []stretch{{l.x(max(from, l.start()), style), l.x(min(to, l.end()), style)}}

@@ -25,14 +25,14 @@ func NewPerson() *Person {
 	return p
 }
 
-// Mark is how a person's microphone or camera stands.
+// Mark is the state of a person's microphone or camera.
 type Mark uint8
 
 // The marks.
 const (
 	MarkOn Mark = iota
 	MarkOff
-	MarkBroken // it is wanted and cannot be used
+	MarkBroken // switched on, but it cannot be used
 )
 
 // MarkOf is the mark of a device that is on or off.
@@ -96,5 +96,5 @@ func (p *Person) CreateRenderer() fyne.WidgetRenderer {
 	}
 }
 
-// Shows is the note and the marks, as last set.
+// Shows returns the note and the marks last set, for tests.
 func (p *Person) Shows() (note string, mic, camera Mark) { return p.note.full, p.marks[0], p.marks[1] }

@@ -24,7 +24,7 @@ type Region struct {
 	drawing bool
 }
 
-// NewRegion makes an empty one.
+// NewRegion makes a region without a picture.
 func NewRegion(name string) *Region {
 	r := &Region{
 		picture: &canvas.Image{FillMode: canvas.ImageFillStretch}, frame: canvas.NewRectangle(nil), ring: focusRing(4),
@@ -51,7 +51,7 @@ func (r *Region) Set(picture *image.RGBA, size image.Point) {
 	r.Refresh()
 }
 
-// Part is what is chosen.
+// Part is the chosen part, in pixels of the picture.
 func (r *Region) Part() image.Rectangle { return r.part }
 
 func (r *Region) choose(part image.Rectangle) {
@@ -62,7 +62,7 @@ func (r *Region) choose(part image.Rectangle) {
 	}
 }
 
-// view is where the picture lies within the widget.
+// view is the picture's rectangle within the widget.
 func (r *Region) view() (x, y, w, h float32) {
 	s := r.Size()
 	if r.size.X < 1 || r.size.Y < 1 {
@@ -75,14 +75,14 @@ func (r *Region) view() (x, y, w, h float32) {
 	return (s.Width - w) / 2, (s.Height - h) / 2, w, h
 }
 
-// pixel is what lies under a place of the widget.
+// pixel is the picture's pixel at a position of the widget.
 func (r *Region) pixel(p fyne.Position) image.Point {
 	x, y, w, h := r.view()
 	clamp := func(v, size float32, most int) int { return int(min(max(v/size, 0), 1) * float32(most)) }
 	return image.Pt(clamp(p.X-x, w, r.size.X), clamp(p.Y-y, h, r.size.Y))
 }
 
-// Tapped does nothing: a part is drawn.
+// Tapped does nothing: a part is drawn by dragging.
 func (r *Region) Tapped(*fyne.PointEvent) {}
 
 // MouseDown begins a part.
@@ -102,7 +102,7 @@ func (r *Region) Dragged(e *fyne.DragEvent) {
 // DragEnd ends it too.
 func (r *Region) DragEnd() { r.drawing = false }
 
-// Cursor is a cross.
+// Cursor is a crosshair.
 func (r *Region) Cursor() desktop.Cursor { return desktop.CrosshairCursor }
 
 // TypedRune makes the part larger or smaller.

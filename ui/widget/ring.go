@@ -8,9 +8,8 @@ import (
 
 const ringWidth float32 = 3
 
-// Ring lies inside a tile's edge while its person speaks. It is put together from four
-// sides and four corners: one rectangle with a stroke would make the painter blend the
-// whole tile, on every picture.
+// Ring is the speaking ring inside a tile's edge. It consists of four sides and four corners: with one stroked
+// rectangle the painter would blend the whole tile on every frame.
 type Ring struct {
 	fw.BaseWidget
 	sides   [4]*canvas.Rectangle

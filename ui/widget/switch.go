@@ -21,7 +21,7 @@ const (
 	SwitchHeight float32 = 44
 )
 
-// NewSwitch makes a switch; note says in a few words what it is good for.
+// NewSwitch makes a switch. note is a short explanation.
 func NewSwitch(name, note string, on bool, changed func(on bool)) *Switch {
 	s := &Switch{
 		on: on, light: canvas.NewRectangle(nil), ring: focusRing(8),
@@ -39,7 +39,7 @@ func NewSwitch(name, note string, on bool, changed func(on bool)) *Switch {
 	return s
 }
 
-// On says how the switch stands.
+// On reports whether the switch is on.
 func (s *Switch) On() bool { return s.on }
 
 // MinSize is the switch with all of its words.

@@ -35,7 +35,7 @@ const (
 	Error      fyne.ThemeColorName = "error"
 	OnError    fyne.ThemeColorName = "onError"
 
-	// What lies on pictures is the same in both palettes: pictures do not change either.
+	// Colours on pictures are the same in both palettes, as pictures do not change either.
 	Picture      fyne.ThemeColorName = "picture"      // chips and buttons over a picture
 	OnPicture    fyne.ThemeColorName = "onPicture"    // their text
 	PictureOff   fyne.ThemeColorName = "pictureOff"   // their mark for "off"
@@ -99,8 +99,7 @@ var palette = map[fyne.ThemeColorName][2]color.NRGBA{ // dark, light
 	None:         {{}, {}},
 }
 
-// toolkit says which role stands for each colour that Fyne's own widgets ask for. Entries
-// stand inside a Field, which draws their box.
+// toolkit maps the colours of Fyne's own widgets to roles. Entries are inside a Field, which draws their box.
 var toolkit = map[fyne.ThemeColorName]fyne.ThemeColorName{
 	theme.ColorNameBackground:          Background,
 	theme.ColorNameForeground:          Text1,
@@ -150,7 +149,7 @@ func (t Theme) Color(name fyne.ThemeColorName, variant fyne.ThemeVariant) color.
 	return theme.DefaultTheme().Color(name, theme.VariantDark)
 }
 
-// Font gives Inter to what the toolkit sets itself, which is what people type.
+// Font is Inter for the text that the toolkit lays out itself: what people type.
 func (t Theme) Font(style fyne.TextStyle) fyne.Resource {
 	switch {
 	case style.Monospace || style.Symbol:
@@ -166,7 +165,7 @@ func (t Theme) Icon(name fyne.ThemeIconName) fyne.Resource {
 	return theme.DefaultTheme().Icon(name)
 }
 
-// Size gives the measures of Fyne's own widgets.
+// Size is the size of parts of Fyne's own widgets.
 func (t Theme) Size(name fyne.ThemeSizeName) float32 {
 	switch name {
 	case theme.SizeNameText:
@@ -189,11 +188,11 @@ func (t Theme) Size(name fyne.ThemeSizeName) float32 {
 	return theme.DefaultTheme().Size(name)
 }
 
-// Style is a way to set text: its size, the height of its line, its font.
+// Style is a text style: font, size and line height.
 type Style struct {
 	Size, Line float32
-	// Font is the font itself: the toolkit then looks for others only when a letter is not in it.
-	// For every style of the theme it would load its own font and the system's beside it.
+	// Font is set explicitly, so that the toolkit loads others only for letters that it lacks. For a theme's
+	// style it would load its own font and the system's too.
 	Font fyne.Resource
 }
 
@@ -234,13 +233,13 @@ func font(name string) fyne.Resource {
 	return fyne.NewStaticResource(name, data)
 }
 
-// colorOf is the colour that a role has now.
+// colorOf is the current colour of a role.
 func colorOf(name fyne.ThemeColorName) color.Color {
 	s := fyne.CurrentApp().Settings()
 	return s.Theme().Color(name, s.ThemeVariant())
 }
 
-// people are the colours of avatars: each carries white text in both palettes.
+// people are the colours of avatars. White text is readable on each in both palettes.
 var people = []color.NRGBA{
 	rgb(0x3f8fa0), rgb(0x8b5cf0), rgb(0x3b82c4), rgb(0xcf6339), rgb(0x2f9a6b),
 	rgb(0x6f7f2c), rgb(0xb84f8a), rgb(0x5b6fd6), rgb(0xa0703a), rgb(0x4a7f55),

@@ -15,12 +15,12 @@ type TileState struct {
 	Icon     string // before the label: mic-off, screen; empty for none
 	Status   string // why the picture is not live, in the tile's middle; empty when it is
 	Note     string // a smaller line below the status
-	Picture  bool   // pictures come; while none came yet the avatar shows
+	Picture  bool   // pictures are expected; the avatar shows until the first one
 	Contain  bool   // show pictures of any shape whole, with bars: screens
-	Rim      bool   // stands on another tile: keep a rim of background around it
+	Rim      bool   // lies on another tile: draw a rim of background around it
 	Speaking bool
 	Quality  int     // 1 to 4, 0 for not shown
-	Foot     float32 // height kept free for what lies on the tile's foot
+	Foot     float32 // height kept free at the bottom, for buttons
 }
 
 const rim float32 = 2
@@ -61,10 +61,10 @@ func NewVideoTile() *VideoTile {
 	return t
 }
 
-// State is what was last set.
+// State is the state last set.
 func (t *VideoTile) State() TileState { return t.state }
 
-// SetState changes what the tile shows; nothing is redrawn that stays the same.
+// SetState changes what the tile shows. Unchanged parts are not redrawn.
 func (t *VideoTile) SetState(s TileState) {
 	if t.state == s {
 		return
@@ -97,9 +97,9 @@ func chipInk(icon string) fyne.ThemeColorName {
 	return OnPicture
 }
 
-// SetPicture shows a picture of the tile's own pixel size, whose corners it rounds. The tile reads it
-// whenever the window is painted, until the next one is set. While the state has a status, the picture
-// shows dark and soft: nobody is to take it for live.
+// SetPicture shows a picture in the tile's own pixel size and rounds its corners. The tile reads it on every paint
+// until the next one is set. While the state has a status, the picture is shown dark and blurred, so that
+// nobody takes it for live.
 func (t *VideoTile) SetPicture(img *image.RGBA) {
 	if !t.state.Picture {
 		return
@@ -123,10 +123,10 @@ func (t *VideoTile) SetPicture(img *image.RGBA) {
 	t.img.Refresh()
 }
 
-// veiled says whether the picture is not live.
+// veiled reports whether the picture is not live.
 func (t *VideoTile) veiled() bool { return t.img.Image != nil && t.state.Status != "" }
 
-// bordered says whether the picture is a face that does not fill the tile.
+// bordered reports whether a camera picture does not fill the tile.
 func (t *VideoTile) bordered() bool {
 	if t.img.Image == nil || t.state.Contain {
 		return false
@@ -139,7 +139,7 @@ func (t *VideoTile) bordered() bool {
 	return min(across, along) < (1-most)*max(across, along)
 }
 
-// cornerRadius is that of the picture: inside of a border, it has square corners.
+// cornerRadius is the radius of the picture's corners: a picture inside a border has square ones.
 func (t *VideoTile) cornerRadius() float32 {
 	if t.state.Contain {
 		return RadiusTile
@@ -160,9 +160,8 @@ func (t *VideoTile) paintBlur() {
 	t.blur.paint(img, w, h, light)
 }
 
-// fit copies a picture of our own size pixel for pixel, which is also what a painter
-// without a graphics card does fastest, and keeps the shape of one that was still made for
-// another size.
+// fit draws a picture of the tile's own size pixel for pixel, which is also fastest without a graphics card, and
+// keeps the aspect ratio of a picture that was made for another size.
 func (t *VideoTile) fit(img *image.RGBA) (canvas.ImageFill, canvas.ImageScale) {
 	w, h := t.PixelSize()
 	dx, dy := img.Rect.Dx()-w, img.Rect.Dy()-h
@@ -185,10 +184,10 @@ func (t *VideoTile) PixelSize() (w, h int) {
 	return int(s.Width), int(s.Height)
 }
 
-// MinSize is nothing: tiles take what the grid gives.
+// MinSize is minimal: the grid decides the size of tiles.
 func (t *VideoTile) MinSize() fyne.Size { return fyne.NewSize(1, 1) }
 
-// arrange shows, hides and places the parts as state and size ask.
+// arrange shows, hides and places the parts for state and size.
 func (t *VideoTile) arrange() {
 	s, size := t.state, t.Size()
 	picture, veiled := t.img.Image != nil, t.veiled()
@@ -215,9 +214,8 @@ func (t *VideoTile) arrange() {
 	t.placeChip()
 }
 
-// arrangeMiddle places the avatar and the status with its note below it in the middle of the tile, or
-// of what the chip and others leave of a small one. Where there is no room for all, the note goes
-// first, then the avatar: what is wrong comes before a face's stand-in.
+// arrangeMiddle places the avatar, the status and its note in the middle of the tile, or of the space above the
+// label in a small one. If not all fit, the note is dropped first, then the avatar.
 func (t *VideoTile) arrangeMiddle(picture bool) {
 	s, size := t.state, t.Size()
 	width := max(size.Width-2*Space2, 1)
@@ -251,7 +249,7 @@ func (t *VideoTile) arrangeMiddle(picture bool) {
 	if above+words+note > room-Space1 {
 		note = 0
 	}
-	// The avatar keeps its place when a line comes or goes below it.
+	// The avatar does not move when the status appears or disappears.
 	y := (size.Height - above - words - note) / 2
 	if avatar {
 		y = (size.Height - d) / 2
@@ -267,7 +265,7 @@ func (t *VideoTile) arrangeMiddle(picture bool) {
 	Place(t.note, Space2, y+above+words+Space1, width, max(note-Space1, 1))
 }
 
-// within is the part of the tile that the picture covers.
+// within is the rectangle of the picture within the tile.
 func (t *VideoTile) within(size fyne.Size) place {
 	if t.img.Image == nil || size.Width <= 0 || size.Height <= 0 || !t.state.Contain && !t.bordered() {
 		return place{size: size}
@@ -285,8 +283,8 @@ type place struct {
 	size fyne.Size
 }
 
-// placeChip puts the chip at the foot, cut to the tile's width: of a screen, on the picture; of a face,
-// in the tile's corner, whatever the picture's shape.
+// placeChip places the label at the bottom left, cut to the tile's width: on the picture of a screen, but in the
+// corner of a camera tile, whatever the picture's aspect ratio.
 func (t *VideoTile) placeChip() {
 	m, on := t.chip.MinSize(), t.inner
 	if !t.state.Contain {

@@ -9,7 +9,7 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// span is a stretch of one line in one colour and direction.
+// span is a part of a line in one colour and direction.
 type span struct {
 	text   string
 	link   string // an address, or empty
@@ -22,8 +22,8 @@ type span struct {
 
 func (s span) end() int { return s.start + len(s.text) }
 
-// line is never empty: a blank one has one empty span. Its spans are in the order of the text, or once it
-// was turned, from left to right.
+// line is never empty: a blank line has one empty span. Its spans are in logical order, or in visual order after
+// turn.
 type line []span
 
 func (l line) start() int {
@@ -47,7 +47,7 @@ func (l line) width(style Style) float32 {
 	return last.x + textWidth(last.text, style)
 }
 
-// x is where a place in the text is drawn.
+// x is the horizontal position of a byte of the text.
 func (l line) x(at int, style Style) float32 {
 	near := l[0]
 	for _, s := range l[1:] {
@@ -58,7 +58,7 @@ func (l line) x(at int, style Style) float32 {
 	return near.to(at, style)
 }
 
-// to is where a place in the span is drawn.
+// to is the horizontal position of a byte of the text within the span.
 func (s span) to(at int, style Style) float32 {
 	before := textWidth(s.text[:min(max(at-s.start, 0), len(s.text))], style)
 	if s.right {
@@ -67,7 +67,7 @@ func (s span) to(at int, style Style) float32 {
 	return s.x + before
 }
 
-// at is the place in the text that is drawn nearest to x.
+// at is the byte of the text nearest to x.
 func (s span) at(x float32, style Style) int {
 	if s.right {
 		return s.start + nearest(s.text, style, s.x+textWidth(s.text, style)-x)
@@ -75,10 +75,10 @@ func (s span) at(x float32, style Style) int {
 	return s.start + nearest(s.text, style, x-s.x)
 }
 
-// turn lays a line out whose paragraph is read from the right, or that has words which are: a span for each
-// word and space of one direction, from left to right.
+// turn lays out a line with right-to-left text: one span for each word and space, in visual order. right is the
+// direction of the paragraph.
 func (l line) turn(style Style, right bool) line {
-	// The line as it is drawn, and which of its bytes are of which span; -1 for a space.
+	// The line's text, and the span of each of its bytes; -1 for a space.
 	text := ""
 	var owner []int
 	for i, s := range l {
@@ -125,7 +125,7 @@ func (l line) turn(style Style, right bool) line {
 	return out
 }
 
-// links finds addresses that are worth a press: those with a scheme.
+// links finds addresses with a scheme, which can be pressed.
 var links = regexp.MustCompile(`(?i)\b(?:https?|parley)://[^\s<>"]+`)
 
 // token is a word with the white space before it.
