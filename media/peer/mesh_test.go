@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +21,10 @@ type party struct {
 	id     signal.ID
 	mesh   *Mesh
 	camera *pipe.VideoSender
+	screen *pipe.VideoSender
 	mic    *pipe.AudioSender
+
+	cut atomic.Bool // the rendezvous is unreachable: no call message arrives
 
 	mu     sync.Mutex
 	views  map[transport.Track]*pipe.View
@@ -84,7 +88,7 @@ func conveneWith(t *testing.T, has func(signal.ID, media.Kind) bool, ids ...sign
 			t.Fatal(err)
 		}
 		p := &party{
-			id: id, camera: pipe.NewVideoSender(c, nil, testLog), mic: pipe.NewAudioSender(enc, testLog),
+			id: id, camera: pipe.NewVideoSender(c, nil, testLog), screen: pipe.NewVideoSender(c, nil, testLog), mic: pipe.NewAudioSender(enc, testLog),
 			views: make(map[transport.Track]*pipe.View), sounds: make(map[transport.Track]*pipe.AudioReceiver),
 		}
 		cfg := transport.Config{
@@ -93,7 +97,11 @@ func conveneWith(t *testing.T, has func(signal.ID, media.Kind) bool, ids ...sign
 				Sounds:   make(map[media.Kind]*pipe.AudioSender),
 				Pictures: make(map[media.Kind]*pipe.VideoSender),
 			},
-			Send:    func(to signal.ID, payload []byte) { all[to].mesh.Receive(id, payload) },
+			Send: func(to signal.ID, payload []byte) {
+				if !p.cut.Load() {
+					all[to].mesh.Receive(id, payload)
+				}
+			},
 			Changed: func() {}, Log: testLog,
 		}
 		if has(id, media.Microphone) {
@@ -101,6 +109,9 @@ func conveneWith(t *testing.T, has func(signal.ID, media.Kind) bool, ids ...sign
 		}
 		if has(id, media.Camera) {
 			cfg.Pictures[media.Camera] = p.camera
+		}
+		if has(id, media.Screen) {
+			cfg.Pictures[media.Screen] = p.screen
 		}
 		p.mesh = NewMesh(cfg, Network{})
 		all[id] = p
@@ -234,4 +245,34 @@ func TestSoundOnly(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestShareWithoutRendezvous: a screen appears although the rendezvous is unreachable, for nothing has to
+// be negotiated.
+func TestShareWithoutRendezvous(t *testing.T) {
+	all := convene(t, ada, bo)
+	all[ada].perceives(t, bo)
+	all[bo].perceives(t, ada)
+	for _, p := range all {
+		p.cut.Store(true)
+		p.mesh.SetPolicy(transport.Policy{Presenting: p.id == ada})
+	}
+	all[ada].mesh.Follow([]transport.Member{{ID: bo}}, false)
+	all[bo].mesh.Follow([]transport.Member{{ID: ada}}, false)
+	devices := device.New(device.Config{Convert: codec.New()})
+	defer devices.Close()
+	film, err := devices.OpenCamera("test:320x180@15")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	defer func() { cancel(); wg.Wait() }()
+	wg.Go(func() {
+		if err := all[ada].screen.Run(ctx, film); err != nil {
+			t.Error(err)
+		}
+	})
+	v := all[bo].view(transport.Track{Member: ada, Kind: media.Screen})
+	eventually(t, "Ada's screen", func() bool { return v.Take() != nil })
 }
