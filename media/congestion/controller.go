@@ -31,11 +31,17 @@ type Controller struct {
 	sent    meter // bytes we sent, by ours
 	probes  prober
 	silence silence
-	rtt     time.Duration // smoothed, with the wait for feedback in it
-	base    baseDelay
-	proven  float64       // what arrived at the most lately, bit/s: a peak that decays
-	decided time.Duration // when that was last looked at
-	want    int           // what the application would send if it could, bit/s
+	fall    collapse
+	hold    hold
+	grace   time.Duration // until then a queue is that of our own probe
+	ease    bool          // less is sent until that is empty
+
+	easeUntil time.Duration
+	rtt       time.Duration // smoothed, with the wait for feedback in it
+	base      baseDelay
+	proven    float64       // what arrived at the most lately, bit/s: a peak that decays
+	decided   time.Duration // when that was last looked at
+	want      int           // what the application would send if it could, bit/s
 
 	expect uint16 // sequence number that the next feedback begins with
 	heard  bool   // there was feedback
@@ -68,6 +74,9 @@ func (c *Controller) Target() int {
 	t := c.rate.target
 	if b := c.loss.bound; b > 0 {
 		t = min(t, b)
+	}
+	if c.ease {
+		t *= easeShare
 	}
 	return int(max(t, float64(c.cfg.Min)))
 }
@@ -177,6 +186,7 @@ func (c *Controller) Feedback(now time.Duration, report []Status) {
 	if returned {
 		c.trend.reset()
 		c.groups.reset()
+		c.fall.reset()
 		c.probes.returned()
 	}
 	c.decide(now, usage != overuse && c.trend.usage == overuse)
@@ -186,11 +196,14 @@ func (c *Controller) Feedback(now time.Duration, report []Status) {
 func (c *Controller) arrive(now time.Duration, p *sentPacket, at time.Duration) {
 	c.arrived.add(at, int(p.size))
 	c.base.add(now, at-p.at)
+	c.hold.arrived(p.at)
 	if p.probe != 0 {
 		// Probes fill the queue on purpose.
 		c.probes.arrived(p, at)
+		c.fall.reset()
 		return
 	}
+	c.fall.add(p.at, at, int(p.size))
 	if d, ok := c.groups.add(p.at, at, now); ok {
 		c.trend.update(d, c.base.rival)
 	}
@@ -219,7 +232,17 @@ func (c *Controller) decide(now time.Duration, fresh bool) {
 	c.proven = max(carried, c.proven*(1-min((now-c.decided).Seconds()/provenSpan.Seconds(), 1)))
 	c.decided = now
 	was := c.rate.target
-	if c.trend.usage == overuse {
+	if rate, ok := c.fall.take(); ok && rate < c.sudden()*c.rate.target {
+		c.fell(now, was)
+		c.rate.collapse(now, rate)
+		c.base.gaveWay(now)
+		c.hold.begin(now)
+	} else if c.hold.active(now) {
+		// What arrives now left before the fall was seen.
+		c.rate.bounceAt = now
+	} else if c.trend.usage == overuse && now < c.grace {
+		// The queue is that of our own probe.
+	} else if c.trend.usage == overuse {
 		if c.rate.mayCut(now, c.rtt) || fresh {
 			short := min(c.carried(shortWindow), carried)
 			c.fell(now, was)
@@ -228,7 +251,7 @@ func (c *Controller) decide(now time.Duration, fresh bool) {
 		}
 	} else {
 		if !c.base.rival && (carried > c.rate.capacity.high() || c.probes.refuted(carried)) {
-			c.probes.widened()
+			c.probes.widened(now)
 		}
 		c.rate.advance(now, c.trend.usage, carried, c.rtt, c.base.queue(), c.base.rival)
 	}
@@ -238,10 +261,24 @@ func (c *Controller) decide(now time.Duration, fresh bool) {
 		c.rate.cut(now, rivalCut*min(c.rate.target, carried))
 	}
 	c.loss.over = 0
+	if bytes := c.probes.filled(); bytes > 0 {
+		c.grace = now + probeGrace
+		c.easeUntil = now + time.Duration(probeExcess*8*float64(bytes)/carried/(1-easeShare)*float64(time.Second))
+	}
+	c.ease = c.easeUntil-now > easeLeast
 	if r, ok := c.probes.result(now, float64(c.Target()), c.loss.inherent); ok && c.trend.usage != overuse {
 		c.rate.raise(now, r)
 		c.loss.raise(r)
 	}
+}
+
+// sudden is the share of the estimate below which what arrives is a sudden fall. A rival that begins
+// takes some of the path at once, but not most of it.
+func (c *Controller) sudden() float64 {
+	if c.base.rival {
+		return rivalFall
+	}
+	return bigFall
 }
 
 // fell tells the prober that an estimate is about to be lowered.
@@ -265,18 +302,24 @@ func (c *Controller) AppLimited(now time.Duration) bool {
 // appLimitedShare follows libwebrtc's AlrDetector (bandwidth usage ratio 0.65).
 const appLimitedShare = 0.65
 
+// Hold says whether video has to wait for the queue on the path to empty, see hold.
+func (c *Controller) Hold(now time.Duration) bool { return c.hold.active(now) }
+
 // NextProbe returns the probe to send now, if one is due. Its packets are to be reported to
 // Sent with its ID. Call EndProbe when it has been sent, or could not be.
 func (c *Controller) NextProbe(now time.Duration) (Probe, bool) {
 	return c.probes.next(now, probeState{
 		target: float64(c.Target()), want: float64(c.want),
-		overused: c.trend.usage == overuse || !c.base.rival && c.base.queue() > drainAllow, appLimited: c.AppLimited(now),
+		overused: c.trend.usage == overuse || !c.base.rival && c.base.queue() > probeIdle, appLimited: c.AppLimited(now),
 		lossy: c.loss.testing(),
 	})
 }
 
 // EndProbe says that no more packets of the probe will be sent.
 func (c *Controller) EndProbe(now time.Duration, id uint32) { c.probes.end(now, id) }
+
+// Hindered says whether the probe that is being sent fills a queue, and is to end.
+func (c *Controller) Hindered() bool { return c.probes.hindered() }
 
 // Probes is how many probes were sent.
 func (c *Controller) Probes() uint64 { return c.probes.count }

@@ -9,7 +9,8 @@ type mends struct {
 	repairs repairs
 	sizes   map[int64]int // sent
 	last    int64
-	fresh   bool // the next packet begins a keyframe
+	fresh   bool  // the next packet begins a keyframe
+	key     int64 // the last one's first packet
 	asked   []question
 
 	missing map[int64]*missed
@@ -35,6 +36,7 @@ type question struct {
 const (
 	mendsEvery = 10 * time.Millisecond
 	mendsLimit = 16
+	keyPackets = 5
 	mendsWait  = 500 * time.Millisecond // then only a keyframe helps
 )
 
@@ -53,7 +55,7 @@ func (m *mends) number(k *packet) {
 	delete(m.sizes, m.last-repairMemory)
 	if m.fresh {
 		m.fresh = false
-		m.repairs.renewed, m.repairs.from = true, uint16(m.last)
+		m.repairs.renewed, m.repairs.from, m.key = true, uint16(m.last), m.last
 	}
 	m.repairs.advance(uint16(m.last))
 }
@@ -83,6 +85,13 @@ func (m *mends) arrive(now time.Duration, u unit) {
 		m.missing[n] = &missed{since: now}
 	}
 	m.seen = max(m.seen, u.media)
+	if u.media > m.key+keyPackets { // nothing after a keyframe leans on what came before
+		for n := range m.missing {
+			if n < m.key {
+				delete(m.missing, n)
+			}
+		}
+	}
 }
 
 // step answers questions that have come, and asks.

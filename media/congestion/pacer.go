@@ -11,6 +11,9 @@ const (
 	// paceFactor is how much faster than the estimate packets leave: a frame of several
 	// packets is out before the next one comes, and a keyframe does not burst.
 	paceFactor = 2
+	// paceBacked is the share of the estimate that is left to new media while what had to wait for the
+	// path's queue to empty is not out yet.
+	paceBacked = 0.85
 	// paceBurst is how much may leave at once: two wake-ups for an ordinary frame.
 	paceBurst = 10 * time.Millisecond
 	// paceLate is what a timer that fired late may catch up on.
@@ -19,6 +22,9 @@ const (
 	paceRepair = 50 * time.Millisecond
 	// paceMost is how long a packet waits; the rate rises as far as that takes.
 	paceMost = 250 * time.Millisecond
+
+	// holdCheck is how often we look whether video may leave again.
+	holdCheck = 10 * time.Millisecond
 
 	// queueSize is how many packets may wait: 600 kB, more than ten keyframes of 1280x720.
 	// One that finds no place is dropped and counted; the other side asks for it again.
@@ -82,10 +88,13 @@ type pacer struct {
 	count  int
 	bytes  int
 	target float64 // bit/s
+	held   bool    // only sound leaves
+	backed bool    // what waited while held is not out yet
 	debt   float64 // bits sent ahead of time
 	last   time.Duration
 	wait   time.Duration // smoothed
 	drops  uint64
+	purged uint64
 
 	probe      Probe // being sent; its ID is 0 while there is none
 	probeBytes int
@@ -97,6 +106,9 @@ type pacer struct {
 func (p *pacer) rate(now time.Duration) float64 {
 	if p.probe.ID != 0 {
 		return float64(p.probe.Rate)
+	}
+	if p.backed {
+		return p.target
 	}
 	r := paceFactor * p.target
 	if p.count > 0 {
@@ -116,6 +128,38 @@ func (p *pacer) oldest() time.Duration {
 	return at
 }
 
+// steer tells the pacer what the path carries, and whether only sound is to leave.
+func (p *pacer) steer(target float64, hold bool) {
+	p.backed = p.count > 0 && (p.backed || p.held || hold)
+	p.target, p.held = target, hold
+}
+
+// media is what new media may use, in bit/s.
+func (p *pacer) media() float64 {
+	if p.backed {
+		return paceBacked * p.target
+	}
+	return p.target
+}
+
+// purge takes out the waiting packets that are not to be sent any more.
+func (p *pacer) purge(stale func(*packet) bool, drop func(*packet)) {
+	for i := range p.queues {
+		q := &p.queues[i]
+		for range q.len() {
+			k := q.pop()
+			if !stale(k) {
+				q.push(k)
+				continue
+			}
+			p.count--
+			p.bytes -= k.size
+			p.purged++
+			drop(k)
+		}
+	}
+}
+
 // move lets time pass.
 func (p *pacer) move(now time.Duration) {
 	r := p.rate(now)
@@ -129,6 +173,8 @@ func (p *pacer) allowed(c class, now time.Duration) bool {
 	switch {
 	case c == urgent:
 		return true
+	case p.held:
+		return false
 	case c == repair:
 		return p.debt < r*paceRepair.Seconds()
 	case p.probe.ID != 0:
@@ -205,6 +251,12 @@ func (p *pacer) start(probe Probe, now time.Duration) {
 	p.debt = 0
 }
 
+// stale says whether the probe took too long to send.
+func (p *pacer) stale(now time.Duration) bool {
+	long := max(probeGiveUp, 2*time.Duration(float64(p.probe.Bytes)*8/float64(max(p.probe.Rate, 1))*float64(time.Second)))
+	return p.probe.ID != 0 && now-p.probeSince > long
+}
+
 // stop ends the probe and returns its ID.
 func (p *pacer) stop() uint32 {
 	id := p.probe.ID
@@ -224,6 +276,9 @@ func (p *pacer) lack() int {
 func (p *pacer) due(now time.Duration) (time.Duration, bool) {
 	if p.count == 0 && p.probe.ID == 0 {
 		return 0, false
+	}
+	if p.held {
+		return holdCheck, true
 	}
 	r := p.rate(now)
 	wait := time.Duration(max(p.debt, 0) / r * float64(time.Second))

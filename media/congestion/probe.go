@@ -9,6 +9,7 @@ type Probe struct {
 	Rate    int // bit/s
 	Bytes   int // to send at least
 	Packets int // to send at least
+	Long    bool
 }
 
 // Constants of probing, after libwebrtc's ProbeController and ProbeBitrateEstimator where
@@ -28,16 +29,35 @@ const (
 	probeFull  = 0.95
 	probeKept  = 0.85 // of its packets: when more are lost, so is the rest of the rate
 
-	probeWait  = 400 * time.Millisecond // for the rest of a probe's packets
-	probeCalm  = time.Second            // without overuse before a probe
-	probeProof = 500 * time.Millisecond // of media at the new rate before the next step,
-	// once the path was seen to have a limit: a token bucket lets a short burst through. Half
-	// as long again after a lie.
+	probeWait = 400 * time.Millisecond // for the rest of a probe's packets
+	probeCalm = time.Second            // without overuse before a probe
+	probeIdle = 25 * time.Millisecond  // a longer queue is not probed into
+
+	// A token bucket lets a short burst through at any rate. Once the path was seen to have a limit, a
+	// short probe that arrives unhindered only leads to a long one, at probeLongStep times the estimate,
+	// of which the packets beyond longHead count. A bucket of 8 kB is empty by then.
+	probeLongBytes = 24_000
+	probeLongHead  = 16_000
+	probeLongStep  = 2
+	// A long probe that is carried leads to one at what the path carried before, at most probeLeap times
+	// its own rate.
+	probeLeap = 4
+	// probeGrace is for how long a queue that a probe filled is not taken for a limit.
+	probeGrace = 250 * time.Millisecond
+	// probeExcess is the share of such a probe that stands in the queue at its end. Until that is empty,
+	// only easeShare of the estimate is sent, unless it is gone within easeLeast.
+	probeExcess = 0.3
+	easeShare   = 0.5
+	easeLeast   = 80 * time.Millisecond
+	// probeTail is how many of its packets say how fast they arrive once they fill a queue.
+	probeTail = 16
+	// A long probe ends when its packets wait so much longer than its first.
+	probeQueue = 30 * time.Millisecond
 
 	// While the path carries less than it did within probeFresh, it may be free again at any moment:
 	// probeSoon between probes then, else probeLate. A probe that was followed by a fall within lieTime
 	// lied: the pause doubles, once while less than probeTire has passed, to probeSeldom at most.
-	probeSoon   = 2500 * time.Millisecond
+	probeSoon   = 2 * time.Second
 	probeLate   = 5 * time.Second
 	probeSeldom = 30 * time.Second
 	probeTire   = 20 * time.Second
@@ -58,11 +78,15 @@ type cluster struct {
 	bytes, packets, lastBytes int // sent
 	ended                     time.Duration
 	over                      bool
-	stale                     bool // the estimate fell after it began
+	stale                     bool          // the estimate fell after it began
+	head                      time.Duration // of a long one, when its head had left; 0 for not yet
+	delay                     time.Duration // of its first packet
+	hindered                  bool          // its packets wait longer and longer
 
 	// Of the packets that arrived.
 	gotPackets, gotBytes int
 	small, large         span
+	last                 [probeTail]arrival // a ring of the last to arrive
 }
 
 // span is how far apart the first and the last of a probe's packets of one size left and arrived.
@@ -93,8 +117,7 @@ type prober struct {
 	current cluster // its probe's ID is 0 while there is none
 	begun   bool
 
-	chain    float64 // rate of the next step, 0 for none
-	chainAt  time.Duration
+	chain    float64       // rate of the next step, 0 for none
 	lastAt   time.Duration // of a probe
 	since    time.Duration // no periodic probe before
 	former   float64       // what the path carried before a fall, the most of late
@@ -140,12 +163,16 @@ func (p *prober) next(now time.Duration, s probeState) (Probe, bool) {
 	if rate < 1.1*s.target {
 		return Probe{}, false
 	}
+	chained := p.chain > 0
 	p.chain, p.back, p.wider = 0, false, false
 	p.lastAt = now
 	p.count++
 	probe := Probe{
-		ID: uint32(p.count), Rate: int(rate), Packets: probeCount,
+		ID: uint32(p.count), Rate: int(rate), Packets: probeCount, Long: p.fallen && chained,
 		Bytes: max(int(rate/8*probeSpan.Seconds()), probeBytes),
+	}
+	if probe.Long {
+		probe.Bytes = max(probe.Bytes, probeLongBytes)
 	}
 	p.current = cluster{probe: probe}
 	return probe, true
@@ -158,9 +185,6 @@ func (p *prober) due(now time.Duration, s probeState) float64 {
 		p.begun = true
 		return probeFirst * float64(p.cfg.Start)
 	case p.chain > 0:
-		if now < p.chainAt {
-			return 0
-		}
 		return p.chain
 	case p.back:
 		return max(probeNext*s.target, p.former/2)
@@ -210,6 +234,9 @@ func (p *prober) sent(id uint32, size int, now time.Duration) {
 	c.packets++
 	c.bytes += size
 	c.lastSent, c.lastBytes = now, size
+	if c.head == 0 && c.bytes > probeLongHead {
+		c.head = now
+	}
 }
 
 func (p *prober) end(now time.Duration, id uint32) {
@@ -230,9 +257,17 @@ func (p *prober) arrived(s *sentPacket, at time.Duration) {
 	if c.probe.ID != s.probe {
 		return
 	}
-	if s.size < probeLarge {
+	c.last[c.gotPackets%len(c.last)] = arrival{s.at, at, int(s.size)}
+	if c.gotPackets == 0 {
+		c.delay = at - s.at
+	}
+	c.hindered = c.hindered || at-s.at-c.delay > probeQueue
+	switch {
+	case c.probe.Long && (c.head == 0 || s.at < c.head):
+		// A token bucket may have let it through.
+	case s.size < probeLarge:
 		c.small.add(s.at, at)
-	} else {
+	default:
 		c.large.add(s.at, at)
 	}
 	c.gotPackets++
@@ -252,24 +287,44 @@ func (p *prober) result(now time.Duration, target, inherent float64) (float64, b
 	if !ok || done.stale {
 		return 0, false
 	}
-	if rate > target {
+	further := clear || rate > probeShy*target && done.kept(inherent) >= probeKept
+	if further && p.fallen && !done.probe.Long {
+		p.chain = max(rate, probeLongStep*target)
+		if p.lies > 0 {
+			p.chain = rate
+		}
+		return 0, false
+	}
+	if rate > target && clear {
 		p.raised, p.raisedAt, p.low = true, now, target
 	}
-	if clear || rate > probeShy*target && done.kept(inherent) >= probeKept {
-		p.chain, p.chainAt = probeNext*rate, now
-		if p.fallen {
-			p.chainAt = now + probeProof
-			if p.lies > 0 {
-				p.chainAt += probeProof / 2
-			}
-		}
+	switch {
+	case clear && done.probe.Long && p.missing(now, rate):
+		p.chain = min(probeLeap*rate, probeMargin*p.former)
+	case further && !done.probe.Long || clear:
+		p.chain = probeNext * rate
 	}
 	return rate, true
 }
 
+// filled is how many bytes the probe on its way had if it was a long one that filled a queue, else 0.
+func (p *prober) filled() int {
+	if !p.current.over || !p.hindered() {
+		return 0
+	}
+	return p.current.bytes
+}
+
+// hindered says whether the long probe that is being sent has shown enough: it fills a queue.
+func (p *prober) hindered() bool { return p.current.probe.Long && p.current.hindered }
+
 // measure compares how fast a probe left with how fast it arrived, and says whether it
 // arrived unhindered.
 func (c *cluster) measure(inherent float64) (rate float64, clear, ok bool) {
+	if c.probe.Long && c.hindered {
+		rate, ok = c.tail()
+		return probeFull * rate, false, ok
+	}
 	sent, got := c.small.left-c.small.sent, c.small.got-c.small.arrived
 	if d := c.large.left - c.large.sent; d > sent {
 		sent, got = d, c.large.got-c.large.arrived
@@ -289,6 +344,24 @@ func (c *cluster) measure(inherent float64) (rate float64, clear, ok bool) {
 		return min(rate, 1.1*float64(c.probe.Rate)), true, true
 	}
 	return probeFull * rate * part, false, true
+}
+
+// tail is how fast the last packets arrived, in bit/s.
+func (c *cluster) tail() (rate float64, ok bool) {
+	if c.gotPackets < len(c.last) {
+		return 0, false
+	}
+	first, bits := c.last[c.gotPackets%len(c.last)], 0
+	end := first.at
+	for i := 1; i < len(c.last); i++ {
+		p := c.last[(c.gotPackets+i)%len(c.last)]
+		bits += 8 * p.size
+		end = max(end, p.at)
+	}
+	if end <= first.at {
+		return 0, false
+	}
+	return float64(bits) / (end - first.at).Seconds(), true
 }
 
 // kept is the share of a probe's packets that arrived, of those that the path does not lose at any rate.
@@ -317,7 +390,10 @@ func (p *prober) fell(now time.Duration, was float64) {
 func (p *prober) refuted(carried float64) bool { return p.lies > 0 && carried > probeRefutes*p.liedOf }
 
 // widened takes that the path carries more than it did when it was last full.
-func (p *prober) widened() {
+func (p *prober) widened(now time.Duration) {
+	if p.fallen && now-p.lastAt < probeCalm {
+		return // a token bucket let the probe through
+	}
 	p.wider, p.lies = true, 0
 }
 

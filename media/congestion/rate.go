@@ -79,6 +79,18 @@ func (r *delayRate) overuse(now time.Duration, carried float64, queue time.Durat
 	}
 }
 
+// collapse takes that the path suddenly carries only so much, in bit/s. Until its queue is empty, less
+// is to be sent than that.
+func (r *delayRate) collapse(now time.Duration, carried float64) {
+	r.capacity = capacity{}
+	r.capacity.add(carried)
+	if r.bounce == 0 {
+		r.fellAt = now
+	}
+	r.bounce, r.bounceAt = beta*carried, now
+	r.cut(now, drainMin*r.bounce)
+}
+
 // cut lowers the estimate.
 func (r *delayRate) cut(now time.Duration, bits float64) {
 	r.set(min(bits, r.target))

@@ -47,7 +47,7 @@ func (r *repairs) allowed(seq uint16, now time.Duration, c *Controller) bool {
 	}
 	p := &r.sent[seq&(repairMemory-1)]
 	queue := c.base.queue()
-	if queue > drainAllow && r.renewed && int16(seq-r.from) < 0 {
+	if (queue > drainAllow || c.hold.recent(now)) && r.renewed && int16(seq-r.from) < 0 {
 		return false
 	}
 	if p.copies == 0 || p.seq != seq || now-p.at >= max(c.rtt, queue) {
@@ -74,8 +74,13 @@ func (r *repairs) advance(seq uint16) {
 func (s *Sender) Renew(ssrc uint32, seq uint16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.streams[ssrc]; t != nil {
-		t.repairs.renewed, t.repairs.from = true, seq
+	t := s.streams[ssrc]
+	if t == nil {
+		return
+	}
+	t.repairs.renewed, t.repairs.from = true, seq
+	if s.control.Hold(time.Since(s.start)) {
+		s.pace.purge(func(k *packet) bool { return k.stream == t }, s.free)
 	}
 }
 

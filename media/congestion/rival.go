@@ -24,6 +24,8 @@ const (
 	rivalCut    = 0.8
 	rivalStep   = 1.0 / 3
 	rivalPacket = 1200 * 8 // bits
+	// rivalFall is to what share a sudden fall of the path brings what arrives, see bigFall.
+	rivalFall = 0.4
 	// rivalLoss is the loss beyond the usual that is a sign to give way.
 	rivalLoss = 0.01
 	// rivalPause is between two times of giving way.

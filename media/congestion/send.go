@@ -58,7 +58,12 @@ func (s *Sender) stamp(k *packet, now time.Duration) {
 	if done {
 		s.control.EndProbe(now, s.pace.stop())
 	}
-	s.pace.target = float64(s.control.Target())
+	s.steer(now)
+}
+
+// steer hands the controller's decisions to the pacer.
+func (s *Sender) steer(now time.Duration) {
+	s.pace.steer(float64(s.control.Target()), s.control.Hold(now))
 }
 
 // extend puts a packet's transport-wide number into its header.
@@ -129,8 +134,9 @@ func (s *Sender) take(report *rtcp.TransportLayerCC) {
 		return
 	}
 	s.feedback++
-	s.control.Feedback(time.Since(s.start), s.reader.read(report))
-	s.pace.target = float64(s.control.Target())
+	now := time.Since(s.start)
+	s.control.Feedback(now, s.reader.read(report))
+	s.steer(now)
 }
 
 // run sends what had to wait. It sleeps while nothing does.
@@ -160,12 +166,13 @@ func (s *Sender) run() {
 func (s *Sender) flush(batch []*packet) ([]*packet, time.Duration, bool) {
 	s.mu.Lock()
 	now := time.Since(s.start)
+	s.steer(now)
 	for k := s.pace.pop(now); k != nil; k = s.pace.pop(now) {
 		s.stamp(k, now)
 		batch = append(batch, k)
 	}
 	pad := 0
-	if s.pace.probe.ID != 0 && now-s.pace.probeSince > probeGiveUp {
+	if s.pace.stale(now) || s.pace.probe.ID != 0 && s.control.Hindered() {
 		s.control.EndProbe(now, s.pace.stop())
 	}
 	if s.pace.allowed(second, now) {

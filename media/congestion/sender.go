@@ -92,11 +92,12 @@ func (s *Sender) Stats() Stats {
 	}
 }
 
-// Target is what the path carries for everything that is sent, in bit/s.
+// Target is what the path carries for everything that is made to be sent, in bit/s.
 func (s *Sender) Target() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.control.Target()
+	s.steer(time.Since(s.start))
+	return int(s.pace.media())
 }
 
 // Repairs is what sending again costs now, in bit/s. What is new has to make room for it: else more

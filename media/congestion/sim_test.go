@@ -147,6 +147,7 @@ type call struct {
 	next   int64 // sequence number, unwrapped
 	frame  time.Duration
 	sound  time.Duration
+	layer  float64       // rate at which the layer of the picture was chosen
 	keys   time.Duration // a keyframe this often, 0 for the first alone
 	lastK  time.Duration
 	got    map[int64]time.Duration
@@ -184,7 +185,7 @@ func (c *call) step(now time.Duration, l *simLink) {
 	if c.mends != nil {
 		c.mends.step(now, l, c)
 	}
-	c.pace.target = float64(c.control.Target())
+	c.pace.steer(float64(c.control.Target()), c.control.Hold(now))
 	if now >= c.sound {
 		c.sound = now + 20*time.Millisecond
 		c.out(now, l, &packet{size: 140})
@@ -192,7 +193,7 @@ func (c *call) step(now time.Duration, l *simLink) {
 	if now >= c.frame && c.most > 0 {
 		c.produce(now)
 	}
-	if c.pace.probe.ID != 0 && now-c.pace.probeSince > probeGiveUp {
+	if c.pace.stale(now) || c.pace.probe.ID != 0 && c.control.Hindered() {
 		c.control.EndProbe(now, c.pace.stop())
 	}
 	for k := c.pace.pop(now); k != nil; k = c.pace.pop(now) {
@@ -215,11 +216,17 @@ func (c *call) produce(now time.Duration) {
 			c.pace.start(p, now)
 		}
 	}
-	rate := max(min(c.most, float64(c.control.Target())-80_000-c.mends.rate(now)), 30_000)
+	rate := max(min(c.most, c.pace.media()-80_000-c.mends.rate(now)), 30_000)
 	size := int(rate / 8 / 30)
+	if c.mends != nil && (rate < c.layer/2 || rate > 2*c.layer) {
+		c.began, c.layer = false, rate // a picture of another size begins with a keyframe
+	}
 	if !c.began || c.keys > 0 && now-c.lastK >= c.keys {
 		c.began, c.lastK = true, now
 		c.mends.renew()
+		if c.mends != nil && c.control.Hold(now) {
+			c.pace.purge(func(*packet) bool { return true }, func(*packet) {})
+		}
 		size = max(size*6, 5_000)
 	}
 	for size > 0 {
