@@ -132,6 +132,52 @@ func TestAudioBursts(t *testing.T) {
 	})
 }
 
+// TestAudioAfterAFall: when the path becomes slower, its queue fills, and empties again when less is
+// sent. Two seconds after, sound is near again, and stays so while probes fill the queue a little from
+// time to time.
+func TestAudioAfterAFall(t *testing.T) {
+	const fall, full = 10 * time.Second, 460 * ms
+	packets := encode(t, voice(30), media.AudioConfig{BitRate: 32000})
+	// queue is how long a packet stands in it that enters it so long after the fall.
+	queue := func(since time.Duration) time.Duration {
+		switch {
+		case since < 0:
+			return 0
+		case since < 60*ms: // 2.5 Mbit/s enter, 400 kbit/s leave
+			return since * full / (60 * ms)
+		case since < 250*ms:
+			return full
+		case since < 800*ms:
+			return full * (800*ms - since) / (550 * ms)
+		case since%(2*time.Second) < 100*ms:
+			return since % (2 * time.Second)
+		case since%(2*time.Second) < 200*ms:
+			return 200*ms - since%(2*time.Second)
+		}
+		return 0
+	}
+	rng := rand.New(rand.NewPCG(5, 6))
+	var worst, last time.Duration
+	r := opusReceiver(t)
+	h := simulate(r, packets, func(i int) (time.Duration, bool) {
+		return queue(packets[i].at-fall) + time.Duration(rng.Float64()*5*float64(ms)), true
+	}, func(at time.Duration) {
+		if captured, ok := r.Playing(); ok {
+			last = simStart.Add(at).Sub(captured)
+		}
+		if at > fall+2*time.Second {
+			worst = max(worst, last)
+		}
+	})
+	t.Logf("at most %v later from 2 s after the fall on, concealed %.2f%%, %d underruns", worst, h.stats.ConcealedPercent(), h.stats.Underruns)
+	if worst > 200*ms {
+		t.Errorf("sound is up to %v late from 2 s after the fall on", worst)
+	}
+	if h.stats.ConcealedPercent() > 4 || h.stats.Dropped > 0 { // 1.5% of the 30 s are the queue itself
+		t.Errorf("concealed %.2f%%, %d packets thrown away", h.stats.ConcealedPercent(), h.stats.Dropped)
+	}
+}
+
 // TestAudioStalls: a machine that is busy for a moment every few seconds is heard twice, and then
 // no longer, nor does it delay the sound for ever.
 func TestAudioStalls(t *testing.T) {

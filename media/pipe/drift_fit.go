@@ -55,7 +55,7 @@ func lengthenLikeness(urgency int64) float64 {
 
 func restAfter(excess int64) int64 {
 	switch {
-	case excess > 200*samplesPerMs:
+	case excess > 120*samplesPerMs:
 		return 0
 	case excess > 60*samplesPerMs, excess < -20*samplesPerMs:
 		return restLarge

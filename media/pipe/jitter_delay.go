@@ -1,6 +1,10 @@
 package pipe
 
-import "parley/media"
+import (
+	"slices"
+
+	"parley/media"
+)
 
 const (
 	// The playout delay lies between these: one packet, and what a conversation bears.
@@ -44,6 +48,12 @@ const (
 	stallMemory = 1500
 	stallApart  = 25
 	stallMost   = 60 * samplesPerMs
+	// A queue that fills when the path becomes slower, and empties again, delays all packets for a second
+	// or so. That is no jitter: it counts as episodePackets packets, however long it lasts, unless it
+	// lasts longer than episodeMostPackets packets. While it lasts, the delay follows the packets.
+	episodePackets     = 5
+	episodeMostPackets = 125
+	episodeRecent      = 3
 	// lossForget makes the loss rate's memory 250 packets, 5 s.
 	lossForget = 1.0 / 250
 )
@@ -60,6 +70,9 @@ type delayEstimator struct {
 	stalls  [8]stall
 	last    int // of stalls, the newest
 	desired int64
+	usual   int64                // delay that packets need, episodes apart
+	run     int                  // packets in a row that came later than that
+	recent  [episodeRecent]int64 // their last delays
 }
 
 // stall is when packets came late, in packets since the stream began, and by how much.
@@ -91,6 +104,10 @@ const (
 // it carries its predecessor.
 func (d *delayEstimator) observe(delay int64, how arrival, fec bool) {
 	d.n++
+	if how == inOrder && d.episode(delay) {
+		d.desired = min(max(d.usual, slices.Min(d.recent[:])+delayStep)+readSlack, maxDelay)
+		return
+	}
 	keep := min(float32(delayForget), 1-1/float32(d.n))
 	for i := range d.ordered {
 		d.ordered[i] *= keep
@@ -119,7 +136,19 @@ func (d *delayEstimator) observe(delay int64, how arrival, fec bool) {
 	if needs := delay + delayStep; how == inOrder && needs+readSlack > d.desired && needs <= usual+stallMost {
 		d.stalled(needs)
 	}
-	d.desired = min(max(d.bear(usual)+readSlack, minDelay), maxDelay)
+	d.usual = d.bear(usual)
+	d.desired = min(max(d.usual+readSlack, minDelay), maxDelay)
+}
+
+// episode says whether a packet in its order is one of a queue that comes and goes.
+func (d *delayEstimator) episode(delay int64) bool {
+	if delay <= d.usual || d.n < 2*delayWarmUp {
+		d.run = 0
+		return false
+	}
+	d.recent[d.run%episodeRecent] = delay
+	d.run++
+	return d.run > episodePackets && d.run <= episodeMostPackets
 }
 
 // stalled remembers that a packet needed more than the present delay.

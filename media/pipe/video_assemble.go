@@ -117,11 +117,14 @@ func (a *assembler) extend(seq uint16) int64 {
 	return a.newest + int64(int16(seq-uint16(a.newest)))
 }
 
-// pop returns the next frame if it is complete. While a.broken, frames that lean on lost
-// ones are skipped up to the next complete keyframe.
+// pop returns the next frame if it is complete, or else a complete keyframe further on: nothing after
+// it needs what is missing before it. While a.broken, frames that lean on lost ones are skipped.
 func (a *assembler) pop() (frame, bool) {
 	for a.started {
 		end, ok := a.complete(a.next)
+		if !ok && len(a.missing) > 0 && a.keyframeAhead() {
+			continue
+		}
 		if !ok {
 			return frame{}, false
 		}

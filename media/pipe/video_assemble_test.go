@@ -115,12 +115,8 @@ func TestAssembleSkipsToAKeyframeAhead(t *testing.T) {
 		}
 	}
 	a.push(vp8(106, 6000, true, true, true), now)
-	pops(&a)
-	if !a.keyframeAhead() {
-		t.Fatal("missed the complete keyframe behind the gap")
-	}
-	if got := pops(&a); !slices.Equal(got, []uint32{2}) {
-		t.Errorf("frames %v, want [2]", got)
+	if got := pops(&a); !slices.Equal(got, []uint32{0, 2}) {
+		t.Errorf("frames %v, want 0 and the keyframe 2 behind the gap, at once", got)
 	}
 }
 
@@ -273,6 +269,37 @@ func TestPlayout(t *testing.T) {
 		}
 		if high < 70*time.Millisecond || p.delay() > 10*time.Millisecond {
 			t.Errorf("held back by %v, then by %v", high, p.delay())
+		}
+	})
+	t.Run("a queue that comes and goes is no jitter", func(t *testing.T) {
+		var p playout
+		late := func(i int) time.Duration { // 460 ms for half a second, then ever less
+			return max(0, min(460, 460-time.Duration(i-315)*28)) * time.Millisecond
+		}
+		worst := time.Duration(0)
+		for i := range 600 {
+			at := frameAt(i).Add(time.Duration(i%5) * time.Millisecond)
+			if i >= 300 {
+				at = at.Add(late(i))
+			}
+			p.add(uint32(i*3000), at, 0)
+			worst = max(worst, p.delay())
+		}
+		if worst > 100*time.Millisecond {
+			t.Errorf("held back by %v after a queue", worst)
+		}
+	})
+	t.Run("a queue that stays is waited for", func(t *testing.T) {
+		var p playout
+		for i := range 900 {
+			at := frameAt(i)
+			if i >= 300 && i%10 > 0 {
+				at = at.Add(200 * time.Millisecond)
+			}
+			p.add(uint32(i*3000), at, 0)
+		}
+		if p.delay() < 190*time.Millisecond {
+			t.Errorf("held back by %v, want 200 ms", p.delay())
 		}
 	})
 	t.Run("a clock that jumps starts over", func(t *testing.T) {

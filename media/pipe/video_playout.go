@@ -29,6 +29,9 @@ type playout struct {
 	target time.Duration
 	sorted [playoutWindow]time.Duration
 
+	episode [playoutWindow]bool // of rels, those that do not count
+	run     int                 // late frames in a row
+
 	repaired uint64 // packets repaired so far
 	lossy    int    // frames until repairs are forgotten
 }
@@ -41,6 +44,14 @@ const (
 	waitForRepaired = 0.97
 )
 
+// A queue that fills when the path becomes slower, and empties again, delays all frames for a second or
+// so. That is no jitter: it counts as episodeFrames frames, however long it lasts, unless it lasts longer
+// than episodeMostFrames frames.
+const (
+	episodeFrames     = 2
+	episodeMostFrames = 75
+)
+
 // add takes note of a frame that became complete at the given time, when so many packets
 // had been repaired.
 func (p *playout) add(timestamp uint32, at time.Time, repaired uint64) {
@@ -50,12 +61,15 @@ func (p *playout) add(timestamp uint32, at time.Time, repaired uint64) {
 		ext = int64(timestamp)
 	}
 	p.last = max(p.last, ext)
-	p.rels[p.n%playoutWindow] = at.Sub(p.base) - ticks(ext-p.first)
-	p.n++
-	n := min(p.n, playoutWindow)
-	s := p.sorted[:n]
-	copy(s, p.rels[:n])
+	p.note(at.Sub(p.base) - ticks(ext-p.first))
+	s := p.sorted[:0]
+	for i, rel := range p.rels[:min(p.n, playoutWindow)] {
+		if !p.episode[i] {
+			s = append(s, rel)
+		}
+	}
 	slices.Sort(s)
+	n := len(s)
 	p.min = s[0]
 	if p.lossy--; repaired > p.repaired {
 		p.repaired, p.lossy = repaired, playoutWindow
@@ -75,6 +89,20 @@ func (p *playout) add(timestamp uint32, at time.Time, repaired uint64) {
 	} else {
 		p.target -= time.Duration(math.Ceil(float64(p.target-want) / 100))
 	}
+}
+
+// note takes the next frame's arrival less its media time.
+func (p *playout) note(rel time.Duration) {
+	late := p.n >= warmUp && rel-p.min > p.target+smoothEnough
+	if p.run++; !late {
+		p.run = 0
+	}
+	if p.run > episodeMostFrames {
+		p.episode = [playoutWindow]bool{}
+	}
+	i := p.n % playoutWindow
+	p.rels[i], p.episode[i] = rel, p.run > episodeFrames && p.run <= episodeMostFrames
+	p.n++
 }
 
 func (p *playout) extend(timestamp uint32) int64 {
