@@ -160,3 +160,19 @@ func TestSoundPassesWhileVideoWaits(t *testing.T) {
 		t.Errorf("new media may use %.0f bit/s when nothing waits", m)
 	}
 }
+
+// TestPaddingIsMadeAsItLeaves: what is made at once would stand in the queue, and leave when the probe
+// has long ended because it filled the path.
+func TestPaddingIsMadeAsItLeaves(t *testing.T) {
+	var p pacer
+	p.steer(330_000, false)
+	p.start(Probe{ID: 1, Rate: 660_000, Bytes: 24_000, Packets: 5}, time.Second)
+	if n := p.lack(); n > 2*paddingLeast {
+		t.Errorf("%d bytes of padding at once for a probe at 660 kbit/s", n)
+	}
+	p.stop()
+	p.start(Probe{ID: 2, Rate: 8_000_000, Bytes: 24_000, Packets: 5}, time.Second)
+	if n := p.lack(); n < 1000 || n > 4000 {
+		t.Errorf("%d bytes of padding at once for a probe at 8 Mbit/s, want a few packets", n)
+	}
+}

@@ -23,6 +23,8 @@ const (
 	// paceMost is how long a packet waits; the rate rises as far as that takes.
 	paceMost = 250 * time.Millisecond
 
+	// paddingLeast is how many bytes of padding are sent at once at the least: one packet.
+	paddingLeast = 275
 	// holdCheck is how often we look whether video may leave again.
 	holdCheck = 10 * time.Millisecond
 
@@ -264,12 +266,14 @@ func (p *pacer) stop() uint32 {
 	return id
 }
 
-// lack is how many bytes of padding the probe needs because nothing waits.
+// lack is how many bytes of padding the probe needs now because nothing waits. More than a moment's
+// worth would stand in the queue, and still leave when the probe is over.
 func (p *pacer) lack() int {
 	if p.probe.ID == 0 || p.count > 0 {
 		return 0
 	}
-	return max(p.probe.Bytes-p.probeBytes, 1)
+	moment := float64(p.probe.Rate) / 8 * paceLate.Seconds()
+	return min(max(p.probe.Bytes-p.probeBytes, 1), max(int(moment), paddingLeast))
 }
 
 // due is how long from now the next packet, or padding, may leave; ok is false if none waits.

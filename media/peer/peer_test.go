@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"math"
@@ -51,9 +52,11 @@ type lab struct {
 	router *vnet.Router
 	mu     sync.Mutex
 	rng    *rand.Rand
-	loss   float64         // of packets in either direction, 0 to 1
-	burst  float64         // packets lost in a row, in the mean, if above 1 (Gilbert-Elliott)
-	bad    map[string]bool // whose packets are being lost
+	loss   float64                // of packets in either direction, 0 to 1
+	burst  float64                // packets lost in a row, in the mean, if above 1 (Gilbert-Elliott)
+	bad    map[string]bool        // whose packets are being lost
+	narrow map[string]*bottleneck // ways out, by address
+	camera string                 // "" for test:640x360@30
 }
 
 // newLab makes a network with a one-way delay and random loss.
@@ -129,6 +132,9 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 			t.Fatal(err)
 		}
 		settings.SetNet(n)
+		if out := l.narrow[ip]; out != nil {
+			settings.SetNet(narrowNet{n, out})
+		}
 	}
 	c := codec.New()
 	enc, err := c.AudioEncoder(media.AudioConfig{Channels: 1, BitRate: 40_000, Loss: 0.1})
@@ -175,8 +181,8 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 }
 
 // run drives the devices, the window's tick and the speaker of one side until ctx ends.
-func (e *end) run(ctx context.Context, t *testing.T, wg *sync.WaitGroup, devices media.Devices) {
-	cam, err := devices.OpenCamera("test:640x360@30")
+func (e *end) run(ctx context.Context, t *testing.T, wg *sync.WaitGroup, devices media.Devices, camera string) {
+	cam, err := devices.OpenCamera(camera)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,6 +235,8 @@ func (e *end) run(ctx context.Context, t *testing.T, wg *sync.WaitGroup, devices
 	})
 }
 
+const smallCamera = "test:640x360@30"
+
 // connect runs two sides against each other; check is called once both are connected.
 func connect(t *testing.T, l *lab, check func(a, b *end)) {
 	t.Helper()
@@ -249,8 +257,8 @@ func connect(t *testing.T, l *lab, check func(a, b *end)) {
 	devices := device.New(device.Config{Convert: codec.New()})
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
-	a.run(ctx, t, &wg, devices)
-	b.run(ctx, t, &wg, devices)
+	a.run(ctx, t, &wg, devices, cmp.Or(l.camera, smallCamera))
+	b.run(ctx, t, &wg, devices, smallCamera)
 	for _, e := range []*end{a, b} {
 		select {
 		case p := <-e.phases:

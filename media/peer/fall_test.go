@@ -1,0 +1,143 @@
+package peer
+
+import (
+	"net"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pion/transport/v5"
+	"github.com/pion/transport/v5/vnet"
+
+	"parley/media"
+)
+
+// bottleneck is the way out of one host: tc's token bucket, and a queue that drops what does not fit.
+type bottleneck struct {
+	mu   sync.Mutex
+	rate float64 // bit/s, 0 for no limit
+	free time.Time
+}
+
+const (
+	bucketBits  = 8 * 8192
+	queueLength = 300 * time.Millisecond
+	frameHeader = 42 // bytes of Ethernet, IP and UDP
+)
+
+func (b *bottleneck) throttle(rate float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now := time.Now(); b.rate > 0 && b.free.After(now) {
+		b.free = now.Add(time.Duration(float64(b.free.Sub(now)) * b.rate / rate))
+	}
+	b.rate = rate
+}
+
+// leaves says when a packet of so many bytes that is sent now leaves the queue.
+func (b *bottleneck) leaves(size int) (at time.Time, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if b.rate == 0 {
+		return now, true
+	}
+	second := float64(time.Second)
+	bucket := time.Duration(bucketBits / b.rate * second)
+	if b.free.Sub(now) > queueLength+bucket {
+		return now, false
+	}
+	if full := now.Add(-bucket); b.free.Before(full) {
+		b.free = full
+	}
+	b.free = b.free.Add(time.Duration(float64(size+frameHeader) * 8 / b.rate * second))
+	if b.free.Before(now) {
+		return now, true
+	}
+	return b.free, true
+}
+
+// narrowNet is a host behind a bottleneck.
+type narrowNet struct {
+	*vnet.Net
+	out *bottleneck
+}
+
+func (n narrowNet) ListenUDP(network string, addr *net.UDPAddr) (transport.UDPConn, error) {
+	c, err := n.Net.ListenUDP(network, addr)
+	return narrowConn{c, n.out}, err
+}
+
+type narrowConn struct {
+	transport.UDPConn
+	out *bottleneck
+}
+
+func (c narrowConn) WriteTo(p []byte, addr net.Addr) (int, error) {
+	at, ok := c.out.leaves(len(p))
+	if !ok {
+		return len(p), nil
+	}
+	wait := time.Until(at)
+	if wait <= 0 {
+		return c.UDPConn.WriteTo(p, addr)
+	}
+	b := append([]byte(nil), p...)
+	time.AfterFunc(wait, func() { _, _ = c.UDPConn.WriteTo(b, addr) })
+	return len(p), nil
+}
+
+// TestFallAndRise is the bench's fall row with real peers in simulated time: 2.5 Mbit/s become 400 kbit/s,
+// and 2.5 again after ten seconds.
+func TestFallAndRise(t *testing.T) {
+	if testing.Short() {
+		t.Skip("half a minute of 1280x720")
+	}
+	speak(t)
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, time.Millisecond, 0)
+		l.narrow = map[string]*bottleneck{"10.0.0.1": {}}
+		l.camera = "test:1280x720@30"
+		out := l.narrow["10.0.0.1"]
+		out.throttle(2_500_000)
+		connect(t, l, func(a, b *end) {
+			b.view.Resize(1280, 720, media.FitCover)
+			look := func(d time.Duration, each func(since time.Duration, s Stats)) {
+				for begin := time.Now(); time.Since(begin) < d; {
+					time.Sleep(100 * time.Millisecond)
+					a.peer.Allow(a.peer.Estimate()-a.peer.Overhead()-64_000, 0) // as package call does
+					each(time.Since(begin), b.peer.Stats())
+					if o, s := a.peer.Stats(), b.peer.Stats(); time.Since(begin)%(500*time.Millisecond) == 0 {
+						t.Logf("%4.1f s: estimate %d, delivered %d, wait %v, probes %d; %dx%d, picture %v late, sound %v late (its target %v), concealed %d ms, underruns %d",
+							time.Since(begin).Seconds(), o.Estimate/1000, o.Pace.Delivered/1000, o.Pace.Wait.Round(time.Millisecond), o.Pace.Probes, s.Camera.Width, s.Camera.Height,
+							s.Camera.Delay.Round(time.Millisecond), s.Audio.Delay.Round(time.Millisecond), s.Audio.TargetDelay, s.Audio.Concealed/48, s.Audio.Underruns)
+					}
+				}
+			}
+			look(10*time.Second, func(time.Duration, Stats) {})
+			before := a.peer.Stats().Pace.Delivered
+			out.throttle(400_000)
+			var worst time.Duration
+			look(10*time.Second, func(since time.Duration, s Stats) {
+				if since > 2*time.Second {
+					worst = max(worst, s.Audio.Delay)
+				}
+			})
+			out.throttle(2_500_000)
+			var rose time.Duration
+			look(8*time.Second, func(since time.Duration, _ Stats) {
+				if rose == 0 && a.peer.Stats().Pace.Delivered > before*9/10 {
+					rose = since
+				}
+			})
+			t.Logf("%d bit/s before; sound at most %v late from 2 s after the fall on; back at 90%% after %v", before, worst, rose)
+			if worst > 200*time.Millisecond {
+				t.Errorf("sound is up to %v late from 2 s after the fall on, want 200 ms", worst)
+			}
+			if rose == 0 || rose > 5*time.Second {
+				t.Errorf("back at 90%% of the rate after %v, want 5 s", rose)
+			}
+		})
+	})
+}
