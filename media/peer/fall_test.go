@@ -7,10 +7,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/pion/transport/v5"
+	net5 "github.com/pion/transport/v5"
 	"github.com/pion/transport/v5/vnet"
 
 	"parley/media"
+	"parley/media/transport"
 )
 
 // bottleneck is the way out of one host: tc's token bucket, and a queue that drops what does not fit.
@@ -64,13 +65,13 @@ type narrowNet struct {
 	out *bottleneck
 }
 
-func (n narrowNet) ListenUDP(network string, addr *net.UDPAddr) (transport.UDPConn, error) {
+func (n narrowNet) ListenUDP(network string, addr *net.UDPAddr) (net5.UDPConn, error) {
 	c, err := n.Net.ListenUDP(network, addr)
 	return narrowConn{c, n.out}, err
 }
 
 type narrowConn struct {
-	transport.UDPConn
+	net5.UDPConn
 	out *bottleneck
 }
 
@@ -103,30 +104,31 @@ func TestFallAndRise(t *testing.T) {
 		out.throttle(2_500_000)
 		connect(t, l, func(a, b *end) {
 			b.view.Resize(1280, 720, media.FitCover)
-			look := func(d time.Duration, each func(since time.Duration, s Stats)) {
+			look := func(d time.Duration, each func(since time.Duration, s transport.Stats)) {
 				for begin := time.Now(); time.Since(begin) < d; {
 					time.Sleep(100 * time.Millisecond)
-					a.peer.Allow(a.peer.Estimate()-a.peer.Overhead()-64_000, 0) // as package call does
-					each(time.Since(begin), b.peer.Stats())
-					if o, s := a.peer.Stats(), b.peer.Stats(); time.Since(begin)%(500*time.Millisecond) == 0 {
-						t.Logf("%4.1f s: estimate %d, delivered %d, wait %v, probes %d; %dx%d, picture %v late, sound %v late (its target %v), concealed %d ms, underruns %d",
-							time.Since(begin).Seconds(), o.Estimate/1000, o.Pace.Delivered/1000, o.Pace.Wait.Round(time.Millisecond), o.Pace.Probes, s.Camera.Width, s.Camera.Height,
-							s.Camera.Delay.Round(time.Millisecond), s.Audio.Delay.Round(time.Millisecond), s.Audio.TargetDelay, s.Audio.Concealed/48, s.Audio.Underruns)
+					s := b.peer.Stats()
+					picture, sound := s.Pictures[media.Camera], s.Sounds[media.Microphone]
+					if o := a.peer.Stats(); time.Since(begin)%(500*time.Millisecond) == 0 {
+						t.Logf("%4.1f s: estimate %d, delivered %d, wait %v, probes %d; %dx%d, picture %v late, sound %v late, concealed %d ms, underruns %d",
+							time.Since(begin).Seconds(), o.Estimate/1000, o.Pace.Delivered/1000, o.Pace.Wait.Round(time.Millisecond), o.Pace.Probes, picture.Width, picture.Height,
+							picture.Delay.Round(time.Millisecond), sound.Delay.Round(time.Millisecond), sound.Concealed/48, sound.Underruns)
 					}
+					each(time.Since(begin), s)
 				}
 			}
-			look(10*time.Second, func(time.Duration, Stats) {})
+			look(10*time.Second, func(time.Duration, transport.Stats) {})
 			before := a.peer.Stats().Pace.Delivered
 			out.throttle(400_000)
 			var worst time.Duration
-			look(10*time.Second, func(since time.Duration, s Stats) {
+			look(10*time.Second, func(since time.Duration, s transport.Stats) {
 				if since > 2*time.Second {
-					worst = max(worst, s.Audio.Delay)
+					worst = max(worst, s.Sounds[media.Microphone].Delay)
 				}
 			})
 			out.throttle(2_500_000)
 			var rose time.Duration
-			look(8*time.Second, func(since time.Duration, _ Stats) {
+			look(8*time.Second, func(since time.Duration, _ transport.Stats) {
 				if rose == 0 && a.peer.Stats().Pace.Delivered > before*9/10 {
 					rose = since
 				}

@@ -176,6 +176,9 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 	if conn != "" {
 		cfg.Me, cfg.Member = bo, ada
 	}
+	if l != nil && l.narrow != nil {
+		cfg.Allot = func(rate int) (camera, screen int) { return allot(rate, false) }
+	}
 	e.peer = New(cfg)
 	return e
 }
