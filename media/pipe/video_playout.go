@@ -31,6 +31,7 @@ type playout struct {
 
 	episode [playoutWindow]bool // of rels, those that do not count
 	run     int                 // late frames in a row
+	before  uint64              // packets repaired before them
 
 	repaired uint64 // packets repaired so far
 	lossy    int    // frames until repairs are forgotten
@@ -61,7 +62,7 @@ func (p *playout) add(timestamp uint32, at time.Time, repaired uint64) {
 		ext = int64(timestamp)
 	}
 	p.last = max(p.last, ext)
-	p.note(at.Sub(p.base) - ticks(ext-p.first))
+	p.note(at.Sub(p.base)-ticks(ext-p.first), repaired)
 	s := p.sorted[:0]
 	for i, rel := range p.rels[:min(p.n, playoutWindow)] {
 		if !p.episode[i] {
@@ -92,10 +93,15 @@ func (p *playout) add(timestamp uint32, at time.Time, repaired uint64) {
 }
 
 // note takes the next frame's arrival less its media time.
-func (p *playout) note(rel time.Duration) {
+func (p *playout) note(rel time.Duration, repaired uint64) {
 	late := p.n >= warmUp && rel-p.min > p.target+smoothEnough
-	if p.run++; !late {
+	switch {
+	case !late:
+		p.run, p.before = 0, repaired
+	case repaired > p.before: // it waited for what was lost, and that will happen again
 		p.run = 0
+	default:
+		p.run++
 	}
 	if p.run > episodeMostFrames {
 		p.episode = [playoutWindow]bool{}
