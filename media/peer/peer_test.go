@@ -177,7 +177,7 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 		cfg.Me, cfg.Member = bo, ada
 	}
 	if l != nil && l.narrow != nil {
-		cfg.Allot = func(rate int) (camera, screen int) { return allot(rate, false) }
+		cfg.SplitRate = func(rate int) (camera, screen int) { return splitRate(rate, false) }
 	}
 	e.peer = New(cfg)
 	return e
