@@ -25,7 +25,7 @@ func NewBadge() *Badge {
 	return b
 }
 
-// SetCount changes the number and says whether it was another.
+// SetCount changes the number and reports whether it was different.
 func (b *Badge) SetCount(n int) bool {
 	if b.count == n {
 		return false
@@ -62,7 +62,7 @@ func (b *Badge) CreateRenderer() fyne.WidgetRenderer {
 	}
 }
 
-// hoverLight is what lies over a control while the pointer is on it.
+// hoverLight is the highlight over a control under the pointer.
 func hoverLight(on bool) color.Color {
 	if !on {
 		return color.Transparent

@@ -5,17 +5,17 @@ import (
 	"fyne.io/fyne/v2/canvas"
 )
 
-// Look is how a button stands out.
+// Look is a button's style.
 type Look uint8
 
 // The looks.
 const (
-	Plain   Look = iota // a quiet surface
-	Primary             // the one thing to do next, or on
+	Plain   Look = iota // a grey surface
+	Primary             // the main action, or on
 	Danger              // off, or leave
-	Ghost               // nothing but its sign
-	Quiet               // nothing but its words, less than the text around
-	Link                // nothing but its words, in the accent's colour
+	Ghost               // the icon alone
+	Quiet               // the text alone, weaker than the text around
+	Link                // the text alone, in the accent colour
 	Over                // on a picture
 	OverOff             // off, on a picture
 )
@@ -38,7 +38,7 @@ func (l Look) colors() (fill, ink fyne.ThemeColorName) {
 	return Surface2, Text1
 }
 
-// RoundButton is a round button with an icon, and room for a count at its shoulder.
+// RoundButton is a round button with an icon and an optional count at its top right.
 type RoundButton struct {
 	control
 	icon        *Icon
@@ -50,17 +50,17 @@ type RoundButton struct {
 	ink         fyne.ThemeColorName // instead of the look's
 }
 
-// NewRoundButton makes a round button that does what name says.
+// NewRoundButton makes a round button. name says what it does.
 func NewRoundButton(name, icon string, look Look, onTap func()) *RoundButton {
 	return newRound(name, icon, look, RoundSize, RoundSize, 22, onTap)
 }
 
-// NewSmallButton makes a round button of the least size.
+// NewSmallButton makes a small round button.
 func NewSmallButton(name, icon string, onTap func()) *RoundButton {
 	return newRound(name, icon, Ghost, Target+4, Target+4, 18, onTap)
 }
 
-// NewLeaveButton makes the wide red one.
+// NewLeaveButton makes the wide red button that leaves the meeting.
 func NewLeaveButton(name string, onTap func()) *RoundButton {
 	return newRound(name, "leave", Danger, 64, RoundSize, 22, onTap)
 }
@@ -78,7 +78,7 @@ func newRound(name, icon string, look Look, width, side, iconSize float32, onTap
 	return b
 }
 
-// Set changes what the button does, its icon and look.
+// Set changes the button's name, icon and look.
 func (b *RoundButton) Set(name, icon string, look Look) {
 	if b.Name == name && b.icon.name == icon && b.look == look {
 		return
@@ -88,10 +88,10 @@ func (b *RoundButton) Set(name, icon string, look Look) {
 	b.Refresh()
 }
 
-// Icon is the name of what the button shows.
+// Icon is the name of the button's icon.
 func (b *RoundButton) Icon() string { return b.icon.name }
 
-// SetCount shows n at the button's shoulder, nothing if it is 0.
+// SetCount shows n at the button's top right, and nothing for 0.
 func (b *RoundButton) SetCount(n int) {
 	if b.badge.SetCount(n) {
 		Show(b.badge, n > 0)
@@ -133,7 +133,7 @@ func (b *RoundButton) CreateRenderer() fyne.WidgetRenderer {
 	}
 }
 
-// Button is a button with words.
+// Button is a button with text.
 type Button struct {
 	control
 	text  string
@@ -180,7 +180,7 @@ func NewButton(text, icon string, look Look, height float32, onTap func()) *Butt
 	return b
 }
 
-// SetText changes the words.
+// SetText changes the text.
 func (b *Button) SetText(text string) {
 	if b.text == text {
 		return
@@ -189,7 +189,7 @@ func (b *Button) SetText(text string) {
 	b.Refresh()
 }
 
-// SetLook changes how the button stands out.
+// SetLook changes the button's style.
 func (b *Button) SetLook(look Look) {
 	if b.look != look {
 		b.look = look
@@ -197,7 +197,7 @@ func (b *Button) SetLook(look Look) {
 	}
 }
 
-// MinSize leaves 16 on either side of the words, 8 where no ground shows where the button ends.
+// MinSize leaves 16 on either side of the text, or 8 if the button has no background.
 func (b *Button) MinSize() fyne.Size {
 	w := textWidth(b.text, b.style) + 2*Space4
 	if b.look == Link {
@@ -260,7 +260,7 @@ func (b *Button) SetIcon(icon string) {
 	}
 }
 
-// SetInk gives a button without a ground of its own another colour than the text's.
+// SetInk overrides the colour of the icon. An empty name restores the look's colour.
 func (b *RoundButton) SetInk(ink fyne.ThemeColorName) {
 	if b.ink != ink {
 		b.ink = ink

@@ -8,7 +8,7 @@ import (
 // CardHeight is the height of a DeviceCard.
 const CardHeight float32 = 72
 
-// DeviceCard names a device, with a line about it below, and opens the choice of others.
+// DeviceCard shows a device's name and a note about it, and opens the menu of devices.
 type DeviceCard struct {
 	control
 	back, light, ring *canvas.Rectangle
@@ -52,12 +52,12 @@ func (c *DeviceCard) Set(title, note string, problem bool) {
 	c.Refresh()
 }
 
-// HeightFor is the height the card needs when it is width wide: a problem takes its lines.
+// HeightFor is the height of the card at a width: a problem may take several lines.
 func (c *DeviceCard) HeightFor(width float32) float32 {
 	return max(CardHeight, 42+c.note.HeightFor(width-2*Space3)+Space3)
 }
 
-// MinSize is that of the drawing; cards share the width there is.
+// MinSize is the size in the design; cards share the available width.
 func (c *DeviceCard) MinSize() fyne.Size { return fyne.NewSize(120, CardHeight) }
 
 // CreateRenderer is for Fyne.

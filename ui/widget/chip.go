@@ -6,7 +6,7 @@ import (
 	fw "fyne.io/fyne/v2/widget"
 )
 
-// Chip is a word or two on a dark ground, to lie on a picture.
+// Chip is a short label on a dark background, for use on pictures.
 type Chip struct {
 	fw.BaseWidget
 	rect  *canvas.Rectangle
@@ -31,8 +31,8 @@ func NewChip() *Chip {
 	return c
 }
 
-// Set changes the words and the icon before them, which may be empty. It says whether the
-// chip's size may be another.
+// Set changes the text and the icon before it, which may be empty. It reports whether the chip's size may have
+// changed.
 func (c *Chip) Set(text, icon string, color fyne.ThemeColorName) bool {
 	changed := c.label.full != text || c.icon.Visible() != (icon != "")
 	c.label.SetText(text)
@@ -43,7 +43,7 @@ func (c *Chip) Set(text, icon string, color fyne.ThemeColorName) bool {
 	return changed
 }
 
-// MinSize is the size of all the words.
+// MinSize is the size of the whole text.
 func (c *Chip) MinSize() fyne.Size {
 	w := c.label.Width() + 2*Space2
 	if c.icon.Visible() {
@@ -77,7 +77,7 @@ func (c *Chip) CreateRenderer() fyne.WidgetRenderer {
 	}
 }
 
-// Bars shows how good a connection is, as four bars on a chip.
+// Bars shows the quality of a connection as four bars on a chip.
 type Bars struct {
 	fw.BaseWidget
 	rect *canvas.Rectangle
@@ -85,7 +85,7 @@ type Bars struct {
 	n    int
 }
 
-// NewBars makes the sign.
+// NewBars makes bars without a value.
 func NewBars() *Bars {
 	b := &Bars{rect: canvas.NewRectangle(nil)}
 	b.rect.CornerRadius = RadiusChip

@@ -14,10 +14,10 @@ import (
 	"github.com/go-text/typesetting/fontscan"
 )
 
-// coverage is which code points a font has.
+// coverage is the set of code points that a font has.
 type coverage struct{ cmap gotext.Cmap }
 
-// Contains says whether the font has a code point.
+// Contains reports whether the font has a code point.
 func (c coverage) Contains(r rune) bool {
 	if c.cmap == nil {
 		return false
@@ -28,7 +28,7 @@ func (c coverage) Contains(r rune) bool {
 
 var coverages sync.Map // by fyne.Resource
 
-// coverageOf reads only the table that it needs: loading an emoji font takes megabytes.
+// coverageOf reads only the font's character map: loading an emoji font takes megabytes.
 func coverageOf(f fyne.Resource) coverage {
 	if c, ok := coverages.Load(f); ok {
 		return c.(coverage)
@@ -49,8 +49,7 @@ type quiet struct{}
 
 func (quiet) Printf(string, ...any) {}
 
-// systemFonts are the fonts of this machine. The toolkit looks through the same list, which
-// exists once in the process.
+// systemFonts are the installed fonts. The toolkit searches the same list, which exists once in the process.
 var systemFonts = sync.OnceValue(func() []fontscan.Footprint {
 	list, err := fontscan.SystemFonts(quiet{}, "")
 	if err != nil {
@@ -76,7 +75,7 @@ func systemHas(r rune) bool {
 	return has
 }
 
-// colourFont is a font of this machine with emoji in colour.
+// colourFont is an installed font with colour emoji.
 type colourFont struct {
 	runes fontscan.RuneSet
 	font  fyne.Resource
@@ -86,7 +85,7 @@ var colourFonts = sync.OnceValue(func() []colourFont {
 	var out []colourFont
 	for _, f := range systemFonts() {
 		if strings.Contains(f.Family, "emoji") && drawable(f.Location.File) {
-			// The toolkit takes the name of a font that lacks a letter for the family to look in.
+			// If a font lacks a letter, the toolkit looks in the family of the font's name.
 			name := fyne.NewStaticResource(f.Family, theme.DefaultSymbolFont().Content())
 			out = append(out, colourFont{f.Runes, name})
 		}
@@ -94,8 +93,8 @@ var colourFonts = sync.OnceValue(func() []colourFont {
 	return out
 })
 
-// drawable says whether the toolkit can draw the colours of a font: as bitmaps or SVG. Of a font
-// with layered outlines only (COLR), it would draw nothing at all.
+// drawable reports whether the toolkit can draw a font's colour glyphs: bitmaps and SVG. It draws nothing at all of a
+// font that has only layered outlines (COLR).
 func drawable(file string) bool {
 	f, err := os.Open(file)
 	if err != nil {
@@ -114,8 +113,8 @@ func drawable(file string) bool {
 	return false
 }
 
-// emojiFont is the font that has all of a cluster in colour: one of this machine's, else the
-// toolkit's own, which knows no emoji after 2016; nil if neither has it.
+// emojiFont is the font that has all of a cluster in colour: an installed one, or else the toolkit's own, which has
+// no emoji newer than 2016. It is nil if neither has it.
 func emojiFont(cluster []rune) fyne.Resource {
 	for _, f := range colourFonts() {
 		if all(cluster, f.runes.Contains) {

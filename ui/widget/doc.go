@@ -1,3 +1,3 @@
-// Package widget holds the parts that Parley's screens are put together from: values in,
-// callbacks out. It knows nothing of calls and meetings.
+// Package widget has the parts of Parley's screens: values in, callbacks out. It knows nothing of calls and
+// meetings.
 package widget

@@ -9,8 +9,7 @@ import (
 	fw "fyne.io/fyne/v2/widget"
 )
 
-// Field is a line to type in, or several, with a box around it and room for a button at its
-// end.
+// Field is a text field of one or several lines, with a border and an optional button at its end.
 type Field struct {
 	fw.BaseWidget
 	Entry  *Entry
@@ -20,7 +19,7 @@ type Field struct {
 	most   int // lines
 }
 
-// Entry is Fyne's entry, except that keys it has no use for are the window's.
+// Entry is Fyne's entry, but it passes keys that it does not use to the window.
 type Entry struct {
 	fw.Entry
 	Name  string
@@ -31,7 +30,7 @@ type Entry struct {
 	MaxRunes int
 }
 
-// NewField makes a field; name says what it is for, after may be nil.
+// NewField makes a field. name says what it is for. after is the button at its end, which may be nil.
 func NewField(name, placeholder string, height float32, after fyne.CanvasObject) *Field {
 	f := &Field{Entry: &Entry{Name: name}, box: canvas.NewRectangle(nil), after: after, height: height}
 	f.Entry.field = f
@@ -43,8 +42,8 @@ func NewField(name, placeholder string, height float32, after fyne.CanvasObject)
 	return f
 }
 
-// Lines lets the field take several lines and grow to most of them; with more it scrolls.
-// Enter submits, Shift and Enter begin a line.
+// Lines makes a field of several lines, which grows up to most lines and then scrolls. Enter submits, Shift+Enter
+// starts a new line.
 func (f *Field) Lines(most int) *Field {
 	f.most = most
 	f.Entry.MultiLine, f.Entry.Wrapping = true, fyne.TextWrapWord
@@ -52,7 +51,7 @@ func (f *Field) Lines(most int) *Field {
 	return f
 }
 
-// HeightFor is the height that the text wants when the field is width wide.
+// HeightFor is the height of the field with its text at a width.
 func (f *Field) HeightFor(width float32) float32 {
 	if f.most == 0 {
 		return f.height
@@ -72,7 +71,7 @@ func (f *Field) entryWidth(width float32) float32 {
 	return width
 }
 
-// Parts are what the keyboard can be moved to.
+// Parts are the objects that can have the keyboard focus.
 func (f *Field) Parts() []fyne.CanvasObject {
 	if f.after == nil {
 		return []fyne.CanvasObject{f.Entry}
@@ -80,26 +79,26 @@ func (f *Field) Parts() []fyne.CanvasObject {
 	return []fyne.CanvasObject{f.Entry, f.after}
 }
 
-// FocusGained draws the accent around the field.
+// FocusGained draws the border in the accent colour.
 func (e *Entry) FocusGained() { e.focus = true; e.Entry.FocusGained(); e.field.Refresh() }
 
-// FocusLost takes it away.
+// FocusLost draws the usual border.
 func (e *Entry) FocusLost() {
 	e.focus, e.shift = false, false
 	e.Entry.FocusLost()
 	e.field.Refresh()
 }
 
-// AcceptsTab leaves Tab to the window also where there are several lines.
+// AcceptsTab leaves Tab to the window, also in a field of several lines.
 func (e *Entry) AcceptsTab() bool { return false }
 
-// KeyDown remembers that Shift is held.
+// KeyDown notes that Shift is held.
 func (e *Entry) KeyDown(k *fyne.KeyEvent) {
 	e.shift = e.shift || isShift(k)
 	e.Entry.KeyDown(k)
 }
 
-// KeyUp forgets it.
+// KeyUp notes that Shift was released.
 func (e *Entry) KeyUp(k *fyne.KeyEvent) {
 	e.shift = e.shift && !isShift(k)
 	e.Entry.KeyUp(k)
@@ -109,7 +108,7 @@ func isShift(k *fyne.KeyEvent) bool {
 	return k.Name == desktop.KeyShiftLeft || k.Name == desktop.KeyShiftRight
 }
 
-// TypedKey gives Escape to the window.
+// TypedKey passes Escape to the window.
 func (e *Entry) TypedKey(k *fyne.KeyEvent) {
 	if k.Name == fyne.KeyEscape {
 		if c := fyne.CurrentApp().Driver().CanvasForObject(e); c != nil && c.OnTypedKey() != nil {
@@ -122,7 +121,7 @@ func (e *Entry) TypedKey(k *fyne.KeyEvent) {
 		e.Entry.TypedKey(k)
 		return
 	}
-	// The toolkit has it the other way round: it submits with Shift.
+	// The toolkit does the opposite: Shift+Enter submits.
 	if !e.shift {
 		submit(e.Text)
 		return
@@ -151,7 +150,7 @@ func (e *Entry) TypedRune(r rune) {
 	e.Entry.TypedRune(r)
 }
 
-// TypedShortcut edits, and gives what is no editing to the window.
+// TypedShortcut handles editing, and passes other shortcuts to the window.
 func (e *Entry) TypedShortcut(s fyne.Shortcut) {
 	switch s.(type) {
 	case *fyne.ShortcutCopy, *fyne.ShortcutCut, *fyne.ShortcutSelectAll, *fyne.ShortcutUndo, *fyne.ShortcutRedo:
@@ -169,7 +168,7 @@ func (e *Entry) TypedShortcut(s fyne.Shortcut) {
 	}
 }
 
-// MinSize is narrow: fields take what there is.
+// MinSize is narrow: fields take the available width.
 func (f *Field) MinSize() fyne.Size { return fyne.NewSize(80, f.height) }
 
 // CreateRenderer is for Fyne.

@@ -13,10 +13,10 @@ import (
 	"parley/assets"
 )
 
-// strokeUnits is the icons' line in units of their 24-unit grid.
+// strokeUnits is the width of the icons' lines, in units of their 24-unit grid.
 const strokeUnits = 1.75
 
-// Icon is a line icon in a role's colour.
+// Icon is a line icon in the colour of a role.
 type Icon struct {
 	fw.BaseWidget
 	img   *canvas.Image
@@ -72,7 +72,7 @@ type iconKey struct {
 	px    int
 }
 
-// icons keeps what was coloured once; like all drawing it belongs to the UI goroutine.
+// icons caches coloured icons. Like all drawing, it belongs to the UI goroutine.
 var icons = map[iconKey]fyne.Resource{}
 
 // iconResource colours an icon. Fyne's SVG painter scales shapes but not strokes, so the
@@ -96,14 +96,14 @@ func iconResource(name string, c color.Color, px float32) fyne.Resource {
 	return res
 }
 
-// Logo is the app's sign.
+// Logo is the app's logo.
 type Logo struct {
 	fw.BaseWidget
 	img  *canvas.Image
 	size float32
 }
 
-// NewLogo makes the sign, size wide and high.
+// NewLogo makes the logo, size wide and high.
 func NewLogo(size float32) *Logo {
 	l := &Logo{img: &canvas.Image{FillMode: canvas.ImageFillContain}, size: size}
 	l.ExtendBaseWidget(l)

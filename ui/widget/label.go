@@ -26,13 +26,13 @@ func NewLabel(text string, style Style, color fyne.ThemeColorName) *Label {
 	return l
 }
 
-// Align says where in its width the text stands.
+// Align sets the alignment of the text.
 func (l *Label) Align(a fyne.TextAlign) *Label {
 	l.text.Alignment = a
 	return l
 }
 
-// Text is the whole text, also where less of it shows.
+// Text is the whole text, even if it is cut on screen.
 func (l *Label) Text() string { return l.full }
 
 // SetText changes the text.
@@ -50,7 +50,7 @@ func (l *Label) Set(text string, color fyne.ThemeColorName) {
 	l.Refresh()
 }
 
-// Width is what the whole text takes.
+// Width is the width of the whole text.
 func (l *Label) Width() float32 { return textWidth(l.full, l.style) }
 
 // MinSize is the size of the whole text; a label may be made narrower.

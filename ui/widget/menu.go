@@ -21,8 +21,7 @@ const (
 	menuWidth     float32 = 280
 )
 
-// Menu is a list to choose from that lies over the window; a press beside it or Escape
-// closes it.
+// Menu is a list of choices over the window. A press beside it or Escape closes it.
 type Menu struct {
 	fw.BaseWidget
 	onClose func()
@@ -34,8 +33,7 @@ type Menu struct {
 	above   bool
 }
 
-// ShowMenu opens a menu at anchor, above or below it, and returns it. Whoever opens it
-// closes it, from onClose or from an item.
+// ShowMenu opens a menu above or below anchor and returns it. The caller closes it, from onClose or from an item.
 func ShowMenu(c fyne.Canvas, anchor fyne.CanvasObject, above bool, items []Item, onClose func()) *Menu {
 	m := &Menu{onClose: onClose, panel: NewBox(Surface2, Line, RadiusTile), anchor: anchor, above: above}
 	m.list = Area(fyne.Size{}, m.place)
@@ -98,7 +96,7 @@ func (m *Menu) focusFirst(c fyne.Canvas) {
 // Tapped closes the menu.
 func (m *Menu) Tapped(*fyne.PointEvent) { m.onClose() }
 
-// Close takes the menu off the window.
+// Close removes the menu from the window.
 func (m *Menu) Close(c fyne.Canvas) { c.Overlays().Remove(m) }
 
 // CreateRenderer is for Fyne.
@@ -158,7 +156,7 @@ func newMenuRow(it Item) *menuRow {
 	return r
 }
 
-// FocusLost ends the quiet focus too.
+// FocusLost also ends the focus without a ring.
 func (r *menuRow) FocusLost() { r.quiet = false; r.control.FocusLost() }
 
 // CreateRenderer is for Fyne.

@@ -11,7 +11,7 @@ const (
 	meterBar, meterStep = 4, 7
 	meterHeight         = 16
 
-	// The meter spans what a microphone makes of a room and a voice, in dBFS.
+	// The range of the meter in dBFS: from a quiet room to a loud voice.
 	meterFloor, meterTop = -60.0, -6.0
 )
 

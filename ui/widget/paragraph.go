@@ -33,7 +33,7 @@ func NewParagraph(text string, style Style, color fyne.ThemeColorName, most int)
 	return p
 }
 
-// Align says where in its width the text stands.
+// Align sets the alignment of the text.
 func (p *Paragraph) Align(a fyne.TextAlign) *Paragraph {
 	p.align = a
 	return p

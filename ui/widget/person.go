@@ -83,7 +83,7 @@ func (p *Person) place(s fyne.Size) {
 	Place(p.note, 48, y+20, x-48-Space2, 16)
 }
 
-// MinSize is narrow: lines take the width there is.
+// MinSize is narrow: lines take the available width.
 func (p *Person) MinSize() fyne.Size { return fyne.NewSize(1, 1) }
 
 // CreateRenderer is for Fyne.

@@ -133,7 +133,7 @@ func (r *Region) TypedKey(e *fyne.KeyEvent) {
 	r.choose(r.part.Add(by))
 }
 
-// MinSize is the least that shows anything.
+// MinSize is small: the panel decides the size.
 func (r *Region) MinSize() fyne.Size { return fyne.NewSize(160, 100) }
 
 // CreateRenderer is for Fyne.

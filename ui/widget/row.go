@@ -5,8 +5,7 @@ import (
 	"fyne.io/fyne/v2/canvas"
 )
 
-// Row is a line of a list: two lines of text, something in a monospace at its end, a rule
-// above.
+// Row is an item of a list: two lines of text, a code at its end, and a rule above.
 type Row struct {
 	control
 	rule, light, ring  *canvas.Rectangle
@@ -29,7 +28,7 @@ func NewRow(title, note, after string, onTap func()) *Row {
 	return r
 }
 
-// MinSize is narrow: rows take the width there is.
+// MinSize is narrow: rows take the available width.
 func (r *Row) MinSize() fyne.Size { return fyne.NewSize(120, RowHeight) }
 
 // CreateRenderer is for Fyne.

@@ -7,8 +7,7 @@ import (
 	"fyne.io/fyne/v2/canvas"
 )
 
-// ShareCard is something that can be shared: its picture, or an icon where there is none,
-// and its name below.
+// ShareCard is a screen or window to share: its picture, or an icon without one, and its name below.
 type ShareCard struct {
 	control
 	back, light, ring *canvas.Rectangle
@@ -19,7 +18,7 @@ type ShareCard struct {
 	chosen            bool
 }
 
-// cardLabel is the height of a ShareCard below its picture.
+// cardLabel is the height of a ShareCard's label.
 const cardLabel float32 = 32
 
 // NewShareCard makes a card with an icon.
@@ -49,7 +48,7 @@ func (c *ShareCard) Set(name string, picture *image.RGBA, chosen bool) {
 	c.Refresh()
 }
 
-// Focused says whether the keyboard is on the card.
+// Focused reports whether the card has the keyboard focus.
 func (c *ShareCard) Focused() bool { return c.focused }
 
 func (c *ShareCard) showsPicture(p *image.RGBA) bool {
@@ -59,10 +58,10 @@ func (c *ShareCard) showsPicture(p *image.RGBA) bool {
 	return c.picture.Image == p
 }
 
-// HeightFor is the card's height when it is width wide.
+// HeightFor is the card's height at a width.
 func (c *ShareCard) HeightFor(width float32) float32 { return width*10/16 + cardLabel }
 
-// MinSize is the least that shows anything; cards share the width there is.
+// MinSize is small; cards share the available width.
 func (c *ShareCard) MinSize() fyne.Size { return fyne.NewSize(96, c.HeightFor(96)) }
 
 // CreateRenderer is for Fyne.
