@@ -59,23 +59,24 @@ func TestNATSOverTLS(t *testing.T) {
 	nodes := []string{startNode(t, n.flags(n.creds, n.ca.file, n.node)), startNode(t, n.flags(n.creds, n.ca.file, n.node))}
 	room := signal.Derive(signal.NewCode()).Room
 	var members [2]*client.Client
-	events := make(chan client.Event, 100)
+	var events [2]chan client.Event
 	for i, addr := range nodes {
+		events[i] = make(chan client.Event, 100)
 		members[i] = client.New(client.Config{
 			URLs: []string{"ws://" + addr + signal.SocketPath}, Room: room, ID: signal.NewID(),
-			Events: func(ev client.Event) { events <- ev },
+			Events: func(ev client.Event) { events[i] <- ev },
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); _ = members[i].Run(ctx) }()
 		defer func() { cancel(); <-ended }()
-		await[client.Connected](t, events)
+		await[client.Connected](t, events[i])
 	}
-	await[client.Joined](t, events)
+	await[client.Joined](t, events[0])
 	if err := members[1].Send("", 1, []byte("hello"), nil); err != nil {
 		t.Fatal(err)
 	}
-	if got := await[client.Message](t, events); string(got.Body) != "hello" {
+	if got := await[client.Message](t, events[0]); string(got.Body) != "hello" {
 		t.Errorf("heard %q", got.Body)
 	}
 }
