@@ -2,6 +2,7 @@ package widget
 
 import (
 	"maps"
+	"math"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -93,6 +94,22 @@ func TestScriptsHaveFonts(t *testing.T) {
 		for _, r := range runs(s, Body.Font) {
 			if r.font != Body.Font {
 				t.Errorf("%q: %+v", s, r)
+			}
+		}
+	}
+}
+
+// TestIsolatesAreNotDrawn: no font is asked for what only gives directions, in text of any direction.
+func TestIsolatesAreNotDrawn(t *testing.T) {
+	for _, text := range []string{
+		Isolate("Bot") + " is in", Isolate("\u05d0") + " is in", "\u05d0 " + Isolate("Bot"), Isolate(Isolate("a")), "a\u2068", "\u2069", Isolate("\U0001f600") + "!",
+	} {
+		if got, want := textWidth(text, Body), textWidth(undirected(text), Body); math.Abs(float64(got-want)) > 1 {
+			t.Errorf("%+q is %.1f wide, without the marks %.1f", text, got, want)
+		}
+		for _, r := range runs(text, Body.Font) {
+			if r.font == nil || r.text != undirected(r.text) {
+				t.Errorf("%+q draws %+q", text, r.text)
 			}
 		}
 	}
