@@ -17,7 +17,7 @@ const ms = time.Millisecond
 // TestAudioNetworks: how much of half a minute of speech is made up, and how old it is when it is
 // heard, over networks of 30 ms.
 func TestAudioNetworks(t *testing.T) {
-	speech := voice(30)
+	speech := voice(seconds(30, 15))
 	for i, tt := range []struct {
 		name      string
 		loss      float64

@@ -175,7 +175,7 @@ func TestAudioREDRubbish(t *testing.T) {
 // TestAudioNack: over a path of 20 ms there and back, what is lost is asked for, sent again,
 // and heard, without copies; over a long one nothing is asked for in vain.
 func TestAudioNack(t *testing.T) {
-	packets := encode(t, voice(60), media.AudioConfig{BitRate: 40000})
+	packets := encode(t, voice(seconds(60, 20)), media.AudioConfig{BitRate: 40000})
 	for _, tt := range []struct {
 		rtt       time.Duration
 		loss      float64

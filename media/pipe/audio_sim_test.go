@@ -51,6 +51,14 @@ func voice(seconds float64) []int16 {
 	return pcm
 }
 
+// seconds returns how much speech a test codes: full, or brief under -short.
+func seconds(full, brief float64) float64 {
+	if testing.Short() {
+		return brief
+	}
+	return full
+}
+
 // sine is a steady tone with a peak of 10000.
 func sine(hz, seconds float64) []int16 {
 	pcm := make([]int16, int(seconds*media.SampleRate))

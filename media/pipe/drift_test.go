@@ -145,7 +145,7 @@ func TestAudioDriftOfCopies(t *testing.T) {
 // TestAudioDriftOfSpeech: what a tone allows at any time, speech allows only here and there.
 // Clocks this bad still leave no gap and no growing delay.
 func TestAudioDriftOfSpeech(t *testing.T) {
-	packets := encode(t, voice(60), media.AudioConfig{BitRate: 32000})
+	packets := encode(t, voice(seconds(60, 20)), media.AudioConfig{BitRate: 32000})
 	for _, ppm := range []float64{-1000, 1000} {
 		drifting := append([]sent(nil), packets...)
 		for i := range drifting {
