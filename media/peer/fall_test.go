@@ -11,6 +11,7 @@ import (
 	"github.com/pion/transport/v5/vnet"
 
 	"parley/media"
+	"parley/media/pipe"
 	"parley/media/transport"
 )
 
@@ -139,6 +140,49 @@ func TestFallAndRise(t *testing.T) {
 			}
 			if rose == 0 || rose > 5*time.Second {
 				t.Errorf("back at 90%% of the rate after %v, want 5 s", rose)
+			}
+		})
+	})
+}
+
+// TestLeanPath is the bench's quality row at 300 kbit/s with real peers in simulated time: the picture
+// keeps 640 pixels of width and gets what sound and headers leave.
+func TestLeanPath(t *testing.T) {
+	if testing.Short() {
+		t.Skip("half a minute of pictures")
+	}
+	speak(t)
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab(t, time.Millisecond, 0)
+		l.narrow = map[string]*bottleneck{"10.0.0.1": {}}
+		l.camera = "test:1280x720@30"
+		out := l.narrow["10.0.0.1"]
+		out.throttle(1_000_000)
+		connect(t, l, func(a, b *end) {
+			b.view.Resize(1280, 720, media.FitCover)
+			time.Sleep(5 * time.Second)
+			out.throttle(300_000)
+			time.Sleep(9 * time.Second)
+			const span = 20
+			picture := func() pipe.VideoStats { return b.peer.Stats().Pictures[media.Camera] }
+			before, wide, estimate := picture(), 0, 0
+			for range 10 * span {
+				time.Sleep(100 * time.Millisecond)
+				if picture().Width == 640 {
+					wide++
+				}
+				estimate += a.peer.Estimate() / (10 * span)
+			}
+			after := picture()
+			kbps := float64(after.Bytes-before.Bytes) * 8 / 1000 / span
+			fps := float64(after.Frames-before.Frames) / span
+			t.Logf("%.0f kbit/s of video at %.1f fps, 640 pixels wide for %d%% of the time; estimate %d, sound %v late", kbps, fps, 100*wide/(10*span), estimate,
+				b.peer.Stats().Sounds[media.Microphone].Delay)
+			if wide < 7*span {
+				t.Errorf("640 pixels wide for %d%% of the time, want 70%%", 100*wide/(10*span))
+			}
+			if kbps < 130 || fps < 28 {
+				t.Errorf("%.0f kbit/s at %.1f fps, want 130 and 28", kbps, fps)
 			}
 		})
 	})

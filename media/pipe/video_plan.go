@@ -9,6 +9,7 @@ const layerCount = 3
 // VideoWant is what one subscriber can take.
 type VideoWant struct {
 	BitRate  int  // bit/s that its path has for this picture
+	Lately   int  // the same for the choice of a layer, which a moment does not change; 0 for BitRate
 	Max      Size // how large it is shown, in pixels; zero for no bound
 	HalfRate bool // every second frame is enough, where there are more than minHalvedRate
 }
@@ -113,7 +114,7 @@ func choose(w, h, short int, limits VideoLimits, want VideoWant, now int) place 
 			bound, p.limit = r, CPULimit
 		}
 	}
-	p.layer = min(affordable(want.BitRate, now), bound)
+	p.layer = min(affordable(max(want.BitRate, want.Lately), now), bound)
 	if p.layer < bound {
 		p.limit = BandwidthLimit
 	}

@@ -126,6 +126,14 @@ func TestPlan(t *testing.T) {
 			places: []place{at(2, false, Unlimited)}, rates: [3]int{0, 0, 2_500_000},
 		},
 		{
+			name: "a path of 300 kbit/s less its sound", w: 1280, h: 720, wants: []VideoWant{{BitRate: 180_000, Max: big}},
+			places: []place{at(1, false, BandwidthLimit)}, rates: [3]int{0, 180_000, 0},
+		},
+		{
+			name: "less than 640x360 looks better at", w: 1280, h: 720, wants: []VideoWant{{BitRate: 115_000, Max: big}},
+			places: []place{at(0, false, BandwidthLimit)}, rates: [3]int{115_000, 0, 0},
+		},
+		{
 			name: "a small camera", w: 320, h: 240, wants: []VideoWant{{BitRate: 2_500_000, Max: big}},
 			places: []place{at(1, false, Unlimited)}, rates: [3]int{0, 1_000_000, 0},
 		},

@@ -2,6 +2,7 @@ package pipe
 
 import (
 	"slices"
+	"time"
 
 	"parley/media"
 )
@@ -16,7 +17,18 @@ type Subscription struct {
 	want  VideoWant
 	place place // where it is to be
 	from  int   // the layer it gets, -1 before its first keyframe
+
+	lately   int       // bit rate that decides about the layer
+	latelyAt time.Time // when that was last wanted
 }
+
+// A bit rate that is lower for less than layerPatience does not change the layer, unless it is lower
+// than layerFall of what it was: a probe of the path makes room for itself, and each change of the layer
+// costs two keyframes.
+const (
+	layerPatience = 700 * time.Millisecond
+	layerFall     = 0.25
+)
 
 // Subscribe has f called with the packets of the best layer that want allows, from a keyframe on,
 // on the encoder's goroutine; f must not block. The keyframe is on its way when Subscribe returns.
@@ -33,6 +45,11 @@ func (s *VideoSender) Subscribe(want VideoWant, f func(*media.Packet)) *Subscrip
 func (u *Subscription) Set(want VideoWant) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
+	bits, now := want.BitRate, time.Now()
+	if bits >= u.lately || float64(bits) < layerFall*float64(u.lately) || now.Sub(u.latelyAt) > layerPatience {
+		u.lately, u.latelyAt = bits, now
+	}
+	want.Lately = u.lately
 	u.want = want
 }
 
