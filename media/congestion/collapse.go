@@ -36,7 +36,7 @@ type arrival struct {
 
 func (c *collapse) reset() { *c = collapse{} }
 
-// add takes a packet that arrived. Times of arrival are by the other side's clock.
+// add records a packet that arrived, by the receiver's clock.
 func (c *collapse) add(sent, at time.Duration, size int) {
 	c.last[c.n%collapsePackets] = arrival{sent, at, size}
 	if c.n++; c.n < collapsePackets {
@@ -59,14 +59,14 @@ func (c *collapse) add(sent, at time.Duration, size int) {
 	}
 }
 
-// take returns the rate of a fall that was found since the last call, in bit/s.
+// take returns the rate, in bit/s, of a fall found since the last call.
 func (c *collapse) take() (rate float64, ok bool) {
 	rate, c.rate = c.rate, 0
 	return rate, rate > 0
 }
 
-// hold is the time after a sudden fall in which no video leaves, so that the queue in the router
-// empties: video waits as long here as there, but sound, which is sent all the time, does not.
+// hold stops video after a sudden fall until the queue in the router is empty. Video would wait in
+// that queue for as long; sound is still sent and no longer waits.
 type hold struct {
 	since time.Duration
 	on    bool
@@ -78,8 +78,8 @@ func (h *hold) begin(now time.Duration) {
 	}
 }
 
-// arrived takes that a packet arrived that was sent at the given time. One that left after the hold
-// began stood behind everything that left before.
+// arrived records that a packet sent at the given time has arrived. If it was sent after the hold began,
+// everything sent before has left the queue.
 func (h *hold) arrived(sent time.Duration) {
 	if h.on && sent > h.since {
 		h.on = false
@@ -94,7 +94,7 @@ func (h *hold) active(now time.Duration) bool {
 	return h.on
 }
 
-// recent says whether video waits now or did a moment ago: what was lost before that is out of date.
+// recent reports whether there is, or just was, a hold. Packets lost before it are out of date.
 func (h *hold) recent(now time.Duration) bool {
 	return h.active(now) || h.since > 0 && now-h.since < holdRecent
 }

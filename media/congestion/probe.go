@@ -54,9 +54,9 @@ const (
 	// A long probe ends when its packets wait so much longer than its first.
 	probeQueue = 30 * time.Millisecond
 
-	// While the path carries less than it did within probeFresh, it may be free again at any moment:
-	// probeSoon between probes then, else probeLate. A probe that was followed by a fall within lieTime
-	// lied: the pause doubles, once while less than probeTire has passed, to probeSeldom at most.
+	// If the path carried more within probeFresh, it may recover at any moment. Then probeSoon is the
+	// pause between probes, else probeLate. A probe was false if the estimate falls within lieTime. Each
+	// false probe doubles the pause, but only once within probeTire, up to probeSeldom.
 	probeSoon   = 2 * time.Second
 	probeLate   = 5 * time.Second
 	probeSeldom = 30 * time.Second
@@ -89,9 +89,8 @@ type cluster struct {
 	last                 [probeTail]arrival // a ring of the last to arrive
 }
 
-// span is how far apart the first and the last of a probe's packets of one size left and arrived.
-// A packet that takes its time on the path arrives the later the larger it is: had the ends not one
-// size, a probe that begins with a frame and ends with padding would seem to be hindered by any path.
+// span holds the send and arrival times of the first and last packet of one size. Larger packets take
+// longer to transmit. Comparing a large first with a small last packet would make any path look slow.
 type span struct {
 	packets      int
 	sent, left   time.Duration // of the first and the last
@@ -369,7 +368,7 @@ func (c *cluster) kept(inherent float64) float64 {
 	return float64(c.gotPackets) / float64(c.packets) / (1 - inherent)
 }
 
-// fell takes that the estimate is about to be lowered, and what the path carried until now, in bit/s.
+// fell records that the estimate is about to be lowered, and the rate until now, in bit/s.
 func (p *prober) fell(now time.Duration, was float64) {
 	if p.raised && now-p.raisedAt < lieTime {
 		p.lies++
@@ -386,10 +385,10 @@ func (p *prober) fell(now time.Duration, was float64) {
 	p.since = now + probeSoon<<min(p.lies, 1)/2
 }
 
-// refuted says whether much more arrives, in bit/s, than was estimated when a probe lied.
+// refuted reports whether far more arrives, in bit/s, than the estimate at the last false probe.
 func (p *prober) refuted(carried float64) bool { return p.lies > 0 && carried > probeRefutes*p.liedOf }
 
-// widened takes that the path carries more than it did when it was last full.
+// widened records that the path carries more than when it was last full.
 func (p *prober) widened(now time.Duration) {
 	if p.fallen && now-p.lastAt < probeCalm {
 		return // a token bucket let the probe through
@@ -397,8 +396,8 @@ func (p *prober) widened(now time.Duration) {
 	p.wider, p.lies = true, 0
 }
 
-// silent takes that nothing is heard of the path.
+// silent records that feedback has stopped.
 func (p *prober) silent() { p.current = cluster{} }
 
-// returned takes that the path is heard again.
+// returned records that feedback has resumed.
 func (p *prober) returned() { p.back = true }

@@ -7,31 +7,29 @@ import (
 	"github.com/pion/rtp"
 )
 
-// Whoever misses a packet asks for it again each round trip that they know of. When a queue has just
-// grown, the answer stands in it for longer than that, and is asked for, and sent, many times: the
-// queue stays full, and what is sent stays above what the path carries.
+// A receiver asks for a missing packet once per round trip. When a queue has just grown, the repair is
+// delayed by more than the round trip that the receiver knows, so it asks many times. Answering every
+// request would keep the queue full.
 const (
 	// repairMemory is how many packets of a stream are remembered, a power of two: those of the last
 	// second at 10 Mbit/s.
 	repairMemory = 1024
-	// repairCopies is how often a packet is sent again within a round trip while no queue stands: two
-	// questions in a row are meant to have two answers (see farAway in media/pipe).
+	// repairCopies is how often a packet may be retransmitted per round trip while there is no queue.
+	// Far away, receivers ask twice on purpose (see farAway in media/pipe).
 	repairCopies = 2
-	// repairRecent is how many packets after a keyframe it is forgotten: nobody asks for what came
-	// before, and sequence numbers come round.
+	// repairRecent is for how many packets a keyframe is remembered. Sequence numbers wrap.
 	repairRecent = 1 << 14
 )
 
-// repairs remembers what one stream has sent again lately. Its memory comes with the first.
+// repairs remembers the recent retransmissions of one stream. It allocates with the first.
 type repairs struct {
 	sent []resent
-	// next is the sequence number of the next packet in the stream of repairs: one more than that of the
-	// last that left (RFC 4588 section 4). Pion numbers a repair when it keeps the packet, for all its
-	// copies: whoever has had one of later packets throws away those of 64 packets and more before it as
-	// replayed, and a number that is used twice is one that SRTP encrypts by twice (RFC 3711 section 9.1).
+	// next is the sequence number of the next packet of the repair stream (RFC 4588 section 4). Pion's
+	// own number is assigned when the packet is stored and shared by all its copies. A receiver would
+	// drop such copies as replayed, and SRTP must not use a number twice (RFC 3711 section 9.1).
 	next    uint16
 	renewed bool
-	from    uint16 // of the last keyframe: nothing after it leans on what came before
+	from    uint16 // first packet of the last keyframe; nothing later depends on earlier packets
 }
 
 type resent struct {
@@ -40,7 +38,7 @@ type resent struct {
 	at     time.Duration
 }
 
-// allowed says whether the packet with this sequence number is to be sent again now, and takes note.
+// allowed reports whether the packet with this sequence number may be retransmitted now, and records it.
 func (r *repairs) allowed(seq uint16, now time.Duration, c *Controller) bool {
 	if r.sent == nil {
 		r.sent = make([]resent, repairMemory)
@@ -61,16 +59,16 @@ func (r *repairs) allowed(seq uint16, now time.Duration, c *Controller) bool {
 	return true
 }
 
-// advance takes that a packet leaves for the first time.
+// advance records a packet that is sent for the first time.
 func (r *repairs) advance(seq uint16) {
 	if r.renewed && int16(seq-r.from) > repairRecent {
 		r.renewed = false
 	}
 }
 
-// Renew tells that a stream's packets begin anew at a sequence number, with a keyframe. While a queue
-// stands, older ones are not sent again: after a fall of the path, which loses most of a second of the
-// old rate, they would be all that it carries for longer than that.
+// Renew announces a keyframe that begins at a sequence number. While there is a queue, older packets
+// are not retransmitted: after a fall of the path they would be all that it carries for a second. Video
+// that still waits in the pacer during a hold is dropped.
 func (s *Sender) Renew(ssrc uint32, seq uint16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,8 +82,8 @@ func (s *Sender) Renew(ssrc uint32, seq uint16) {
 	}
 }
 
-// original is the sequence number of a packet that is sent again: in a stream of repairs the first
-// two octets of the payload (RFC 4588 section 4).
+// original returns the original sequence number of a retransmission. In a repair stream it is in the
+// first two octets of the payload (RFC 4588 section 4).
 func original(t *stream, h *rtp.Header, payload []byte) uint16 {
 	if h.SSRC != t.ssrc && len(payload) >= 2 {
 		return binary.BigEndian.Uint16(payload)

@@ -213,8 +213,7 @@ func (a *assembler) skipTo(next int64) {
 	a.broken = true
 }
 
-// flush forgets all packets that have come, and all that should have; came is false when there were
-// none.
+// flush drops all packets received or missing so far; came is false if there were none.
 func (a *assembler) flush() (came bool) {
 	if !a.started || a.next > a.newest {
 		return false
@@ -266,12 +265,12 @@ func (a *assembler) keyframeAhead() bool {
 }
 
 const (
-	// nackLimit is how often one packet is asked for: as long as its frame is waited for, over a short
-	// way. With a third of the questions and of the answers lost, half of that left a packet in two
-	// hundred out, and with it a frame every second or two.
+	// nackLimit is how often one packet is requested. On a short path that lasts as long as its frame is
+	// waited for. When a third of requests and repairs are lost, half as many requests lose one packet in
+	// two hundred, and with it a frame every second or two.
 	nackLimit = 16
-	// farAway is the round trip from which a packet is asked for twice in a row, nackPair apart:
-	// when the question or its answer is lost too, asking again would come too late.
+	// farAway is the round-trip time from which each packet is requested twice, nackPair apart. If a
+	// request or its repair is lost there, the next one comes too late.
 	farAway  = 60 * time.Millisecond
 	nackPair = 20 * time.Millisecond
 )
