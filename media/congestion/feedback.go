@@ -62,7 +62,7 @@ func (r *reader) read(p *rtcp.TransportLayerCC) []Status {
 			deltas = deltas[1:]
 			s.Received, s.At = true, at
 		case rtcp.TypeTCCPacketReceivedWithoutDelta:
-			// It arrived, nobody knows when: better no word than a wrong one.
+			// It arrived, but the report does not say when: leave it out.
 			seq++
 			left--
 			return true

@@ -82,7 +82,7 @@ type lossCount struct {
 // testing says whether a trial is under way.
 func (b *lossBound) testing() bool { return b.trial.on }
 
-// count takes a packet of which it is known whether it arrived.
+// count records a packet that is known to be received or lost.
 func (b *lossBound) count(p *sentPacket, now time.Duration) {
 	w := &b.window
 	if p.at < w.from || p.probe != 0 { // probes overfill the path on purpose
@@ -99,7 +99,7 @@ func (b *lossBound) count(p *sentPacket, now time.Duration) {
 	}
 }
 
-// found takes that a packet thought lost was only late.
+// found corrects the count: a packet assumed lost was only late.
 func (b *lossBound) found() {
 	b.window.lost = max(b.window.lost-1, 0)
 }

@@ -130,13 +130,13 @@ func (p *pacer) oldest() time.Duration {
 	return at
 }
 
-// steer tells the pacer what the path carries, and whether only sound is to leave.
+// steer sets the rate that the path carries, in bit/s, and whether video is on hold.
 func (p *pacer) steer(target float64, hold bool) {
 	p.backed = p.count > 0 && (p.backed || p.held || hold)
 	p.target, p.held = target, hold
 }
 
-// media is what new media may use, in bit/s.
+// media is the rate left for new media, in bit/s.
 func (p *pacer) media() float64 {
 	if p.backed {
 		return paceBacked * p.target
@@ -144,7 +144,7 @@ func (p *pacer) media() float64 {
 	return p.target
 }
 
-// purge takes out the waiting packets that are not to be sent any more.
+// purge drops the waiting packets that are out of date.
 func (p *pacer) purge(stale func(*packet) bool, drop func(*packet)) {
 	for i := range p.queues {
 		q := &p.queues[i]
@@ -266,8 +266,8 @@ func (p *pacer) stop() uint32 {
 	return id
 }
 
-// lack is how many bytes of padding the probe needs now because nothing waits. More than a moment's
-// worth would stand in the queue, and still leave when the probe is over.
+// lack is how many bytes of padding the probe needs now because the queue is empty. Padding made further
+// ahead would wait in the queue, and still be sent after the probe has ended.
 func (p *pacer) lack() int {
 	if p.probe.ID == 0 || p.count > 0 {
 		return 0

@@ -23,8 +23,8 @@ const (
 	probeCount  = 5    // packets, at least
 	probeMargin = 1.3  // of what is wanted: more need not be known
 
-	// probeClear is the part of a probe's rate that has to arrive for the path to be
-	// unlimited by it; below, what arrives is the limit, of which probeFull is taken.
+	// If at least probeClear of a probe's rate arrives, the path did not limit it. Otherwise the
+	// arrival rate is the limit, and probeFull of it becomes the estimate.
 	probeClear = 0.9
 	probeFull  = 0.95
 	probeKept  = 0.85 // of its packets: when more are lost, so is the rest of the rate
@@ -35,7 +35,7 @@ const (
 
 	// A token bucket lets a short burst through at any rate. Once the path was seen to have a limit, a
 	// short probe that arrives unhindered only leads to a long one, at probeLongStep times the estimate,
-	// of which the packets beyond longHead count. A bucket of 8 kB is empty by then.
+	// where only packets after the first probeLongHead bytes count. A bucket of 8 kB is empty by then.
 	probeLongBytes = 24_000
 	probeLongHead  = 16_000
 	probeLongStep  = 2
@@ -44,8 +44,8 @@ const (
 	probeLeap = 4
 	// probeGrace is for how long a queue that a probe filled is not taken for a limit.
 	probeGrace = 250 * time.Millisecond
-	// probeExcess is the share of such a probe that stands in the queue at its end. Until that is empty,
-	// only easeShare of the estimate is sent, unless it is gone within easeLeast.
+	// probeExcess is the share of such a probe that is in the queue when it ends. Until the queue is empty,
+	// only easeShare of the estimate is sent, unless that takes less than easeLeast.
 	probeExcess = 0.3
 	easeShare   = 0.5
 	easeLeast   = 80 * time.Millisecond

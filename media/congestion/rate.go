@@ -55,7 +55,7 @@ func (r *delayRate) mayCut(now, rtt time.Duration) bool {
 	return !r.wasCut || now-r.cutAt >= min(max(rtt, cutPauseMin), cutPauseMax)
 }
 
-// overuse takes that delay grows while packets arrive at a rate, in bit/s.
+// overuse records that delay grows while packets arrive at the given rate, in bit/s.
 func (r *delayRate) overuse(now time.Duration, carried float64, queue time.Duration) {
 	next := beta * carried
 	fell := r.bounce > 0 && now-r.fellAt < drainDeeper // the queue was still growing then
@@ -79,8 +79,8 @@ func (r *delayRate) overuse(now time.Duration, carried float64, queue time.Durat
 	}
 }
 
-// collapse takes that the path suddenly carries only so much, in bit/s. Until its queue is empty, less
-// is to be sent than that.
+// collapse records that the path suddenly carries only this rate, in bit/s. Less is sent until its
+// queue is empty.
 func (r *delayRate) collapse(now time.Duration, carried float64) {
 	r.capacity = capacity{}
 	r.capacity.add(carried)
@@ -212,7 +212,7 @@ func (s *silence) sent(now time.Duration) {
 	}
 }
 
-// heard takes that feedback came, and says whether it had been missed.
+// heard records that feedback came, and reports whether it had been missing.
 func (s *silence) heard(now time.Duration) (returned bool) {
 	returned = s.broken
 	s.waiting, s.broken, s.since = false, false, now

@@ -80,7 +80,7 @@ func (b *baseDelay) add(at, delay time.Duration) {
 	}
 }
 
-// gaveWay takes that we send less from now on.
+// gaveWay records that we send less from now on.
 func (b *baseDelay) gaveWay(at time.Duration) {
 	if b.wayAt == 0 {
 		b.wayAt = at

@@ -84,8 +84,8 @@ func newAudioReceiver(dec media.AudioDecoder, channels int) *AudioReceiver {
 // Channels is how many channels Read delivers, 1 or 2.
 func (r *AudioReceiver) Channels() int { return r.out.channels }
 
-// Push takes a packet that arrived at the time at. It copies what it keeps. Packets that
-// make no sense are counted and change nothing.
+// Push takes a packet that arrived at the given time. It copies what it keeps. Invalid packets are
+// counted and ignored.
 func (r *AudioReceiver) Push(p *rtp.Packet, at time.Time) {
 	r.mu.Lock()
 	ask := r.push(p, at)
@@ -110,7 +110,7 @@ func (r *AudioReceiver) push(p *rtp.Packet, at time.Time) (ask []uint16) {
 	}
 	seq := r.highest + int64(int16(p.SequenceNumber-uint16(r.highest)))
 	if seq > r.highest+maxDropout || seq < r.highest-maxMisorder {
-		// Another stream, or rubbish: believe it when the next packet goes on from it.
+		// A new stream or an invalid packet: accept it when the next packet follows it.
 		if int(p.SequenceNumber) != r.bad {
 			r.bad = int(p.SequenceNumber + 1)
 			r.stats.Discarded++

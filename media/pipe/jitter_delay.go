@@ -10,7 +10,7 @@ const (
 	// The playout delay lies between these: one packet, and what a conversation bears.
 	minDelay = 20 * samplesPerMs
 	maxDelay = 500 * samplesPerMs
-	// startDelay is that of a stream of which nothing is known yet.
+	// startDelay is the delay of a new stream.
 	startDelay = 30 * samplesPerMs
 	// delayQuantile is the share of packets that are to arrive in time; in-band FEC and
 	// concealment are for the rest.

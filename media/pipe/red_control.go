@@ -11,7 +11,7 @@ const (
 	redRelease = 10 * time.Second
 	// redDrained is the same for loss out of a queue: sending less ends it, repeating does not.
 	redDrained = 2 * time.Second
-	// redStart is the loss of a path of which nothing is known: it is worth one packet of
+	// redStart is the loss assumed for a new path: it is worth one packet of
 	// redundancy until it has shown that it is not.
 	redStart = 0.02
 	// reportGap bounds how long a single report can speak for.

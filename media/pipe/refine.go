@@ -79,7 +79,7 @@ func (r *refiner) note(now time.Time, before, after VideoStats, rate, ceiling in
 	r.coded(now, coding{int(after.Bytes - before.Bytes), rate, ceiling, after.Keyframes > before.Keyframes})
 }
 
-// dropped takes note of a step that rate control left out: it is tried again.
+// dropped records a step that rate control skipped: it is tried again.
 func (r *refiner) dropped(now time.Time) { r.at = now.Add(refinePause) }
 
 // next says when the picture is to be coded again and with which ceiling; ok is false when

@@ -15,7 +15,7 @@ const (
 	fadeLength = 240
 	// coarse is the step of the first search for the period.
 	coarse = 4
-	// quiet is the level in dBFS below which nobody hears a cut.
+	// quiet is the level in dBFS below which a cut is inaudible.
 	quiet = -55.0
 )
 

@@ -9,7 +9,7 @@ const layerCount = 3
 // VideoWant is what one subscriber can take.
 type VideoWant struct {
 	BitRate  int  // bit/s that its path has for this picture
-	Lately   int  // the same for the choice of a layer, which a moment does not change; 0 for BitRate
+	Lately   int  // the rate that chooses the layer if it is higher: BitRate before a short dip
 	Max      Size // how large it is shown, in pixels; zero for no bound
 	HalfRate bool // every second frame is enough, where there are more than minHalvedRate
 }
@@ -18,7 +18,7 @@ type VideoWant struct {
 // motion.
 const minHalvedRate = 20
 
-// VideoLimits is what a sender may spend, whoever asks.
+// VideoLimits bounds what a sender spends, for all subscribers together.
 type VideoLimits struct {
 	FrameRate float64 // frames a second
 	MaxHeight int     // of the picture's shorter side, in pixels; 0 for no bound
@@ -43,7 +43,7 @@ type place struct {
 	limit Limit
 }
 
-// layer is how one size is to be coded; nobody wants one that is not on.
+// layer is how one size is coded. A layer without subscribers is off.
 type layer struct {
 	on  bool
 	cfg media.VideoConfig
@@ -121,7 +121,7 @@ func choose(w, h, short int, limits VideoLimits, want VideoWant, now int) place 
 	return p
 }
 
-// share settles who stays in layer l and returns its bit rate, 0 if nobody does.
+// share decides which subscribers stay in layer l and returns its bit rate, 0 if none do.
 func share(l int, wants []VideoWant, places []place, now []int) int {
 	most := 0
 	for i, p := range places {

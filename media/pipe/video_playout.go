@@ -53,8 +53,8 @@ const (
 	episodeMostFrames = 75
 )
 
-// add takes note of a frame that became complete at the given time, when so many packets
-// had been repaired.
+// add records a frame that became complete at the given time. repaired is how many packets have been
+// repaired so far.
 func (p *playout) add(timestamp uint32, at time.Time, repaired uint64) {
 	ext := p.extend(timestamp)
 	if p.n == 0 || ext-p.last > 10*videoClock || p.last-ext > 10*videoClock {

@@ -271,7 +271,7 @@ func (s *VideoSender) takeKey(l int, captured time.Time, awaited bool) bool {
 	return true
 }
 
-// send hands a packet of layer l to whoever takes it.
+// send passes a packet of layer l to its subscribers.
 func (s *VideoSender) send(l int, p *media.Packet) {
 	s.mu.Lock()
 	if p == nil {
