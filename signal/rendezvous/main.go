@@ -195,7 +195,11 @@ func serve(ctx context.Context, l listeners, opt options, log *slog.Logger) erro
 		}()
 	}
 	log.Info("listening", "addr", l.service.Addr().String(), "version", versionText())
+	adjusted := make(chan struct{})
+	go func() { defer close(adjusted); adjustProcessors(nodeCtx, cpuTime) }()
 	nodeErr := node.Run(nodeCtx)
+	stopNode()
+	<-adjusted
 	down, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	for web := range webs {
