@@ -17,7 +17,7 @@ func TestRouterWithTokenBucket(t *testing.T) {
 	const wide, narrow, bucket = 2_500_000, 400_000, 8 * 8192
 	const paths, most = 40, 36 // nine of ten
 	var empty, rose []time.Duration
-	lies := 0
+	wrong := 0
 	for n := range uint64(paths) {
 		l := newSimLink(wide)
 		l.rng = rand.New(rand.NewPCG(n, 7))
@@ -47,8 +47,8 @@ func TestRouterWithTokenBucket(t *testing.T) {
 			case now > rise && risen == 0 && c.target() > 0.9*0.94*wide: // what our share of it was, headers apart
 				risen = now - rise
 			}
-			if p := &c.control.probes; now > fall+3*time.Second && now < rise && p.lies > 0 && now == p.fellAt {
-				lies++
+			if p := &c.control.probes; now > fall+3*time.Second && now < rise && p.falseProbes > 0 && now == p.fellAt {
+				wrong++
 			}
 		}), c)
 		if drained == 0 || risen == 0 {
@@ -58,16 +58,16 @@ func TestRouterWithTokenBucket(t *testing.T) {
 	}
 	slices.Sort(empty)
 	slices.Sort(rose)
-	t.Logf("queue empty after %v, %v, %v; back at 90%% after %v, %v, %v (median, nine of ten, worst); %d lies",
-		empty[paths/2], empty[most-1], empty[paths-1], rose[paths/2], rose[most-1], rose[paths-1], lies)
+	t.Logf("queue empty after %v, %v, %v; back at 90%% after %v, %v, %v (median, nine of ten, worst); %d false probes",
+		empty[paths/2], empty[most-1], empty[paths-1], rose[paths/2], rose[most-1], rose[paths-1], wrong)
 	if empty[most-1] > time.Second {
 		t.Errorf("the queue is empty after %v in nine of ten, want 1 s", empty[most-1])
 	}
 	if rose[most-1] > 3*time.Second {
 		t.Errorf("back at 90%% after %v in nine of ten, want 3 s", rose[most-1])
 	}
-	if lies > paths/4 {
-		t.Errorf("%d probes lied on %d paths", lies, paths)
+	if wrong > paths/4 {
+		t.Errorf("%d false probes on %d paths", wrong, paths)
 	}
 }
 

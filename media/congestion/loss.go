@@ -38,10 +38,10 @@ const (
 	// inherentDown and inherentUp follow the usual loss, quicker down, for little loss at
 	// this rate proves that no more is usual.
 	inherentDown, inherentUp = 0.3, 0.03
-	// lossDoubt is a usual loss so high that it is tried again from time to time, after
-	// doubtMin at first and doubtMax at last.
-	lossDoubt          = 0.1
-	doubtMin, doubtMax = 15 * time.Second, 4 * time.Minute
+	// lossUsual is a usual loss so high that it is tried again from time to time, after
+	// retryMin at first and retryMax at last.
+	lossUsual          = 0.1
+	retryMin, retryMax = 15 * time.Second, 4 * time.Minute
 	// inherentMax keeps a liar from making us believe that all is lost everywhere.
 	inherentMax = 0.5
 )
@@ -65,8 +65,8 @@ type lossBound struct {
 	limit float64 // what arrived then, bit/s
 	known bool
 
-	doubt   time.Duration // until the usual loss is tried again
-	doubtAt time.Duration
+	retryWait time.Duration // until the usual loss is tried again
+	retryAt   time.Duration
 }
 
 // lossCount counts the packets of one window.
@@ -132,7 +132,7 @@ func (b *lossBound) decide(now time.Duration, target, carried float64) (cut bool
 	case b.trial.on:
 		b.judge(now, share, n)
 		return false
-	case b.inherent > lossDoubt && now > b.doubtAt:
+	case b.inherent > lossUsual && now > b.retryAt:
 		// What we believe may have changed, or never have been true.
 		b.try(now, share, n, max(rate*(1-share), carried*(1-b.inherent)))
 		b.inherent = 0
@@ -178,13 +178,13 @@ func (b *lossBound) judge(now time.Duration, share, packets float64) {
 	if share-b.inherent > lossCured*(before-b.inherent) || before-share < chance {
 		// Sending less did not help: that much is lost at any rate.
 		b.inherent = min(share, inherentMax)
-		b.doubt = min(max(2*b.doubt, doubtMin), doubtMax)
-		b.doubtAt = now + b.doubt
+		b.retryWait = min(max(2*b.retryWait, retryMin), retryMax)
+		b.retryAt = now + b.retryWait
 		b.bound, b.met = 0, 0
 		return
 	}
 	b.met = min(b.met+1, lossMeetMax)
-	b.doubt = 0
+	b.retryWait = 0
 }
 
 // grow lifts the bound, and forgets it when it binds no more.

@@ -15,13 +15,13 @@ type Probe struct {
 // Constants of probing, after libwebrtc's ProbeController and ProbeBitrateEstimator where
 // nothing else is said.
 const (
-	probeFirst  = 3   // times the start rate
-	probeNext   = 2   // times the estimate
-	probeShy    = 1.3 // the same after one that lied: a token bucket lets the next through as well
-	probeSpan   = 25 * time.Millisecond
-	probeBytes  = 4800 // at least: fewer packets measure nothing
-	probeCount  = 5    // packets, at least
-	probeMargin = 1.3  // of what is wanted: more need not be known
+	probeFirst    = 3   // times the start rate
+	probeNext     = 2   // times the estimate
+	probeCautious = 1.3 // the same after a false one: a token bucket lets the next through as well
+	probeSpan     = 25 * time.Millisecond
+	probeBytes    = 4800 // at least: fewer packets measure nothing
+	probeCount    = 5    // packets, at least
+	probeMargin   = 1.3  // of what is wanted: more need not be known
 
 	// If at least probeClear of a probe's rate arrives, the path did not limit it. Otherwise the
 	// arrival rate is the limit, and probeFull of it becomes the estimate.
@@ -55,15 +55,15 @@ const (
 	probeQueue = 30 * time.Millisecond
 
 	// If the path carried more within probeFresh, it may recover at any moment. Then probeSoon is the
-	// pause between probes, else probeLate. A probe was false if the estimate falls within lieTime. Each
+	// pause between probes, else probeLate. A probe was false if the estimate falls within falseTime. Each
 	// false probe doubles the pause, but only once within probeTire, up to probeSeldom.
 	probeSoon   = 2 * time.Second
 	probeLate   = 5 * time.Second
 	probeSeldom = 30 * time.Second
 	probeTire   = 20 * time.Second
 	probeFresh  = 60 * time.Second
-	lieTime     = 2 * time.Second
-	// probeOther is the share of the estimate at the last lie below which the path is another.
+	falseTime   = 2 * time.Second
+	// probeOther is the share of the estimate at the last false probe below which the path is another.
 	probeOther = 1.0 / 3
 	// probeRefutes is how many times that estimate has to arrive for the path to carry more than it did.
 	probeRefutes = 1.4
@@ -116,20 +116,20 @@ type prober struct {
 	current cluster // its probe's ID is 0 while there is none
 	begun   bool
 
-	chain    float64       // rate of the next step, 0 for none
-	lastAt   time.Duration // of a probe
-	since    time.Duration // no periodic probe before
-	former   float64       // what the path carried before a fall, the most of late
-	formerAt time.Duration // when it last did
-	fellAt   time.Duration
-	fallen   bool
-	raisedAt time.Duration
-	raised   bool
-	low      float64 // estimate that the last probe raised
-	lies     int
-	liedOf   float64 // the same of the last that lied
-	back     bool    // the path was silent and is heard again
-	wider    bool    // it carries more than it did when it was last full
+	chain       float64       // rate of the next step, 0 for none
+	lastAt      time.Duration // of a probe
+	since       time.Duration // no periodic probe before
+	carried     float64       // what the path carried before a fall, the most of late
+	carriedAt   time.Duration // when it last did
+	fellAt      time.Duration
+	fallen      bool
+	raisedAt    time.Duration
+	raised      bool
+	low         float64 // estimate that the last probe raised
+	falseProbes int
+	falseFrom   float64 // the same of the last that was false
+	back        bool    // the path was silent and is heard again
+	wider       bool    // it carries more than it did when it was last full
 }
 
 func newProber(cfg Config) prober { return prober{cfg: cfg} }
@@ -151,11 +151,11 @@ func (p *prober) next(now time.Duration, s probeState) (Probe, bool) {
 	if s.overused || s.lossy || p.fallen && now-p.fellAt < probeCalm && !p.back {
 		return Probe{}, false
 	}
-	if p.raised && now-p.raisedAt > lieTime {
-		p.lies, p.raised = 0, false // the last one was true
+	if p.raised && now-p.raisedAt > falseTime {
+		p.falseProbes, p.raised = 0, false // the last one was true
 	}
-	if s.target < probeOther*p.liedOf {
-		p.lies = 0 // they were of another path
+	if s.target < probeOther*p.falseFrom {
+		p.falseProbes = 0 // they were of another path
 	}
 	rate := p.due(now, s)
 	rate = min(rate, float64(p.cfg.Max), probeMargin*s.want)
@@ -186,13 +186,13 @@ func (p *prober) due(now time.Duration, s probeState) float64 {
 	case p.chain > 0:
 		return p.chain
 	case p.back:
-		return max(probeNext*s.target, p.former/2)
+		return max(probeNext*s.target, p.carried/2)
 	case p.wider:
 		return probeNext * s.target
 	case now < p.since || now < p.lastAt+p.pause(now, s.target):
 		return 0
 	case p.missing(now, s.target):
-		return min(p.step()*s.target, probeMargin*p.former)
+		return min(p.step()*s.target, probeMargin*p.carried)
 	case s.target < s.want && (s.appLimited || !p.fallen || now-p.fellAt > probeLate):
 		return p.step() * s.target
 	}
@@ -201,8 +201,8 @@ func (p *prober) due(now time.Duration, s probeState) float64 {
 
 // step is by how much a probe is above the estimate that it starts from.
 func (p *prober) step() float64 {
-	if p.lies > 0 {
-		return probeShy
+	if p.falseProbes > 0 {
+		return probeCautious
 	}
 	return probeNext
 }
@@ -211,14 +211,14 @@ func (p *prober) fresh(now time.Duration) bool { return p.fallen && now-p.fellAt
 
 // missing says whether the path carried more than the estimate not long ago.
 func (p *prober) missing(now time.Duration, target float64) bool {
-	return p.fresh(now) && target < probeLess*p.former
+	return p.fresh(now) && target < probeLess*p.carried
 }
 
 func (p *prober) pause(now time.Duration, target float64) time.Duration {
 	if p.missing(now, target) {
-		return min(probeSoon<<min(p.lies, 1+int((now-p.formerAt)/probeTire)), probeSeldom)
+		return min(probeSoon<<min(p.falseProbes, 1+int((now-p.carriedAt)/probeTire)), probeSeldom)
 	}
-	return min(probeLate<<min(p.lies, 3), probeSeldom)
+	return min(probeLate<<min(p.falseProbes, 3), probeSeldom)
 }
 
 // sent takes a packet of the probe with the given ID.
@@ -286,10 +286,10 @@ func (p *prober) result(now time.Duration, target, inherent float64) (float64, b
 	if !ok || done.stale {
 		return 0, false
 	}
-	further := clear || rate > probeShy*target && done.kept(inherent) >= probeKept
+	further := clear || rate > probeCautious*target && done.kept(inherent) >= probeKept
 	if further && p.fallen && !done.probe.Long {
 		p.chain = max(rate, probeLongStep*target)
-		if p.lies > 0 {
+		if p.falseProbes > 0 {
 			p.chain = rate
 		}
 		return 0, false
@@ -299,7 +299,7 @@ func (p *prober) result(now time.Duration, target, inherent float64) (float64, b
 	}
 	switch {
 	case clear && done.probe.Long && p.missing(now, rate):
-		p.chain = min(probeLeap*rate, probeMargin*p.former)
+		p.chain = min(probeLeap*rate, probeMargin*p.carried)
 	case further && !done.probe.Long || clear:
 		p.chain = probeNext * rate
 	}
@@ -370,30 +370,32 @@ func (c *cluster) kept(inherent float64) float64 {
 
 // fell records that the estimate is about to be lowered, and the rate until now, in bit/s.
 func (p *prober) fell(now time.Duration, was float64) {
-	if p.raised && now-p.raisedAt < lieTime {
-		p.lies++
-		p.liedOf = p.low
-	} else if was > p.former || !p.fresh(now) {
-		p.former = was
+	if p.raised && now-p.raisedAt < falseTime {
+		p.falseProbes++
+		p.falseFrom = p.low
+	} else if was > p.carried || !p.fresh(now) {
+		p.carried = was
 	}
 	if !p.missing(now, was) {
-		p.formerAt = now
+		p.carriedAt = now
 	}
 	p.raised, p.chain, p.wider = false, 0, false
 	p.current.stale = true
 	p.fallen, p.fellAt = true, now
-	p.since = now + probeSoon<<min(p.lies, 1)/2
+	p.since = now + probeSoon<<min(p.falseProbes, 1)/2
 }
 
 // refuted reports whether far more arrives, in bit/s, than the estimate at the last false probe.
-func (p *prober) refuted(carried float64) bool { return p.lies > 0 && carried > probeRefutes*p.liedOf }
+func (p *prober) refuted(carried float64) bool {
+	return p.falseProbes > 0 && carried > probeRefutes*p.falseFrom
+}
 
 // widened records that the path carries more than when it was last full.
 func (p *prober) widened(now time.Duration) {
 	if p.fallen && now-p.lastAt < probeCalm {
 		return // a token bucket let the probe through
 	}
-	p.wider, p.lies = true, 0
+	p.wider, p.falseProbes = true, 0
 }
 
 // silent records that feedback has stopped.

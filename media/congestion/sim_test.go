@@ -365,7 +365,7 @@ func trace(t *testing.T, every time.Duration, l *simLink, c *call, more func(now
 				t.Logf("%6.2fs target %5.0f got %5.0f delay-rate %5.0f bound %5.0f inherent %.2f loss %.2f queue %3d ms usage %d thr %.1f probes %d former %.0f",
 					now.Seconds(), c.target()/1000, float64(c.bytes-bytes)*8/d/1000, c.control.rate.target/1000, c.control.loss.bound/1000,
 					c.control.loss.inherent, c.control.loss.recent, max(l.free-now, 0).Milliseconds(), c.control.trend.usage, c.control.trend.threshold,
-					c.control.Probes(), c.control.probes.former/1000)
+					c.control.Probes(), c.control.probes.carried/1000)
 			}
 			last, bytes = now, c.bytes
 		}
