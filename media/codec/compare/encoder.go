@@ -20,7 +20,7 @@ type Knobs struct {
 	Threads         int
 	Speed           int   // libvpx cpu-used, as it is: VP8's is negative
 	Rates           []int // bit/s of each spatial layer alone, smallest first; more than one is SVC, of VP9
-	KeyOnly         bool  // layers lean on the smaller one in keyframes only (K-SVC)
+	KeyOnly         bool  // layers are predicted from the smaller one in keyframes only (K-SVC)
 	StaticThreshold int
 	Noise           int // denoiser, 0 is off
 	Partitions      int // token partitions of VP8, as a power of two
@@ -76,7 +76,7 @@ func (e *Encoder) Encode(f *media.Frame, key bool) (data []byte, err error) {
 	}
 }
 
-// Close gives back libvpx's memory.
+// Close frees libvpx's memory.
 func (e *Encoder) Close() { C.encoder_free(e.c) }
 
 func pointer(b []byte) *C.uint8_t { return (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(b))) }

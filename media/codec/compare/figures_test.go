@@ -73,7 +73,7 @@ func BenchmarkFigures(b *testing.B) {
 	trials = append(trials, simulcast(media.VP8), simulcast(media.VP9))
 	for _, speed := range []int{9, 7} {
 		svc := Knobs{Codec: media.VP9, Width: top.X, Height: top.Y, Speed: speed, StaticThreshold: 1}
-		// Whoever gets a layer gets those below too, and together they are to take what a layer of
+		// Whoever gets a layer gets those below too, and together they may use the rate of one layer of
 		// simulcast takes; without prediction between layers, but in keyframes, a layer goes alone.
 		svc.Rates = []int{rates[0], rates[1] - rates[0], rates[2] - rates[1]}
 		trials = append(trials, tuned(fmt.Sprintf("VP9 SVC, speed %d", speed), svc))

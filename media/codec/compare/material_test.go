@@ -41,7 +41,7 @@ func photo(t testing.TB, name string) *media.Frame {
 	return f
 }
 
-// pan has a camera of w by h pixels move over a photograph.
+// pan moves a camera of w by h pixels over a photograph.
 func pan(t testing.TB, photo *media.Frame, w, h, frames int) []*media.Frame {
 	clip := make([]*media.Frame, frames)
 	for i := range clip {

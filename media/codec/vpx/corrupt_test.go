@@ -79,7 +79,7 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
-// TestOversized asks that a header that promises a huge picture is refused.
+// TestOversized checks that a header that promises a huge picture is refused.
 func TestOversized(t *testing.T) {
 	key8 := append([]byte(nil), stream(t, media.VP8, 64, 64, 1)[0]...)
 	key8[6], key8[7] = 0xFF, 0x3F

@@ -45,8 +45,8 @@ func (d *decoder) open(threads int) error {
 	return nil
 }
 
-// Decode wants a keyframe first, and again after each error: until then data is ErrCorrupt,
-// for it would be applied to the wrong picture.
+// Decode needs a keyframe first, and another after each error. Until then it returns ErrCorrupt:
+// the data would be applied to the wrong picture.
 func (d *decoder) Decode(data []byte) (*media.Frame, error) {
 	if d.c == nil {
 		return nil, fmt.Errorf("decode %s: decoder is closed", d.codec)
@@ -58,7 +58,7 @@ func (d *decoder) Decode(data []byte) (*media.Frame, error) {
 	d.started = false
 	var out C.vpxdec_frame
 	if rc := C.vpxdec_decode(d.c, planePtr(data), C.size_t(len(data)), &out); rc != C.VPX_CODEC_OK {
-		// Whatever libvpx calls it: the data made it fail.
+		// libvpx has several names for this; the data is the cause of all.
 		return nil, fmt.Errorf("decode %s: %s: %w", d.codec, C.GoString(C.vpx_codec_err_to_string(rc)), media.ErrCorrupt)
 	}
 	w, h := int(out.width), int(out.height)
@@ -82,8 +82,8 @@ func (d *decoder) Decode(data []byte) (*media.Frame, error) {
 	return f, nil
 }
 
-// prepare looks at data's header before libvpx allocates what that asks for, and reopens
-// the decoder when a keyframe's size wants another number of threads.
+// prepare reads data's header before libvpx allocates memory for it, and reopens the decoder when
+// a keyframe's size needs another number of threads.
 func (d *decoder) prepare(data []byte) error {
 	if len(data) == 0 {
 		return fmt.Errorf("no data: %w", media.ErrCorrupt)
@@ -108,7 +108,7 @@ func (d *decoder) prepare(data []byte) error {
 	return nil
 }
 
-// decoderThreads is one for every 1280x720 pixels begun, at most four.
+// decoderThreads is one thread for each started block of 1280x720 pixels, at most four.
 func decoderThreads(pixels int) int {
 	return min(1+pixels/(1280*720+1), 4)
 }

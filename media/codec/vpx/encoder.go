@@ -63,8 +63,8 @@ func (e *encoder) Configure(cfg media.VideoConfig) error {
 	}
 	e.debt(int(e.set.kbps), int(set.kbps))
 	set.buffer_ms = C.uint(e.buffer.Milliseconds())
-	// libvpx cannot grow past its first size, starts its threads once, and has had
-	// memory errors in changing the size (CVE-2023-44488): those begin anew.
+	// libvpx cannot grow past its first size, starts its threads only once, and has had memory errors
+	// when the size changed (CVE-2023-44488). So these changes need a new encoder.
 	if e.c != nil && set.width == e.set.width && set.height == e.set.height && set.threads == e.set.threads {
 		if err := e.apply(set); err != nil {
 			return fmt.Errorf("configure %s encoder: %w", cfg.Codec, err)
@@ -288,10 +288,10 @@ func (e *encoder) refill() error {
 
 // tick moves the encoder's clock on to a frame captured at t and returns by how much.
 //
-// libvpx takes the distance of two time stamps for the frame rate, at once and entirely: a
-// frame 130 ms late gets thirty times the bits of its neighbours. So its clock runs at the
-// mean distance of the last frames, which starts at the configured one. That keeps time
-// with a camera that slows down in the dark, and does not see jitter or a pause.
+// libvpx derives the frame rate from the distance of the last two time stamps alone: a frame that
+// is 130 ms late gets thirty times the bits of its neighbours. So its clock runs at the mean distance
+// of the last frames, which starts at the configured one. This follows a camera that slows down in
+// the dark, and ignores jitter and pauses.
 func (e *encoder) tick(t time.Time) time.Duration {
 	if !t.IsZero() {
 		if !e.last.IsZero() {

@@ -7,7 +7,7 @@ import (
 	"parley/media"
 )
 
-// frameHeader is what a frame's first bytes say. Width and height are 0 where they keep.
+// frameHeader is what a frame's first bytes say. Width and height are 0 if they stay the same.
 type frameHeader struct {
 	key           bool
 	width, height int

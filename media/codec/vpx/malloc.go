@@ -13,7 +13,7 @@ package vpx
 __attribute__((constructor)) static void share_heap(void) { mallopt(M_ARENA_MAX, 1); }
 #endif
 
-// trim_heap gives back what is free within the heap too.
+// trim_heap also returns free pages within the heap.
 static void trim_heap(void) {
 #ifdef __GLIBC__
   malloc_trim(0);

@@ -10,7 +10,7 @@ import (
 	"parley/media/mediatest"
 )
 
-// TestRate asks that what comes out within any 5 s, dropped frames included, is within 15%
+// TestRate checks that what comes out within any 5 s, dropped frames included, is within 15%
 // of what was asked for in those 5 s: from the first frame on, and across changes.
 func TestRate(t *testing.T) {
 	type step struct {
@@ -107,7 +107,7 @@ func encode(t testing.TB, e media.VideoEncoder, f *media.Frame, key bool) *media
 	return p
 }
 
-// TestPicture asks for what a remote tile must show: above 30 dB at 640x360 and 600 kbit/s,
+// TestPicture checks what a remote tile must show: above 30 dB at 640x360 and 600 kbit/s,
 // in every frame but the very first ones, of a detailed photograph that always moves.
 func TestPicture(t *testing.T) {
 	for _, codec := range []media.Codec{media.VP8, media.VP9} {
@@ -141,7 +141,7 @@ func TestPicture(t *testing.T) {
 }
 
 // TestChangeWhileRunning changes each setting of a running encoder, also to sizes that
-// libvpx finds awkward, and asks that every packet decodes to the size asked for.
+// libvpx finds awkward, and checks that every packet decodes to the size asked for.
 func TestChangeWhileRunning(t *testing.T) {
 	base := media.VideoConfig{Width: 640, Height: 360, BitRate: 600_000, FrameRate: 30}
 	changes := []struct {
@@ -250,7 +250,7 @@ func TestRefusedConfig(t *testing.T) {
 	}
 }
 
-// TestKeyframe asks that a requested keyframe comes at once and needs nothing before it.
+// TestKeyframe checks that a requested keyframe comes at once and needs nothing before it.
 func TestKeyframe(t *testing.T) {
 	for _, codec := range []media.Codec{media.VP8, media.VP9} {
 		cam := mediatest.NewCamera(t, 640, 360, 30)
@@ -270,7 +270,7 @@ func TestKeyframe(t *testing.T) {
 	}
 }
 
-// TestClock gives the encoder times that no camera should, and asks that it goes on and
+// TestClock gives the encoder times that no camera should, and checks that it goes on and
 // does not spend the bits of a pause at once.
 func TestClock(t *testing.T) {
 	for _, codec := range []media.Codec{media.VP8, media.VP9} {
@@ -294,7 +294,7 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// TestJitter asks that frames at uneven times cost the same as at even ones, and that a
+// TestJitter checks that frames at uneven times cost the same as at even ones, and that a
 // camera at half its nominal frame rate still gets the whole bit rate.
 func TestJitter(t *testing.T) {
 	const kbps = 600

@@ -104,7 +104,7 @@ func TestConvertRaw(t *testing.T) {
 	}
 }
 
-// TestConvertRGB paints a frame, converts the painting back and asks for the frame again.
+// TestConvertRGB paints a frame, converts the painting back and expects the frame again.
 func TestConvertRGB(t *testing.T) {
 	f := mediatest.NewCamera(t, 320, 180, 30).At(0)
 	img := image.NewRGBA(f.Bounds())
@@ -193,7 +193,7 @@ func withoutSegment(data []byte, marker byte) []byte {
 	}
 }
 
-// TestBadMJPEG asks that a JPEG cut short is an error and that none crashes.
+// TestBadMJPEG checks that a JPEG cut short is an error and that none crashes.
 func TestBadMJPEG(t *testing.T) {
 	f := mediatest.NewCamera(t, 160, 90, 30).At(0)
 	data, _ := jpegOf(t, f)

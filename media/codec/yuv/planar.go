@@ -9,8 +9,8 @@ import (
 	"parley/media"
 )
 
-// ConvertPlanar fills dst as media.PixelConverter says. Where chroma lies between luma samples is not
-// looked at: it is a quarter of a pixel at the most.
+// ConvertPlanar fills dst as media.PixelConverter says. It ignores where chroma lies between luma samples,
+// which is a quarter of a pixel at most.
 func ConvertPlanar(dst *media.Frame, p media.Planar, data []byte) error {
 	if err := dst.Check(); err != nil {
 		return fmt.Errorf("convert planes: %w", err)
