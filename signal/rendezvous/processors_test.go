@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,25 +38,25 @@ func TestProcessorsFollowTheLoad(t *testing.T) {
 	defer runtime.GOMAXPROCS(before)
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		begin, load := time.Now(), 0.0
-		total := time.Duration(0)
+		var tenths atomic.Int64 // of a processor that are busy
+		last, total := time.Now(), time.Duration(0)
 		used := func() time.Duration {
-			total += time.Duration(load * float64(time.Since(begin)))
-			begin = time.Now()
+			total += time.Duration(tenths.Load()) * time.Since(last) / 10
+			last = time.Now()
 			return total
 		}
 		ended := make(chan struct{})
 		go func() { adjustProcessors(ctx, used); close(ended) }()
 		for _, x := range []struct {
-			load float64
-			want int
-		}{{0, 1}, {0.9, 2}, {1.8, 4}, {1.8, 4}, {0.1, 2}, {0.1, 1}} {
+			tenths int64
+			want   int
+		}{{0, 1}, {9, 2}, {18, 4}, {18, 4}, {1, 2}, {1, 1}} {
 			synctest.Wait()
-			load = x.load
+			tenths.Store(x.tenths)
 			time.Sleep(processorCheck)
 			synctest.Wait()
 			if got := runtime.GOMAXPROCS(0); got != x.want {
-				t.Errorf("load %.1f: %d processors, want %d", x.load, got, x.want)
+				t.Errorf("%d tenths busy: %d processors, want %d", x.tenths, got, x.want)
 			}
 		}
 		cancel()
