@@ -25,6 +25,10 @@ import (
 // version is set by the linker: -X main.version=1.2.3.
 var version string
 
+// gcPercent is below Go's 100: memory bounds how many connections the service can hold, most of them are
+// silent, and collecting takes 2% of its CPU time.
+const gcPercent = 75
+
 // Exit statuses.
 const (
 	exitOK     = 0
@@ -140,6 +144,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, exitUsage, err.Error())
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	if err := serve(ctx, listeners, opt, log); err != nil {
 		return fail(stderr, exitFailed, err.Error())
 	}
