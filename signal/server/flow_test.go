@@ -62,6 +62,9 @@ func TestFloodIsTheSendersLoss(t *testing.T) {
 // TestFloodFromAnotherNode is the same with the floods at another node, which learns late that they are
 // too fast.
 func TestFloodFromAnotherNode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TestFloodIsTheSendersLoss stands for it")
+	}
 	t.Parallel()
 	n1, n2 := startTwoNodes(t)
 	floodOf(t, n1, n2)
