@@ -118,9 +118,22 @@ func TestBrokenDevices(t *testing.T) {
 				}
 			}
 			me := w.stage.people.rows[0]
-			if note, micMark, cameraMark := me.Shows(); note != "You · "+mic+" · "+camera || micMark != widget.MarkBroken || cameraMark != widget.MarkBroken {
+			if note, micMark, cameraMark := me.Shows(); note != say("broken.both") || micMark != widget.MarkBroken || cameraMark != widget.MarkBroken {
 				t.Errorf("the list of people says %q, %v, %v", note, micMark, cameraMark)
 			}
+			room := me.Size().Width - 48 - 3*30 // between the avatar and three marks
+			for _, words := range []string{mic, camera, say("broken.both")} {
+				if width := widget.NewLabel(words, widget.Caption, widget.Text2).Width(); width > room {
+					t.Errorf("%q is %.0f wide, in the list of people there are %.0f", words, width, room)
+				}
+			}
+			one := s
+			one.Mic = call.Local{On: true, Live: true}
+			show(w, one)
+			if note, _, _ := w.stage.people.rows[0].Shows(); note != camera {
+				t.Errorf("with the microphone working, the list of people says %q", note)
+			}
+			show(w, s)
 			s.Phase = call.Lobby
 			show(w, s)
 			if tile := w.lobby.preview.State(); tile.Picture || tile.Icon != "mic-alert" || tile.Status != camera {

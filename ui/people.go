@@ -1,7 +1,7 @@
 package ui
 
 import (
-	"strings"
+	"cmp"
 
 	"fyne.io/fyne/v2"
 
@@ -64,15 +64,13 @@ func (p *people) update(st call.State) {
 	widget.Relayout(p.root)
 }
 
-// ownNote is the line below our own name: which of our devices cannot be used.
+// ownNote is the line below our own name: which of our devices cannot be used. It has room for one reason.
 func ownNote(st call.State) string {
-	parts := []string{say("you")}
-	for _, d := range []call.Local{st.Mic, st.Camera} {
-		if text := brokenText(d); text != "" {
-			parts = append(parts, text)
-		}
+	mic, camera := brokenText(st.Mic), brokenText(st.Camera)
+	if mic != "" && camera != "" {
+		return say("broken.both")
 	}
-	return strings.Join(parts, " · ")
+	return cmp.Or(mic, camera, say("you"))
 }
 
 func (p *people) place(s fyne.Size) {
