@@ -44,7 +44,7 @@ type conn struct {
 	visit   *visit
 	writers sync.WaitGroup
 	wrote   atomic.Int64 // when something was written last, Unix ns
-	patient time.Time    // the read deadline; it belongs to the reader
+	readBy  time.Time    // the read deadline; it belongs to the reader
 
 	// What follows belongs to the session's lock.
 	writing  bool      // a writer runs, or has run for the last time
@@ -53,6 +53,7 @@ type conn struct {
 	owedAt   time.Time // when the one after it came
 	pong     bool      // the client waits for one
 	ping     bool      // the client is to be asked for a sign of life
+	echo     *string   // what the last ping of WebSocket's own carried; nil when it is answered
 	farewell signal.ErrorCode
 }
 
@@ -179,6 +180,11 @@ func (s *Server) read(c *conn, sess *session) error {
 	frames := rate.NewLimiter(frameRate, 2*frameRate)
 	var turns []turn
 	var ahead ahead
+	// gorilla/websocket would answer itself, perhaps between two halves of a frame.
+	c.ws.SetPingHandler(func(data string) error {
+		sess.echo(c, data)
+		return nil
+	})
 	for {
 		f, err := c.readFrame(signal.Silence)
 		if err != nil {
@@ -196,7 +202,7 @@ func (s *Server) read(c *conn, sess *session) error {
 			if err != nil {
 				return err
 			}
-			s.node.keepClose(s.closing, sess, &ahead, len(send.Body))
+			s.node.awaitOtherNodes(s.closing, sess, &ahead, len(send.Body))
 			continue
 		}
 		if err := frames.Wait(s.closing); err != nil {
@@ -205,7 +211,7 @@ func (s *Server) read(c *conn, sess *session) error {
 		switch f := f.(type) {
 		case signal.Ack:
 			err = sess.acknowledge(c, f.N)
-			s.node.let(sess)
+			s.node.resumeSenders(sess)
 		case signal.Ping:
 			sess.answer(c)
 		case signal.Pong:
@@ -338,6 +344,12 @@ func textHeader(b []byte, size int) []byte {
 	return binary.BigEndian.AppendUint64(append(b, finalText, 127), uint64(size))
 }
 
+// appendPong appends the answer to a ping of WebSocket's own (RFC 6455, section 5.5.3), whose data is at
+// most 125 bytes.
+func appendPong(b []byte, data string) []byte {
+	return append(append(b, 0x80|websocket.PongMessage, byte(len(data))), data...)
+}
+
 // appendText appends a frame of the protocol as a WebSocket frame.
 func appendText(b []byte, f signal.Frame) []byte {
 	var space [128]byte // of acknowledgements and signs of life
@@ -355,9 +367,9 @@ func (c *conn) closeSoftly() {
 
 // readFrame waits for a frame. Only what has begun to arrive holds a buffer.
 func (c *conn) readFrame(silence time.Duration) (signal.Frame, error) {
-	if until := time.Now().Add(silence); until.After(c.patient) { // moved now and then, not for every frame
-		c.patient = until.Add(silence / 8)
-		_ = c.ws.SetReadDeadline(c.patient)
+	if until := time.Now().Add(silence); until.After(c.readBy) { // moved now and then, not for every frame
+		c.readBy = until.Add(silence / 8)
+		_ = c.ws.SetReadDeadline(c.readBy)
 	}
 	kind, r, err := c.ws.NextReader()
 	if err == nil && kind != websocket.TextMessage {

@@ -61,6 +61,18 @@ func (s *session) source(id signal.ID) *source {
 	return o
 }
 
+// forget drops what is known of a sender that has left, unless something of it waits. s.mu is held.
+func (s *session) forget(id signal.ID) {
+	o := s.sources[id]
+	if o == nil || o.frames > 0 {
+		return
+	}
+	if !o.heldAt.IsZero() {
+		s.held--
+	}
+	delete(s.sources, id)
+}
+
 // pulse is how a session keeps up with what waits for it.
 type pulse struct {
 	progress time.Time // something was acknowledged, or began to wait, last
@@ -102,7 +114,7 @@ func (s *session) restartTurn() {
 	s.pulse.progress, s.pulse.turnAt, s.pulse.turn = now, now, s.base+uint64(len(s.waiting))
 }
 
-// The frames that senders may have waiting.
+// maxSent is how many frames of senders may wait; the rest is kept for joined and left.
 const maxSent = maxWaiting - presenceReserve
 
 // hasRoom tells whether the session takes size bytes more from a sender. s.mu is not held.
@@ -189,8 +201,8 @@ type ahead struct {
 	since         time.Time
 }
 
-// keepClose waits for the other nodes when a member gets too far ahead of them.
-func (n *node) keepClose(ctx context.Context, s *session, a *ahead, size int) {
+// awaitOtherNodes waits for them when a member gets too far ahead of them.
+func (n *node) awaitOtherNodes(ctx context.Context, s *session, a *ahead, size int) {
 	if now := time.Now(); now.Sub(a.since) > aheadTime {
 		*a = ahead{since: now}
 	}
@@ -228,7 +240,7 @@ func (n *node) elsewhere(name string) int {
 func (n *node) throttle(r *room, s *session, from signal.ID) {
 	if r.sessions[from] == nil && s.mustHold(from, time.Now()) {
 		n.metrics.held.Inc()
-		n.advise(noticeHold, r.name, from, s.id)
+		n.publishFlow(noticeHold, r.name, from, s.id)
 	}
 }
 
@@ -250,25 +262,27 @@ func (s *session) mustHold(from signal.ID, now time.Time) bool {
 	return true
 }
 
-func (n *node) advise(k noticeKind, room string, from, to signal.ID) {
+// publishFlow tells the nodes of a room something about a sender and a receiver.
+func (n *node) publishFlow(k noticeKind, room string, from, to signal.ID) {
 	n.bus.publish(subjectRoom+room, notice{Kind: k, Node: n.name, Members: []entry{{ID: from}, {ID: to}}})
 }
 
-// let tells the nodes of senders that were held when there is room again.
-func (n *node) let(s *session) {
-	for _, id := range s.letGo() {
-		n.advise(noticeGo, s.room, id, s.id)
+// resumeSenders tells the nodes of senders that were held when there is room again.
+func (n *node) resumeSenders(s *session) {
+	for _, id := range s.unhold() {
+		n.publishFlow(noticeGo, s.room, id, s.id)
 	}
 }
 
-func (s *session) letGo() (ids []signal.ID) {
+// unhold returns the senders that need not be held any more.
+func (s *session) unhold() (ids []signal.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.held == 0 {
 		return nil
 	}
+	roomy := 3*len(s.waiting) < maxSent && 3*s.bytes < maxWaitingBytes
 	for id, o := range s.sources {
-		roomy := 3*len(s.waiting) < maxSent && 3*s.bytes < maxWaitingBytes
 		if !o.heldAt.IsZero() && (roomy || o.frames < aheadFrames/2 && o.bytes < aheadBytes/2) {
 			o.heldAt = time.Time{}
 			s.held--
@@ -289,13 +303,13 @@ func (n *node) putOut(r *room, s *session, from signal.ID) bool {
 	fills := s.keepsUp(time.Now()) && (4*o.frames >= len(s.waiting) || 4*o.bytes >= s.bytes)
 	s.mu.Unlock()
 	if fills {
-		n.advise(noticeFlood, r.name, from, s.id)
+		n.publishFlow(noticeFlood, r.name, from, s.id)
 	}
 	return fills
 }
 
-// heed does what the node of a receiver asks. n.mu is held.
-func (n *node) heed(r *room, nt notice) {
+// control does to a sender what the node of a receiver asks. n.mu is held.
+func (n *node) control(r *room, nt notice) {
 	if len(nt.Members) != 2 {
 		return
 	}

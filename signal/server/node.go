@@ -196,7 +196,7 @@ func (n *node) take(msg *nats.Msg, seen stamps) {
 		}
 		switch nt.Kind {
 		case noticeHold, noticeGo, noticeFlood:
-			n.heed(r, nt)
+			n.control(r, nt)
 		default:
 			n.observe(r, nt)
 		}

@@ -84,7 +84,7 @@ func TestPresenceOf30000RoomsLosesNothing(t *testing.T) {
 		if _, err := other.relay(sender, c, signal.Send{N: i + 1, Seq: i + 1, Body: []byte("x")}, nil); err != nil {
 			t.Fatal(err)
 		}
-		other.keepClose(t.Context(), sender, &a, 1)
+		other.awaitOtherNodes(t.Context(), sender, &a, 1)
 		got[near] += takeAll(near)
 		got[far] += takeAll(far)
 		time.Sleep(time.Until(end) / time.Duration(count-i)) // over two periods

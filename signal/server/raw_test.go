@@ -5,8 +5,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -308,4 +310,47 @@ func metricsOf(t testing.TB, n *node) string {
 	w := httptest.NewRecorder()
 	n.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	return w.Body.String()
+}
+
+// TestPingsOfWebSocketItself are answered with their data, and tear no frame of a client that reads slowly.
+func TestPingsOfWebSocketItself(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, server.Config{})
+	name := room()
+	slow := joinRaw(t, n, name)
+	if err := slow.NetConn().(*net.TCPConn).SetReadBuffer(32 << 10); err != nil {
+		t.Fatal(err)
+	}
+	sender := joinRaw(t, n, name)
+	const count = 300
+	go func() {
+		body := make([]byte, 6000)
+		for i := uint64(1); i <= count; i++ {
+			if sender.WriteMessage(websocket.TextMessage, signal.Encode(signal.Send{N: i, Seq: i, Body: body})) != nil {
+				return
+			}
+		}
+	}()
+	var pongs []string
+	slow.SetPongHandler(func(data string) error {
+		pongs = append(pongs, data)
+		return nil
+	})
+	for got := uint64(0); got < count; {
+		ping := strconv.FormatUint(got, 10)
+		if err := slow.WriteControl(websocket.PingMessage, []byte(ping), time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		got = hear[signal.Message](slow).N - 1 // after the sender's joined
+		slow.say(signal.Encode(signal.Ack{N: got + 1}))
+	}
+	last := "the last"
+	if err := slow.WriteControl(websocket.PingMessage, []byte(last), time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	slow.say(signal.Encode(signal.Ping{}))
+	hear[signal.Pong](slow)
+	if len(pongs) == 0 || pongs[len(pongs)-1] != last {
+		t.Errorf("pongs %q, want the last to be %q", pongs, last)
+	}
 }

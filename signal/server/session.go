@@ -173,6 +173,7 @@ func (s *session) trim(n uint64) {
 			s.members = append(s.members, e.id)
 		case kindLeft:
 			s.members = slices.DeleteFunc(s.members, func(id signal.ID) bool { return id == e.id })
+			s.forget(e.id)
 		}
 		s.bill(-1, -len(e.tail))
 		s.noteGone(e)
@@ -329,6 +330,14 @@ func (s *session) answer(c *conn) {
 	c.nudge(s)
 }
 
+// echo has a ping of WebSocket's own answered. Of several that wait, the last is (RFC 6455, section 5.5.3).
+func (s *session) echo(c *conn, data string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.echo = &data
+	c.nudge(s)
+}
+
 // remind tells whether the caller has to flush the connection: an acknowledgement is still owed, or
 // the connection has been silent and a ping is due. An acknowledgement costs as much as a message,
 // so where messages keep coming, it goes along with the next.
@@ -336,6 +345,9 @@ func (s *session) remind(c *conn, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	quiet := now.UnixNano() - c.wrote.Load()
+	if s.conn != c {
+		return false // it is over, and nobody waits for a writer any more
+	}
 	c.ping = c.ping || quiet >= int64(signal.Heartbeat)
 	owed := s.lastIn > c.acked && (quiet >= int64(busyAckDelay) || now.Sub(c.owedAt) >= busyAckDelay)
 	return (c.ping || owed) && c.claim()
@@ -374,6 +386,10 @@ func (s *session) due(c *conn, b []byte) (frames []byte, last bool) {
 		return appendText(b, signal.Error{Code: c.farewell, Text: texts[c.farewell]}), true
 	case s.conn != c:
 		return b, true
+	}
+	if c.echo != nil {
+		b = appendPong(b, *c.echo)
+		c.echo = nil
 	}
 	if c.pong {
 		c.pong = false

@@ -37,4 +37,9 @@ func TestAcknowledgementsWaitForCompany(t *testing.T) {
 			t.Error("no ping")
 		}
 	})
+	t.Run("the connection is over", func(t *testing.T) {
+		if s := (&session{lastIn: 1}); s.remind(&conn{}, now) {
+			t.Error("written to, though its goroutines may be gone")
+		}
+	})
 }
