@@ -3,7 +3,6 @@ package widget
 import (
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/bidi"
@@ -33,6 +32,12 @@ func Isolate(text string) string {
 
 func begins(r rune) bool { return r >= leftIsolate && r <= firstStrongIsolate }
 
+// class is the bidirectional class of a character (UAX 9, table 4).
+func class(r rune) bidi.Class {
+	p, _ := bidi.LookupRune(r)
+	return p.Class()
+}
+
 // piece is a part of a line, in one direction.
 type piece struct {
 	text  string
@@ -51,7 +56,7 @@ func fromRight(text string) bool {
 		case r == popIsolate:
 			depth = max(depth-1, 0)
 		case depth == 0:
-			switch p, _ := bidi.LookupRune(r); p.Class() {
+			switch class(r) {
 			case bidi.L:
 				return false
 			case bidi.R, bidi.AL:
@@ -66,7 +71,7 @@ func fromRight(text string) bool {
 func bidirectional(text string) bool {
 	for _, r := range text {
 		if r >= 0x590 {
-			if p, _ := bidi.LookupRune(r); p.Class() == bidi.R || p.Class() == bidi.AL {
+			if c := class(r); c == bidi.R || c == bidi.AL {
 				return true
 			}
 		}
@@ -87,6 +92,9 @@ func undirected(text string) string {
 // visual splits a line into pieces in visual order. right is the direction of its paragraph. The isolate
 // characters are in no piece, so they are not drawn.
 func visual(text string, right bool) []piece {
+	if !strings.ContainsFunc(text, func(r rune) bool { return begins(r) || r == popIsolate }) {
+		return order(text, right)
+	}
 	outer, inner := isolates(text)
 	var out []piece
 	for _, p := range order(outer.text, right) {
@@ -108,17 +116,11 @@ type skeleton struct {
 	from []int // for each byte of the text, which one of the line it is; for a placeholder, -1 less the isolate's number
 }
 
-func (s *skeleton) add(text string, at int) {
-	for i := range len(text) {
-		s.from = append(s.from, at+i)
-	}
-	s.text += text
-}
-
 // isolates takes the outermost isolates out of a line. One without an end lasts to the end of the line; an end
 // without a beginning is ignored.
 func isolates(text string) (skeleton, []isolate) {
-	var s skeleton
+	var around strings.Builder
+	var from []int
 	var all []isolate
 	for at := 0; at < len(text); {
 		r, size := utf8.DecodeRuneInString(text[at:])
@@ -131,19 +133,22 @@ func isolates(text string) (skeleton, []isolate) {
 				in.right = fromRight(in.text)
 			}
 			for range len(placeholder) {
-				s.from = append(s.from, -1-len(all))
+				from = append(from, -1-len(all))
 			}
-			s.text += placeholder
+			around.WriteString(placeholder)
 			all = append(all, in)
 			at = next
 		case r == popIsolate:
 			at += size
 		default:
-			s.add(text[at:at+size], at)
+			around.WriteString(text[at : at+size])
+			for i := range size {
+				from = append(from, at+i)
+			}
 			at += size
 		}
 	}
-	return s, all
+	return skeleton{around.String(), from}, all
 }
 
 // isolateEnd finds the end of an isolate that begins at start, and where the text goes on after it.
@@ -199,48 +204,171 @@ func (s *skeleton) restore(p piece, line string, all []isolate) []piece {
 // order splits text without isolates where the direction changes, and puts the pieces into visual order (UAX 9,
 // rule L2).
 func order(text string, right bool) []piece {
+	var out []piece
+	group := -1 // where the pieces begin that are laid out from the right; -1 for none
+	flush := func() {
+		if group >= 0 {
+			slices.Reverse(out[group:])
+		}
+		group = -1
+	}
+	for _, r := range levelRuns(text, right) {
+		whole := piece{text[r.from:r.to], r.from, r.level == 1}
+		if r.level == 0 {
+			flush()
+			out = append(out, whole)
+			continue
+		}
+		if group < 0 {
+			group = len(out)
+		}
+		out = append(out, whole.trim()...) // alone, a piece would have the spaces at its end on its right
+	}
+	flush()
+	return slices.DeleteFunc(out, func(p piece) bool { return p.text == "" })
+}
+
+// levelRun is a part of a line on one embedding level: 0 is left-to-right text in a left-to-right line, 1 is
+// right-to-left text, 2 is a number or left-to-right text within that.
+type levelRun struct{ from, to, level int }
+
+// levelRuns finds the levels of text without isolates. It leaves text in one run, in the direction of the line, that
+// the bidi package would change or cut: text that is not UTF-8, and more than one paragraph.
+// Explicit embeddings and overrides (U+202A to U+202E), which are removed from names and messages, give a run its
+// direction but no deeper level.
+func levelRuns(text string, right bool) []levelRun {
 	// A mark before the text gives the paragraph its direction.
-	mark := "\u200e"
+	mark, base := "\u200e", 0
 	if right {
-		mark = "\u200f"
+		mark, base = "\u200f", 1
+	}
+	whole := []levelRun{{0, len(text), base}}
+	if !utf8.ValidString(text) {
+		return whole
 	}
 	var p bidi.Paragraph
-	if _, err := p.SetString(mark+text, bidi.DefaultDirection(bidi.LeftToRight)); err != nil {
-		return []piece{{text: text, right: right}}
+	if n, err := p.SetString(mark + text); err != nil || n < len(mark+text) {
+		return whole
 	}
 	o, err := p.Order()
 	if err != nil {
-		return []piece{{text: text, right: right}}
+		return whole
 	}
-	var out []piece
-	group := 0 // where the pieces that are read from the right begin
-	reading := false
+	var inNumber []bool
+	if !right {
+		inNumber = numbers(text)
+	}
+	var out []levelRun
 	at := -len(mark)
 	for i := range o.NumRuns() {
 		r := o.Run(i)
-		whole := piece{r.String(), at, r.Direction() == bidi.RightToLeft}
-		at += len(whole.text)
-		if i == 0 {
-			whole = piece{whole.text[len(mark):], 0, whole.right}
+		from, to := max(at, 0), at+len(r.String())
+		at = to
+		switch {
+		case r.Direction() == bidi.RightToLeft:
+			out = append(out, levelRun{from, to, 1})
+		case right:
+			out = append(out, levelRun{from, to, 2})
+		default:
+			out = append(out, splitNumbers(inNumber, from, to)...)
 		}
-		turns := whole.right || right || reading && number(whole.text) && i+1 < o.NumRuns()
-		if turns && !reading {
-			group = len(out)
-		}
-		if reading && !turns {
-			slices.Reverse(out[group:])
-		}
-		if turns { // alone, a piece would have the spaces at its end on its right
-			out = append(out, whole.trim()...)
-		} else {
-			out = append(out, whole)
-		}
-		reading = turns
 	}
-	if reading {
-		slices.Reverse(out[group:])
+	return out
+}
+
+// splitNumbers splits a run that is read from the left in a left-to-right line. The bidi package does not tell the
+// numbers in it, which are on level 2, from the rest.
+func splitNumbers(inNumber []bool, from, to int) []levelRun {
+	var out []levelRun
+	for from < to {
+		end := from + 1
+		for end < to && inNumber[end] == inNumber[from] {
+			end++
+		}
+		level := 0
+		if inNumber[from] {
+			level = 2
+		}
+		out = append(out, levelRun{from, end, level})
+		from = end
 	}
-	return slices.DeleteFunc(out, func(p piece) bool { return p.text == "" })
+	return out
+}
+
+// numbers marks the bytes of a left-to-right line that are numbers on a level of their own: those that have no
+// left-to-right letter before them, or Arabic digits (UAX 9, W1 to W7 and I1).
+func numbers(text string) []bool {
+	var classes []bidi.Class
+	for _, r := range text {
+		if c := class(r); c != bidi.BN { // X9
+			classes = append(classes, c)
+		}
+	}
+	weak(classes)
+	out := make([]bool, len(text))
+	// L1: what is blank at the end has the level of the line.
+	text = strings.TrimRightFunc(text, func(r rune) bool { return class(r) == bidi.BN || class(r) == bidi.WS })
+	i := -1 // the last character that is not BN, in classes; a BN after it takes its level
+	for at, r := range text {
+		if class(r) != bidi.BN {
+			i++
+		}
+		for b := range utf8.RuneLen(r) {
+			out[at+b] = i >= 0 && (classes[i] == bidi.EN || classes[i] == bidi.AN)
+		}
+	}
+	return out
+}
+
+// weak resolves the weak classes of a left-to-right line (UAX 9, W1 to W7).
+func weak(cs []bidi.Class) {
+	last := bidi.L // W1: the character before; then the strong one before
+	for i, c := range cs {
+		if c == bidi.NSM {
+			cs[i] = last
+		}
+		last = cs[i]
+	}
+	last = bidi.L
+	for i, c := range cs { // W2; W3 comes last, for W7 needs no AL
+		switch c {
+		case bidi.L, bidi.R, bidi.AL:
+			last = c
+		case bidi.EN:
+			if last == bidi.AL {
+				cs[i] = bidi.AN
+			}
+		}
+	}
+	for i := 1; i+1 < len(cs); i++ { // W4
+		before, after := cs[i-1], cs[i+1]
+		if before == after && (before == bidi.EN && (cs[i] == bidi.ES || cs[i] == bidi.CS) || before == bidi.AN && cs[i] == bidi.CS) {
+			cs[i] = before
+		}
+	}
+	for i := 0; i < len(cs); i++ { // W5
+		end := i
+		for end < len(cs) && cs[end] == bidi.ET {
+			end++
+		}
+		if i > 0 && cs[i-1] == bidi.EN || end < len(cs) && cs[end] == bidi.EN {
+			for j := i; j < end; j++ {
+				cs[j] = bidi.EN
+			}
+		}
+		i = end
+	}
+	last = bidi.L
+	for i, c := range cs { // W7
+		switch c {
+		case bidi.L, bidi.R, bidi.AL:
+			last = c
+		case bidi.EN:
+			if last == bidi.L {
+				cs[i] = bidi.L
+			}
+		}
+	}
 }
 
 // trim splits off the spaces at both ends.
@@ -253,9 +381,4 @@ func (p piece) trim() []piece {
 		{core, p.at + before, p.right},
 		{p.text[after:], p.at + after, p.right},
 	}
-}
-
-// number reports whether a piece has no letters, and so belongs to the words around it.
-func number(piece string) bool {
-	return strings.IndexFunc(piece, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsSpace(r) }) < 0
 }

@@ -48,14 +48,15 @@ func runsIn(text string, font fyne.Resource, right bool) []run {
 	var out []run
 	for _, p := range pieces {
 		begin := len(out)
-		at := p.at
+		at, start := 0, 0 // in the piece: of the cluster, and of the run it is in
 		for g := uniseg.NewGraphemes(p.text); g.Next(); {
 			f := fontFor(g.Runes(), font)
 			own := p.right && f == font && ownHas(font, g.Runes())
 			if n := len(out); n > begin && out[n-1].font == f && out[n-1].own == own {
-				out[n-1].text += g.Str()
+				out[n-1].text = p.text[start : at+len(g.Str())]
 			} else {
-				out = append(out, run{piece{g.Str(), at, p.right}, f, own})
+				start = at
+				out = append(out, run{piece{g.Str(), p.at + at, p.right}, f, own})
 			}
 			at += len(g.Str())
 		}

@@ -3,9 +3,10 @@ package widget
 import (
 	"maps"
 	"math"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
@@ -115,7 +116,7 @@ func TestIsolatesAreNotDrawn(t *testing.T) {
 	}
 }
 
-// What is read from the right stands so too where it takes several fonts: words, and the marks between them.
+// Right-to-left words, and the marks between them, are in the right order also if they need several fonts.
 func TestMarksFromTheRight(t *testing.T) {
 	for text, want := range map[string]string{
 		"\u05d0\u05d1 \u05d2\u05d3":       "\u05d2\u05d3| |\u05d0\u05d1",
@@ -153,6 +154,18 @@ func TestDirections(t *testing.T) {
 		"hello \u05d0\u05d1 (world)": "hello |\u05d0\u05d1| (world)",
 		"hello \u05d0 12 \u05d1 x":   "hello |\u05d1| |12| |\u05d0| x",
 		"\u0627\u0644 3":             "3| |\u0627\u0644",
+		// A number after right-to-left words belongs to them.
+		"hello \u05d0\u05d1 12":            "hello |12| |\u05d0\u05d1",
+		"hello \u05d0\u05d1 12 x":          "hello |12| |\u05d0\u05d1| x",
+		"hello \u05d0 1.5% (x)":            "hello |1.5%| |\u05d0| (x)",
+		"hello \u05d0 $12, 13! x":          "hello |13| |,|$12| |\u05d0|! x",
+		"hello \u0627 12% x":               "hello |12| |\u0627|% x", // after Arabic letters a sign stands alone
+		"hello \u05d0 12":                  "hello |12| |\u05d0",
+		"12 \u05d0 x":                      "x| |\u05d0| |12",
+		"x 12 \u05d0":                      "x 12 |\u05d0",
+		"x \u0663 \u05d0 y":                "x |\u05d0| |\u0663| y",
+		"hello \u05d0!":                    "hello |\u05d0|!",
+		"x " + Isolate("\u05d0") + " 12 y": "x |\u05d0| 12 y",
 		// Names in a sentence do not turn it around, nor each other.
 		Isolate("\u05d0") + " and Bot are in":                       "\u05d0| and Bot are in",
 		"with " + Isolate("\u05d0") + " and " + Isolate("\u05d1"):   "with |\u05d0| and |\u05d1",
@@ -168,28 +181,123 @@ func TestDirections(t *testing.T) {
 	}
 }
 
+// TestLevels holds the levels of a line against the examples of UAX 9, rules W1 to N2 and I1 to L1. In its text r is
+// a right-to-left letter, r' an Arabic one, l a Latin one and 3 an Arabic digit.
+func TestLevels(t *testing.T) {
+	letters := strings.NewReplacer("r'", "\u0628", "r", "\u05d0", "3", "\u0663", "'", "\u0301", "_", "\u200b")
+	for text, want := range map[string]string{
+		"r''l":     "110", // W1; an apostrophe of its own is a combining mark
+		"r 1'":     "1122",
+		"r' 1":     "112",      // W2
+		"r' l 1":   "10000",    // W2 and W7
+		"r1+2":     "1222",     // W4
+		"r1,2":     "1222",     // W4
+		"r'1,2":    "1222",     // W4, of Arabic numbers
+		"r'1+2":    "1212",     // W4 takes no other sign between those
+		"r1,,2":    "12112",    // W4 takes one sign
+		"r3,1":     "1212",     // W4 takes no sign between two kinds
+		"r1$":      "122",      // W5
+		"r$$1":     "1222",     // W5
+		"r'1%":     "120",      // W5 is for European numbers
+		"r 1_%":    "11222",    // X9 and W5
+		"l 1":      "000",      // W7
+		"l r 1":    "00112",    // W7
+		"r l 1":    "10000",    // W7
+		"1 r":      "001",      // W7 from the beginning of the line
+		"3 r":      "211",      // I1
+		"l 3 l":    "00200",    // I1
+		"r (1) l":  "1112000",  // N0 and N1
+		"r 1, 2 l": "11211200", // N1
+		"r 1 ":     "1120",     // L1
+		"r 1 _":    "11200",    // L1
+	} {
+		text = letters.Replace(text)
+		var got strings.Builder
+		for _, r := range levelRuns(text, false) {
+			for range text[r.from:r.to] {
+				got.WriteByte(byte('0' + r.level))
+			}
+		}
+		if got.String() != want {
+			t.Errorf("%+q has the levels %s, want %s", text, got.String(), want)
+		}
+	}
+}
+
+// TestNotUTF8: text that was cut within a letter, or never was text, is drawn like any other.
+func TestNotUTF8(t *testing.T) {
+	look(t)
+	for _, text := range []string{
+		"\xd7\x90\xd7", "\xd7 \u05d0 x", "host/\u05d0\xd7", Isolate("\u05d0\xd7") + " is in \u05d0", "\u05d0\xff" + Isolate("x"), "\xd7\u2069\x90 \u05d0",
+	} {
+		for _, right := range []bool{false, true} {
+			if got := drawn(text, right, ""); len(got) != len(undirectedBytes(text)) {
+				t.Errorf("%+q becomes %+q", text, got)
+			}
+		}
+		l := NewLabel(text, Body, Text1)
+		l.Resize(fyne.NewSize(400, 20))
+		test.WidgetRenderer(l).Objects()
+	}
+}
+
+// undirectedBytes removes the isolate characters, and leaves bytes that are not UTF-8.
+func undirectedBytes(text string) string {
+	return strings.NewReplacer("\u2066", "", "\u2067", "", "\u2068", "", "\u2069", "").Replace(text)
+}
+
+// TestLongLinesAreLinear: the memory for a line does not grow with the square of its length.
+func TestLongLinesAreLinear(t *testing.T) {
+	look(t)
+	words := func(n int) line { return slices.Repeat(line{{text: "\u05d0", space: true}}, n) }
+	for name, lay := range map[string]func(n int){
+		"visual":       func(n int) { visual(strings.Repeat("\u05d0", n), true) },
+		"an isolate":   func(n int) { visual(strings.Repeat("\u05d0", n)+Isolate("x"), true) },
+		"runs":         func(n int) { runs(strings.Repeat("\u05d0", n), Body.Font) },
+		"joined words": func(n int) { joined(words(n)) },
+		"turned words": func(n int) { words(n).turn(Body, true) },
+	} {
+		lay(10) // reads the fonts
+		if short, long := allocated(func() { lay(1000) }), allocated(func() { lay(8000) }); long > 24*short {
+			t.Errorf("%s: %d bytes for 1000 letters, %d for 8000", name, short, long)
+		}
+	}
+}
+
+// allocated is how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
 func FuzzVisual(f *testing.F) {
 	f.Add("hello \u05d0\u05d1 (world) 12 \u0627")
 	f.Add("\u05d0\u2067a\u2069\u0301")
+	f.Add("\u05d0\xd7\u2068\x90\u2069 12")
+	f.Add("\u05d0\u2029b\x1c\n1")
 	f.Fuzz(func(t *testing.T, s string) {
-		if !utf8.ValidString(s) || strings.ContainsAny(s, "\n\r\u2029\u0085\x1c\x1d\x1e") {
-			return // a line is valid text, and one paragraph
-		}
-		count := func(s string) map[rune]int {
+		count := func(parts ...string) map[rune]int {
 			m := map[rune]int{}
-			for _, r := range s {
-				m[r]++
+			for _, s := range parts {
+				for _, r := range s {
+					m[r]++
+				}
 			}
 			return m
 		}
 		for _, right := range []bool{false, true} {
-			if got := drawn(s, right, ""); !maps.Equal(count(got), count(undirected(s))) {
-				t.Errorf("%+q becomes %+q", s, got)
-			}
+			var got []string
 			for _, p := range visual(s, right) {
 				if s[p.at:p.at+len(p.text)] != p.text {
 					t.Errorf("%+q of %+q is not at %d", p.text, s, p.at)
 				}
+				got = append(got, p.text)
+			}
+			if !maps.Equal(count(got...), count(undirected(s))) {
+				t.Errorf("%+q becomes %+q", s, got)
 			}
 		}
 	})

@@ -1,6 +1,7 @@
 package widget
 
 import (
+	"slices"
 	"strings"
 
 	"fyne.io/fyne/v2"
@@ -91,11 +92,7 @@ func (p *Paragraph) turn() {
 	}
 	for i, l := range p.lines {
 		right := fromRight(paragraphAt(p.text, l.start()))
-		text := ""
-		for _, s := range l {
-			text += s.text
-		}
-		if !right && !bidirectional(text) {
+		if !right && !slices.ContainsFunc(l, func(s span) bool { return bidirectional(s.text) }) {
 			continue
 		}
 		l = l.turn(p.style, right)
@@ -141,13 +138,21 @@ func (p *Paragraph) build() {
 // joined merges neighbouring words of one colour, to draw them as one object.
 func joined(l line) line {
 	var out line
+	var words []string // of the last span of out
+	end := func() {
+		if len(words) > 1 {
+			out[len(out)-1].text = strings.Join(words, " ")
+		}
+	}
 	for _, s := range l {
 		if n := len(out); n > 0 && !s.turned && s.link == "" && out[n-1].link == "" {
-			out[n-1].text += " " + s.text
+			words = append(words, s.text)
 			continue
 		}
-		out = append(out, s)
+		end()
+		out, words = append(out, s), []string{s.text}
 	}
+	end()
 	return out
 }
 

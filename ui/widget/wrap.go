@@ -78,19 +78,22 @@ func (s span) at(x float32, style Style) int {
 // turn lays out a line with right-to-left text: one span for each word and space, in visual order. right is the
 // direction of the paragraph.
 func (l line) turn(style Style, right bool) line {
-	// The line's text, and the span of each of its bytes; -1 for a space.
-	text := ""
+	// The line's text, the span of each of its bytes, or -1 for a space, and where each span begins.
+	var all strings.Builder
 	var owner []int
+	first := make([]int, len(l))
 	for i, s := range l {
 		if i > 0 && s.space {
-			text += " "
+			all.WriteByte(' ')
 			owner = append(owner, -1)
 		}
-		text += s.text
+		first[i] = all.Len()
+		all.WriteString(s.text)
 		for range len(s.text) {
 			owner = append(owner, i)
 		}
 	}
+	text := all.String()
 	var out line
 	x := float32(0)
 	for _, r := range runsIn(text, style.Font, right) {
@@ -103,7 +106,7 @@ func (l line) turn(style Style, right bool) line {
 			p := span{text: r.show(text[begin:at]), turned: true, right: r.right}
 			if of >= 0 {
 				p.link = l[of].link
-				p.start = l[of].start + begin - slices.Index(owner, of)
+				p.start = l[of].start + begin - first[of]
 			} else { // white space begins where the word before it ends
 				before := l[owner[begin-1]]
 				p.start = before.end()
