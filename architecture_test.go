@@ -102,7 +102,8 @@ var folders = map[string]row{
 	"signal/server":     {[]string{"signal", "signal/guest"}, "the service relays opaque bytes"},
 	"signal/guest":      {nil, "the guest page is embedded files"},
 	"signal/host":       {[]string{"signal", "signal/server"}, "an app that hosts a meeting runs the service for it"},
-	"signal/rendezvous": {[]string{"signal/server"}, "the hosted service is the server with flags"},
+	"signal/turn":       {[]string{"signal"}, "relaying packets knows members by their credentials, and no rendezvous"},
+	"signal/rendezvous": {[]string{"signal/server", "signal/turn"}, "the hosted service is the servers with flags"},
 }
 
 // reserve keeps an import, and all below it, to some folders, and all below these.

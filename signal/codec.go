@@ -9,22 +9,23 @@ import (
 // wire is the JSON of every frame; which fields a type has is in PROTOCOL.md. Zero values are
 // left out. t and n come first: the service relies on it to number one encoding for many.
 type wire struct {
-	T       string    `json:"t"`
-	N       uint64    `json:"n,omitempty"`
-	V       int       `json:"v,omitempty"`
-	Room    string    `json:"room,omitempty"`
-	ID      ID        `json:"id,omitempty"`
-	Token   string    `json:"token,omitempty"`
-	Session string    `json:"session,omitempty"`
-	Resumed bool      `json:"resumed,omitempty"`
-	Last    uint64    `json:"last,omitempty"`
-	Members []ID      `json:"members,omitempty"`
-	From    ID        `json:"from,omitempty"`
-	To      ID        `json:"to,omitempty"`
-	Seq     uint64    `json:"seq,omitempty"`
-	Body    []byte    `json:"body,omitempty"`
-	Code    ErrorCode `json:"code,omitempty"`
-	Text    string    `json:"text,omitempty"`
+	T       string      `json:"t"`
+	N       uint64      `json:"n,omitempty"`
+	V       int         `json:"v,omitempty"`
+	Room    string      `json:"room,omitempty"`
+	ID      ID          `json:"id,omitempty"`
+	Token   string      `json:"token,omitempty"`
+	Session string      `json:"session,omitempty"`
+	Resumed bool        `json:"resumed,omitempty"`
+	Last    uint64      `json:"last,omitempty"`
+	Members []ID        `json:"members,omitempty"`
+	From    ID          `json:"from,omitempty"`
+	To      ID          `json:"to,omitempty"`
+	Seq     uint64      `json:"seq,omitempty"`
+	Body    []byte      `json:"body,omitempty"`
+	Code    ErrorCode   `json:"code,omitempty"`
+	Text    string      `json:"text,omitempty"`
+	ICE     []ICEServer `json:"ice,omitempty"`
 }
 
 func (f Join) wire() wire {
@@ -32,7 +33,7 @@ func (f Join) wire() wire {
 }
 
 func (f Welcome) wire() wire {
-	return wire{T: "welcome", V: f.Version, Session: f.Session, Resumed: f.Resumed, Last: f.Last, Members: f.Members}
+	return wire{T: "welcome", V: f.Version, Session: f.Session, Resumed: f.Resumed, Last: f.Last, Members: f.Members, ICE: f.ICE}
 }
 func (f Joined) wire() wire { return wire{T: "joined", N: f.N, ID: f.ID} }
 func (f Left) wire() wire   { return wire{T: "left", N: f.N, ID: f.ID} }
@@ -41,7 +42,7 @@ func (f Message) wire() wire {
 	return wire{T: "message", N: f.N, From: f.From, To: f.To, Seq: f.Seq, Body: f.Body}
 }
 func (f Ack) wire() wire   { return wire{T: "ack", N: f.N} }
-func (f Ping) wire() wire  { return wire{T: "ping"} }
+func (f Ping) wire() wire  { return wire{T: "ping", ICE: f.ICE} }
 func (f Pong) wire() wire  { return wire{T: "pong"} }
 func (f Leave) wire() wire { return wire{T: "leave"} }
 func (f Error) wire() wire { return wire{T: "error", Code: f.Code, Text: f.Text} }
@@ -99,7 +100,7 @@ func (w wire) frame() (Frame, error) {
 	case "join":
 		return Join{Try: w.N, Version: w.V, Room: w.Room, ID: w.ID, Token: w.Token, Session: w.Session, Last: w.Last}, nil
 	case "welcome":
-		return Welcome{Version: w.V, Session: w.Session, Resumed: w.Resumed, Last: w.Last, Members: w.Members}, nil
+		return Welcome{Version: w.V, Session: w.Session, Resumed: w.Resumed, Last: w.Last, Members: w.Members, ICE: w.ICE}, nil
 	case "joined":
 		return Joined{N: w.N, ID: w.ID}, nil
 	case "left":
@@ -111,7 +112,7 @@ func (w wire) frame() (Frame, error) {
 	case "ack":
 		return Ack{N: w.N}, nil
 	case "ping":
-		return Ping{}, nil
+		return Ping{ICE: w.ICE}, nil
 	case "pong":
 		return Pong{}, nil
 	case "leave":
@@ -139,11 +140,17 @@ func (w wire) broken(f Frame) string {
 			return "last"
 		case len(f.Members) > MaxMembers:
 			return "members"
+		case brokenICE(f.ICE):
+			return "ice"
 		}
 		for _, id := range f.Members {
 			if !id.Valid() {
 				return "members"
 			}
+		}
+	case Ping:
+		if brokenICE(f.ICE) {
+			return "ice"
 		}
 	case Joined, Left:
 		if !w.ID.Valid() {

@@ -3,6 +3,7 @@ package signal
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ func someFrames() []Frame {
 	return []Frame{
 		Join{Try: 1, Version: 1, Room: "AAECAwQFBgcICQoLDA0ODw", ID: someID, Token: token},
 		Join{Try: 1, Version: 1, Room: "AAECAwQFBgcICQoLDA0ODw", ID: someID, Token: token, Session: session, Last: MaxNumber},
-		Welcome{Version: 1, Session: session, Resumed: true, Last: 7, Members: []ID{someID}},
+		Welcome{Version: 1, Session: session, Resumed: true, Last: 7, Members: []ID{someID}, ICE: someServers()},
 		Joined{N: 1, ID: someID},
 		Left{N: 2, ID: someID},
 		Send{N: 3, To: someID, Seq: 4, Body: []byte{0, 1, 255}},
@@ -24,9 +25,17 @@ func someFrames() []Frame {
 		Message{N: MaxNumber, From: someID, To: someID, Seq: MaxNumber, Body: make([]byte, MaxBody)},
 		Ack{N: 5},
 		Ping{},
+		Ping{ICE: someServers()},
 		Pong{},
 		Leave{},
 		Error{Code: CodeTaken, Text: "text"},
+	}
+}
+
+func someServers() []ICEServer {
+	return []ICEServer{
+		{URLs: []string{"stun:[2001:db8::1]:3478"}},
+		{URLs: []string{"turn:a.example:3478", "turns:a.example:443?transport=tcp"}, Username: "1:a", Credential: "b+/=", TTL: 7200},
 	}
 }
 
@@ -49,6 +58,7 @@ func TestDecodeTolerates(t *testing.T) {
 		` { "n" : 1 , "t" : "ack" } `,
 		`{"t":"join","v":2,"everything":"else"}`, // so that a refusal can name the version
 		`{"t":"error","code":"new-code","text":""}`,
+		`{"t":"ping","ice":[{"urls":["turn2:later"],"more":{"x":1}}]}`,
 	} {
 		if _, err := Decode([]byte(text)); err != nil {
 			t.Errorf("%s: %v", text, err)
@@ -84,14 +94,42 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"t":"welcome","v":1}`:         ErrInvalid,
 		`{"t":"welcome","v":1,"session":"AAAAAAAAAAAAAAAA","members":["x"]}`:             ErrInvalid,
 		`{"t":"welcome","v":1,"session":"AAAAAAAAAAAAAAAA","members":[` + tooMany + `]}`: ErrInvalid,
-		`{"t":"error"}`: ErrInvalid,
-		`{"t":"error","code":"x","text":"` + long + `"}`:                  ErrInvalid,
-		string(Encode(Send{N: 1, Seq: 1, Body: make([]byte, MaxBody+1)})): ErrInvalid,
-		strings.Repeat(" ", MaxFrame+1):                                   ErrTooLarge,
+		`{"t":"error"}`:                                      ErrInvalid,
+		`{"t":"ping","ice":[{"urls":[]}]}`:                   ErrInvalid,
+		`{"t":"ping","ice":"turn:a"}`:                        ErrInvalid,
+		`{"t":"ping","ice":[{"urls":["turn:a"],"ttl":-1}]}`:  ErrInvalid,
+		`{"t":"ping","ice":[{"urls":["turn:a"],"ttl":1e9}]}`: ErrInvalid,
+		`{"t":"ping","ice":[{"urls":["turn:a\n"]}]}`:         ErrInvalid,
+		`{"t":"ping","ice":[{"urls":["turn:a"],"username":"` + strings.Repeat("x", maxICEText+1) + `"}]}`:       ErrInvalid,
+		`{"t":"ping","ice":[` + strings.Repeat(`{"urls":["turn:a"]},`, maxICEServers) + `{"urls":["turn:a"]}]}`: ErrInvalid,
+		`{"t":"welcome","v":1,"session":"AAAAAAAAAAAAAAAA","ice":[{"urls":["a b"]}]}`:                           ErrInvalid,
+		`{"t":"error","code":"x","text":"` + long + `"}`:                                                        ErrInvalid,
+		string(Encode(Send{N: 1, Seq: 1, Body: make([]byte, MaxBody+1)})):                                       ErrInvalid,
+		strings.Repeat(" ", MaxFrame+1):                                                                         ErrTooLarge,
 	} {
 		if f, err := Decode([]byte(text)); !errors.Is(err, want) || f != nil {
 			t.Errorf("%.60s: %v, %v, want %v", text, f, err, want)
 		}
+	}
+}
+
+// A credential is written on the wire and nowhere else.
+func TestSecretsAreNotShown(t *testing.T) {
+	w := Welcome{ICE: someServers()}
+	var log strings.Builder
+	for _, h := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
+		slog.New(h).Info("x", "credential", w.ICE[1].Credential, "text", fmt.Sprint(w))
+	}
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "welcome", w, "ice", w.ICE)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		fmt.Fprintf(&log, verb, w)
+		fmt.Fprintf(&log, verb, w.ICE[1].Credential)
+	}
+	if strings.Contains(log.String(), string(w.ICE[1].Credential)) {
+		t.Errorf("a credential in %s", log.String())
+	}
+	if !strings.Contains(string(Encode(w)), `"credential":"b+/="`) {
+		t.Errorf("no credential in %s", Encode(w))
 	}
 }
 

@@ -30,6 +30,9 @@ func appendFast(b []byte, f Frame) ([]byte, bool) {
 	case Ack:
 		return append(appendNumber(append(b, `{"t":"ack"`...), `,"n":`, f.N), '}'), true
 	case Ping:
+		if len(f.ICE) > 0 {
+			return b, false
+		}
 		return append(b, `{"t":"ping"}`...), true
 	case Pong:
 		return append(b, `{"t":"pong"}`...), true

@@ -37,6 +37,9 @@ func TestFramesAreWrittenAsJSON(t *testing.T) {
 func TestUsualFramesAreReadByHand(t *testing.T) {
 	for _, f := range someFrames() {
 		_, fast := decodeFast(Encode(f))
+		if ping, ok := f.(Ping); ok && ping.ICE != nil {
+			continue // once an hour
+		}
 		switch f.(type) {
 		case Send, Message, Ack, Ping, Pong:
 			if !fast {

@@ -68,6 +68,7 @@ type Welcome struct {
 	Resumed bool   // whether this is the session the client asked for
 	Last    uint64 // the last n of the client that the service has; 0 in a new session
 	Members []ID   // the others, in order of arrival, as they were after the client's Last
+	ICE     []ICEServer
 }
 
 // Joined tells that a member has come.
@@ -102,8 +103,8 @@ type Message struct {
 // Ack says that everything up to and including N has arrived.
 type Ack struct{ N uint64 }
 
-// Ping asks for a Pong.
-type Ping struct{}
+// Ping asks for a Pong. The service's may renew the ICE servers of the Welcome.
+type Ping struct{ ICE []ICEServer }
 
 // Pong answers a Ping.
 type Pong struct{}

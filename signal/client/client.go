@@ -46,12 +46,13 @@ type Config struct {
 // under its ID and sends again whatever was not acknowledged; the service may have relayed some of
 // that before, so a receiver may see a sequence twice, which signal.Opener refuses.
 type Client struct {
-	cfg   Config
-	log   *slog.Logger
-	token string
-	wake  chan struct{}  // holds 1: there is something to write
-	good  string         // the address that worked last; Run's own
-	roots *x509.CertPool // whom certificates are checked against; nil: the system's
+	cfg    Config
+	log    *slog.Logger
+	token  string
+	wake   chan struct{}  // holds 1: there is something to write
+	good   string         // the address that worked last; Run's own
+	served bool           // the service named STUN or TURN servers; Run's own
+	roots  *x509.CertPool // whom certificates are checked against; nil: the system's
 
 	mu      sync.Mutex
 	out     outbox

@@ -16,6 +16,10 @@ type Connected struct {
 	Resumed bool        // nothing was missed since the last event; false at first and after a loss
 }
 
+// Servers tells which STUN and TURN servers to use from now on. It comes before Connected, and again when the service
+// renews their credentials; not from a service that names none.
+type Servers struct{ ICE []signal.ICEServer }
+
 // Joined tells that a member has come.
 type Joined struct{ ID signal.ID }
 
@@ -37,6 +41,7 @@ type Disconnected struct {
 	Retry time.Duration // until the next attempt
 }
 
+func (Servers) event()      {}
 func (Connected) event()    {}
 func (Joined) event()       {}
 func (Left) event()         {}

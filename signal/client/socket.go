@@ -29,6 +29,7 @@ func (c *Client) attempt(ctx context.Context) (welcomed bool, err error) {
 		return false, err
 	}
 	c.log.Info("signalling connected", "resumed", resumed, "members", len(welcome.Members))
+	c.serve(welcome.ICE)
 	c.cfg.Events(Connected{Members: welcome.Members, Resumed: resumed})
 
 	done, heard := make(chan struct{}), make(chan struct{})
@@ -103,6 +104,14 @@ func (c *Client) adopt(w signal.Welcome) (resumed bool, err error) {
 	return resumed, nil
 }
 
+// serve passes on which STUN and TURN servers there are.
+func (c *Client) serve(ice []signal.ICEServer) {
+	if len(ice) > 0 || c.served {
+		c.cfg.Events(Servers{ice})
+	}
+	c.served = len(ice) > 0
+}
+
 // read serves what the service says until the connection is over.
 func (c *Client) read(conn *websocket.Conn) error {
 	for {
@@ -140,6 +149,9 @@ func (c *Client) take(f signal.Frame) error {
 			return errRubbish
 		}
 	case signal.Ping:
+		if f.ICE != nil {
+			c.serve(f.ICE)
+		}
 		c.mu.Lock()
 		c.pong = true
 		c.mu.Unlock()

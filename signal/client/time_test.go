@@ -113,7 +113,8 @@ func serveHeartbeats(w http.ResponseWriter, r *http.Request, lively bool, pings 
 		if err != nil {
 			return
 		}
-		if f, _ := signal.Decode(text); f == (signal.Ping{}) {
+		f, _ := signal.Decode(text)
+		if _, ping := f.(signal.Ping); ping {
 			pings.Add(1)
 			if lively {
 				_ = conn.WriteMessage(websocket.TextMessage, signal.Encode(signal.Pong{}))

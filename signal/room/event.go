@@ -9,7 +9,7 @@ import (
 // event is something that happened: on the connection, at another member, or here.
 //
 //	source            events
-//	the connection    up, down, joined, left, sent, unsent, refused
+//	the connection    servers, up, down, joined, left, sent, unsent, refused
 //	another member    received
 //	the user          a Command, leave, sendCall
 //	the clock         overdue, expired
@@ -23,6 +23,7 @@ type (
 		members []signal.ID
 		resumed bool
 	}
+	servers  struct{ ice []signal.ICEServer }
 	down     struct{ err error }
 	joined   struct{ id signal.ID }
 	left     struct{ id signal.ID }

@@ -3,6 +3,8 @@ package room
 import (
 	"encoding/json"
 	"time"
+
+	"parley/signal"
 )
 
 // model is everything a room knows: one part for each feature, and what Run reports.
@@ -10,6 +12,7 @@ type model struct {
 	link     Link
 	err      error
 	refused  uint64
+	ice      []signal.ICEServer
 	presence presence
 	chat     conversation
 }
@@ -21,7 +24,7 @@ func newModel(me Member) model {
 // state is what the model shows to others.
 func (m model) state() State {
 	return State{
-		Link: m.link, Err: m.err, Refused: m.refused + m.chat.overRate,
+		Link: m.link, Err: m.err, Refused: m.refused + m.chat.overRate, ICE: m.ice,
 		Me: m.presence.me, Members: m.presence.members, Chat: m.chat.messages,
 	}
 }
@@ -43,6 +46,8 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 // next follows the connection, and passes on what package call says.
 func (m model) next(ev event) (model, []effect) {
 	switch ev := ev.(type) {
+	case servers:
+		m.ice = ev.ice
 	case up:
 		m.link, m.err = Connected, nil
 	case down:

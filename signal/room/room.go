@@ -218,6 +218,8 @@ func (r *Room) send(e send) {
 func (r *Room) onEvent(ev client.Event) {
 	var e event
 	switch ev := ev.(type) {
+	case client.Servers:
+		e = servers{ev.ICE}
 	case client.Connected:
 		e = up{ev.Members, ev.Resumed}
 	case client.Disconnected:

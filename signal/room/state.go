@@ -68,7 +68,8 @@ type State struct {
 	Me      Member
 	Members []Member // the others that have greeted us, longest here first
 	Chat    []Message
-	Refused uint64 // messages that were changed, replayed, reflected, reordered, malformed or too many
+	ICE     []signal.ICEServer // to connect with
+	Refused uint64             // messages that were changed, replayed, reflected, reordered, malformed or too many
 }
 
 // Member is one participant, as its card says.

@@ -45,6 +45,8 @@ type conn struct {
 	writers sync.WaitGroup
 	wrote   atomic.Int64 // when something was written last, Unix ns
 	readBy  time.Time    // the read deadline; it belongs to the reader
+	host    string       // as the request named us
+	ice     *ice         // nil: none
 
 	// What follows belongs to the session's lock.
 	writing  bool      // a writer runs, or has run for the last time
@@ -97,7 +99,7 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		s.exit(nil, v)
 		return
 	}
-	c := &conn{ws: ws, socket: rawSocket(ws.NetConn()), visit: v, writing: true} // the welcome comes first
+	c := &conn{ws: ws, socket: rawSocket(ws.NetConn()), visit: v, host: r.Host, writing: true} // the welcome comes first
 	s.track(c, nil)
 	ws.SetReadLimit(2 * signal.MaxFrame) // what is a little too long is refused in words
 	sess, err := s.admit(c)
@@ -150,6 +152,8 @@ func (s *Server) admit(c *conn) (*session, error) {
 		return nil, err
 	}
 	c.visit.joined()
+	c.ice = s.newICE(Guest{join.Room, join.ID, c.host})
+	welcome.ICE = c.ice.servers()
 	s.metrics.join.Observe(time.Since(began).Seconds())
 	if err := c.writeText(welcome); err != nil {
 		s.node.part(sess, c, err)

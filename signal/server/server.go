@@ -45,8 +45,19 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	Rate           float64 // sends a second, of 4 KiB, that one member may make on average; 0: 200
 	Burst          int     // sends, of 4 KiB, at once; 0: 1024
+	// ICE names the STUN and TURN servers for a member, by any goroutine; nil: none. It is asked at each welcome, and
+	// again every ICERenewal, before the credentials expire.
+	ICE        func(Guest) []signal.ICEServer
+	ICERenewal time.Duration // 0: never
 	// Admit says whether a room may be joined, by any goroutine; nil: every room.
 	Admit func(room string) bool
+}
+
+// Guest is a member as Config.ICE knows it.
+type Guest struct {
+	Room string
+	ID   signal.ID
+	Host string // how its request named this service: HOST or HOST:PORT, chosen by the client
 }
 
 // Server is one node of the rendezvous. It is an http.Handler; it serves members while Run runs.

@@ -348,7 +348,7 @@ func (s *session) remind(c *conn, now time.Time) bool {
 	if s.conn != c {
 		return false // it is over, and nobody waits for a writer any more
 	}
-	c.ping = c.ping || quiet >= int64(signal.Heartbeat)
+	c.ping = c.ping || quiet >= int64(signal.Heartbeat) || c.ice.due(now)
 	owed := s.lastIn > c.acked && (quiet >= int64(busyAckDelay) || now.Sub(c.owedAt) >= busyAckDelay)
 	return (c.ping || owed) && c.claim()
 }
@@ -397,7 +397,7 @@ func (s *session) due(c *conn, b []byte) (frames []byte, last bool) {
 	}
 	if c.ping {
 		c.ping = false
-		b = appendText(b, signal.Ping{})
+		b = appendText(b, signal.Ping{ICE: c.ice.renewed(time.Now())})
 	}
 	if s.lastIn > c.acked {
 		c.acked = s.lastIn

@@ -85,4 +85,11 @@ for (const c of (await load("sealed.json")).sealed) {
   const key = await crypto.subtle.importKey("raw", unhex(c.key), "AES-GCM", false, ["encrypt"]);
   same(c.name, await seal(key, unhex(c.nonce), c.room, c.from, c.to, c.seq, unhex(c.plaintext)), c.body);
 }
+for (const c of await load("turn.json")) {
+  const member = await crypto.subtle.digest("SHA-256", utf8.encode(`parley turn v1\0${c.room}\0${c.id}`));
+  const username = `${c.expires}:${base64url(member.slice(0, 12))}`;
+  same("user name", username, c.username);
+  const key = await crypto.subtle.importKey("raw", utf8.encode(c.secret), { name: "HMAC", hash: "SHA-1" }, false, ["sign"]);
+  same("credential", Buffer.from(await crypto.subtle.sign("HMAC", key, utf8.encode(username))).toString("base64"), c.credential);
+}
 console.log(`${checks} checks passed`);
