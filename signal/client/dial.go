@@ -189,7 +189,8 @@ func understood(u *url.URL, resp *http.Response) *Failure {
 // retryAfter reads the header of that name, seconds or a date (RFC 9110, section 10.2.3). It returns at most
 // maxWait, and 0 for what is none.
 func retryAfter(text string, now time.Time) time.Duration {
-	if s, err := strconv.ParseUint(text, 10, 32); err == nil {
+	s, err := strconv.ParseUint(text, 10, 32)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // s is the largest number then
 		return min(time.Duration(s)*time.Second, maxWait)
 	}
 	if at, err := http.ParseTime(text); err == nil {

@@ -21,6 +21,7 @@ func TestRetryAfter(t *testing.T) {
 		"429":             {429, "20", 20 * time.Second, 30 * time.Second},
 		"a date":          {503, "in 20 s", 19 * time.Second, 30 * time.Second},
 		"a day":           {503, "86400", maxWait, maxWait * 3 / 2},
+		"ten centuries":   {503, "31536000000", maxWait, maxWait * 3 / 2},
 		"a far date":      {503, "Fri, 31 Dec 2099 23:59:59 GMT", maxWait, maxWait * 3 / 2},
 		"a past date":     {503, "Fri, 31 Dec 1999 23:59:59 GMT", 0, backoffBase},
 		"negative":        {503, "-5", 0, backoffBase},

@@ -32,14 +32,14 @@ func (c *Client) attempt(ctx context.Context) (welcomed bool, err error) {
 	c.serve(welcome.ICE)
 	c.cfg.Events(Connected{Members: welcome.Members, Resumed: resumed})
 
-	done, heard := make(chan struct{}), make(chan struct{})
+	done, readerDone := make(chan struct{}), make(chan struct{})
 	wctx, gone := context.WithCancel(actx)
 	go func() { // the second goroutine of a WebSocket; this one reads
 		defer close(done)
-		c.write(ctx, wctx, conn, heard)
+		c.write(ctx, wctx, conn, readerDone)
 	}()
 	err = c.read(conn)
-	close(heard)
+	close(readerDone)
 	gone()
 	<-done
 	return true, c.orKicked(err)
@@ -190,8 +190,8 @@ func (c *Client) deliver(n uint64, ev Event) error {
 }
 
 // write sends whatever is due until the connection is over. It closes the connection when it
-// ends: when the reader is gone (heard) or Kick was called (wctx), after leaving when Run ends (ctx).
-func (c *Client) write(ctx, wctx context.Context, conn *websocket.Conn, heard <-chan struct{}) {
+// ends: when the reader has ended or Kick was called (wctx), after leaving when Run ends (ctx).
+func (c *Client) write(ctx, wctx context.Context, conn *websocket.Conn, readerDone <-chan struct{}) {
 	defer conn.Close()
 	pingAt := time.Now().Add(signal.Heartbeat)
 	timer := time.NewTimer(signal.Heartbeat)
@@ -209,7 +209,7 @@ func (c *Client) write(ctx, wctx context.Context, conn *websocket.Conn, heard <-
 		select {
 		case <-wctx.Done():
 			if ctx.Err() != nil { // the others should not have to wait for us
-				leave(conn, heard)
+				leave(conn, readerDone)
 			}
 			return
 		case <-c.wake:
@@ -227,14 +227,14 @@ func (c *Client) write(ctx, wctx context.Context, conn *websocket.Conn, heard <-
 
 // leave says goodbye. The service closes the connection once it has told the others; a program that
 // hosts the meeting itself ends the service after that.
-func leave(conn *websocket.Conn, heard <-chan struct{}) {
+func leave(conn *websocket.Conn, readerDone <-chan struct{}) {
 	if writeFrame(conn, signal.Leave{}, leaveTimeout) != nil {
 		return
 	}
 	limit := time.NewTimer(leaveTimeout)
 	defer limit.Stop()
 	select {
-	case <-heard:
+	case <-readerDone:
 	case <-limit.C:
 	}
 }
