@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux || 386
 
 package server
 
@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// rawSocket is nil: here every write has a goroutine.
+// rawSocket is nil: here every write has a goroutine (Linux on 386 has no such system call).
 func rawSocket(net.Conn) syscall.RawConn { return nil }
 
 func (b *scratch) trySend(uintptr) bool { return true }
