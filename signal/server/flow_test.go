@@ -14,10 +14,11 @@ import (
 )
 
 // flood sends as fast as the service reads until stop is closed, and then reports how many sends were
-// acknowledged.
+// acknowledged. It acknowledges what it gets, between its own sends, as a client does.
 func flood(t *testing.T, n *node, name string, size int, stop <-chan struct{}) <-chan uint64 {
 	r := joinRaw(t, n, name)
 	acked := make(chan uint64, 1)
+	var heard atomic.Uint64
 	go func() { // reads, and counts
 		var last uint64
 		defer func() { acked <- last }()
@@ -29,6 +30,12 @@ func flood(t *testing.T, n *node, name string, size int, stop <-chan struct{}) <
 			switch f, _ := signal.Decode(text); f := f.(type) {
 			case signal.Ack:
 				last = f.N
+			case signal.Joined:
+				heard.Store(f.N)
+			case signal.Left:
+				heard.Store(f.N)
+			case signal.Message:
+				heard.Store(f.N)
 			case signal.Error:
 				t.Errorf("the flooding sender got %+v", f)
 				return
@@ -39,6 +46,9 @@ func flood(t *testing.T, n *node, name string, size int, stop <-chan struct{}) <
 		body := make([]byte, size)
 		for i := uint64(1); ; i++ { // a write that the service does not read waits until the end
 			if r.WriteMessage(websocket.TextMessage, signal.Encode(signal.Send{N: i, Seq: i, Body: body})) != nil {
+				return
+			}
+			if n := heard.Swap(0); n > 0 && r.WriteMessage(websocket.TextMessage, signal.Encode(signal.Ack{N: n})) != nil {
 				return
 			}
 		}
