@@ -182,7 +182,7 @@ func (s *Server) refuse(c *conn, err error) {
 // read serves what the member says until the connection is over, and returns why.
 func (s *Server) read(c *conn, sess *session) error {
 	frames := rate.NewLimiter(frameRate, 2*frameRate)
-	var turns []turn
+	var outputs []output
 	var ahead ahead
 	// gorilla/websocket would answer itself, perhaps between two halves of a frame.
 	c.ws.SetPingHandler(func(data string) error {
@@ -199,9 +199,9 @@ func (s *Server) read(c *conn, sess *session) error {
 			if err := s.node.pace(s.closing, sess, len(send.Body)); err != nil {
 				return err
 			}
-			turns, err = s.node.relayPaced(s.closing, sess, c, send, turns[:0])
-			for _, t := range turns {
-				t.conn.flush(t.session)
+			outputs, err = s.node.relayPaced(s.closing, sess, c, send, outputs[:0])
+			for _, o := range outputs {
+				o.conn.flush(o.session)
 			}
 			if err != nil {
 				return err
@@ -258,8 +258,8 @@ func (b *scratch) release() {
 	}
 }
 
-// turn is a connection that a caller has claimed and has to flush.
-type turn struct {
+// output is a connection that a caller has claimed and has to flush.
+type output struct {
 	conn    *conn
 	session *session
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -27,7 +28,7 @@ const (
 	holdTimeout     = 2 * stallTimeout // without a repetition
 	aheadFrames     = 32               // that a sender may be ahead of other nodes
 	aheadBytes      = 64 << 10
-	aheadTime       = time.Second // after which they have kept up for sure
+	aheadTime       = time.Second // by then they are assumed to have caught up
 )
 
 // errHeld tells that a receiver has no room now for what a member sends.
@@ -38,6 +39,7 @@ type source struct {
 	frames, bytes int       // that wait
 	marks         [2]uint64 // the last sequence put in line: to everyone, to this member alone
 	heldAt        time.Time // when its node was told to hold it; zero: it is not held
+	floodAt       time.Time // when its node was told to put it out; zero: it was not
 }
 
 // mark is where a source keeps the sequences of a stream.
@@ -121,7 +123,7 @@ const maxSent = maxWaiting - presenceReserve
 func (s *session) hasRoom(from signal.ID, size int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if 2*len(s.waiting) < maxSent && 2*s.bytes+size <= maxWaitingBytes { // whoever sent it
+	if 2*len(s.waiting) < maxSent && 2*s.bytes+size <= maxWaitingBytes { // no sender has more than everything: the rule below holds
 		return true
 	}
 	var of source
@@ -166,11 +168,11 @@ func (n *node) mayRelay(s *session, f signal.Send) error {
 }
 
 // relayPaced relays what a member sends as soon as every receiver has room for it.
-// It appends to turns whom the caller has to flush.
-func (n *node) relayPaced(ctx context.Context, s *session, c *conn, f signal.Send, turns []turn) ([]turn, error) {
-	turns, err := n.relay(s, c, f, turns)
+// It appends the connections that the caller has to flush to outputs.
+func (n *node) relayPaced(ctx context.Context, s *session, c *conn, f signal.Send, outputs []output) ([]output, error) {
+	outputs, err := n.relay(s, c, f, outputs)
 	if !errors.Is(err, errHeld) {
-		return turns, err
+		return outputs, err
 	}
 	n.metrics.held.Inc()
 	s.hold(true)
@@ -180,12 +182,12 @@ func (n *node) relayPaced(ctx context.Context, s *session, c *conn, f signal.Sen
 	for errors.Is(err, errHeld) {
 		select {
 		case <-ctx.Done():
-			return turns, ctx.Err()
+			return outputs, ctx.Err()
 		case <-poll.C:
 		}
-		turns, err = n.relay(s, c, f, turns)
+		outputs, err = n.relay(s, c, f, outputs)
 	}
-	return turns, err
+	return outputs, err
 }
 
 func (s *session) hold(held bool) {
@@ -211,18 +213,21 @@ func (n *node) awaitOtherNodes(ctx context.Context, s *session, a *ahead, size i
 	if n.bus.embedded != nil || a.frames < aheadFrames && a.bytes < aheadBytes {
 		return
 	}
-	if others := n.elsewhere(s.room); others > 0 {
+	if others := n.elsewhere(s.room); len(others) > 0 {
 		sync := notice{Kind: noticeSync, Node: n.name}
-		_ = n.bus.ask(ctx, subjectRoom+s.room, sync, syncTimeout, func([]byte) bool {
-			others--
-			return others == 0
+		_ = n.bus.ask(ctx, subjectRoom+s.room, sync, syncTimeout, func(answer []byte) bool {
+			var nt notice
+			if json.Unmarshal(answer, &nt) == nil {
+				delete(others, nt.Node)
+			}
+			return len(others) == 0
 		})
 	}
 	*a = ahead{since: time.Now()}
 }
 
-// elsewhere is how many other nodes have members in a room.
-func (n *node) elsewhere(name string) int {
+// elsewhere is the set of other nodes that have members in a room.
+func (n *node) elsewhere(name string) map[string]bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	nodes := map[string]bool{}
@@ -233,13 +238,12 @@ func (n *node) elsewhere(name string) int {
 			}
 		}
 	}
-	return len(nodes)
+	return nodes
 }
 
 // throttle tells the sender's node to hold it, unless the receiver has room for more. n.mu is held.
 func (n *node) throttle(r *room, s *session, from signal.ID) {
 	if r.sessions[from] == nil && s.mustHold(from, time.Now()) {
-		n.metrics.held.Inc()
 		n.publishFlow(noticeHold, r.name, from, s.id)
 	}
 }
@@ -292,20 +296,52 @@ func (s *session) unhold() (ids []signal.ID) {
 	return ids
 }
 
-// putOut has a sender at another node put out that fills all the room of a receiver who keeps up. It
-// tells whether it did; otherwise the receiver is to blame. n.mu is held.
-func (n *node) putOut(r *room, s *session, from signal.ID) bool {
+// unholdAll returns every sender that is held, when the session ends here or moves.
+func (s *session) unholdAll() (ids []signal.ID) {
+	for id, o := range s.sources {
+		if !o.heldAt.IsZero() {
+			o.heldAt = time.Time{}
+			ids = append(ids, id)
+		}
+	}
+	s.held = 0
+	return ids
+}
+
+// flooded tells whether a sender at another node has filled all the room of a receiver who keeps up. Its node
+// is told to put it out, and told again while more comes; nothing of it is put in line any more, so that the
+// receiver sees no gap. n.mu is held.
+func (n *node) flooded(r *room, s *session, from signal.ID) bool {
 	if r.sessions[from] != nil {
 		return false
 	}
-	s.mu.Lock()
-	o := s.source(from)
-	fills := s.keepsUp(time.Now()) && (4*o.frames >= len(s.waiting) || 4*o.bytes >= s.bytes)
-	s.mu.Unlock()
-	if fills {
+	flooded, tell := s.floodedBy(from, time.Now())
+	if tell {
 		n.publishFlow(noticeFlood, r.name, from, s.id)
 	}
-	return fills
+	if flooded {
+		n.metrics.flooded.Inc()
+	}
+	return flooded
+}
+
+func (s *session) floodedBy(from signal.ID, now time.Time) (flooded, tell bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.sources[from]
+	if o == nil {
+		return false, false
+	}
+	if o.floodAt.IsZero() {
+		full := len(s.waiting) >= maxSent || s.bytes > maxWaitingBytes-signal.MaxFrame
+		if s.over || !full || !s.keepsUp(now) || 4*o.frames < len(s.waiting) && 4*o.bytes < s.bytes {
+			return false, false
+		}
+	}
+	if tell = now.Sub(o.floodAt) >= holdRepeat; tell {
+		o.floodAt = now
+	}
+	return true, tell
 }
 
 // control does to a sender what the node of a receiver asks. n.mu is held.

@@ -22,6 +22,7 @@ type metrics struct {
 	busLost   prometheus.Counter
 	overflows prometheus.Counter
 	held      prometheus.Counter
+	flooded   prometheus.Counter
 	forged    prometheus.Counter
 	refused   *prometheus.CounterVec
 	resumes   *prometheus.CounterVec
@@ -51,6 +52,7 @@ func newMetrics() *metrics {
 	m.overflows = counter("parley_overflows_total", "Sessions ended because too much was waiting for their member.")
 	m.held = counter("parley_held_sends_total", "Sends that waited for a receiver to have room.")
 	m.forged = counter("parley_forged_notices_total", "Messages on NATS that no node of this cluster has sent, or that were played again.")
+	m.flooded = counter("parley_flooded_messages_total", "Messages of other nodes dropped because their sender had filled a receiver's room.")
 	m.refused = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "parley_refused_total", Help: "Connections refused or ended for cause, by reason.",
 	}, []string{"reason"})

@@ -163,8 +163,8 @@ func (n *node) take(msg *nats.Msg, seen stamps) {
 		if m, err := decodeRelayed(data); err == nil {
 			n.mu.Lock()
 			defer n.mu.Unlock()
-			for _, t := range n.deliver(room, m, nil) {
-				go t.conn.write(t.session, newScratch(), false)
+			for _, o := range n.deliver(room, m, nil) {
+				go o.conn.write(o.session, newScratch(), false)
 			}
 		}
 		return
@@ -253,11 +253,11 @@ func (n *node) announce(name string, r *room) {
 }
 
 // deliver puts a relayed body in line for its receivers on this node. It is encoded once. The
-// connections that the caller has to write to are appended to turns. n.mu is held.
-func (n *node) deliver(name string, m relayed, turns []turn) []turn {
+// connections that the caller has to write to are appended to outputs. n.mu is held.
+func (n *node) deliver(name string, m relayed, outputs []output) []output {
 	r := n.rooms[name]
 	if r == nil {
-		return turns
+		return outputs
 	}
 	if m.to != "" && r.sessions[m.from] != nil && r.view[m.to] == nil {
 		n.metrics.lost.Inc()
@@ -274,16 +274,17 @@ func (n *node) deliver(name string, m relayed, turns []turn) []turn {
 		if id == m.from || (m.to != "" && m.to != id) {
 			continue
 		}
+		if n.flooded(r, s, m.from) {
+			continue
+		}
 		c, err := s.put(encoded(), st, m.seq)
 		if err != nil {
-			if !n.putOut(r, s, m.from) {
-				n.metrics.overflows.Inc()
-				n.end(r, s, signal.CodeOverflow)
-			}
+			n.metrics.overflows.Inc()
+			n.end(r, s, signal.CodeOverflow)
 			continue
 		}
 		if c != nil {
-			turns = append(turns, turn{c, s})
+			outputs = append(outputs, output{c, s})
 		}
 		n.throttle(r, s, m.from)
 		if a, limit := n.ledger.excess(s); a != nil {
@@ -297,7 +298,7 @@ func (n *node) deliver(name string, m relayed, turns []turn) []turn {
 		}
 	}
 	n.tidy(r)
-	return turns
+	return outputs
 }
 
 // pace waits until the member may send, and while too much of other nodes waits to be dispatched.
@@ -331,21 +332,21 @@ func spend(ctx context.Context, l *rate.Limiter, now time.Time, n int) error {
 }
 
 // relay publishes what a member sends to other nodes, and puts it in line for the members here, whose
-// connections it appends to turns as deliver does. The session cannot move meanwhile.
-func (n *node) relay(s *session, c *conn, f signal.Send, turns []turn) ([]turn, error) {
+// connections it appends to outputs as deliver does. The session cannot move meanwhile.
+func (n *node) relay(s *session, c *conn, f signal.Send, outputs []output) ([]output, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if err := n.mayRelay(s, f); err != nil {
-		return turns, err
+		return outputs, err
 	}
 	m := relayed{from: s.id, to: f.To, seq: f.Seq, body: f.Body}
 	fresh, err := s.accept(c, f, func() error { return n.bus.relay(s.room, m) })
 	if err != nil || !fresh {
-		return turns, err
+		return outputs, err
 	}
 	n.metrics.relayed.Inc()
 	n.metrics.bytes.Add(float64(len(f.Body)))
-	return n.deliver(s.room, m, turns), nil
+	return n.deliver(s.room, m, outputs), nil
 }
 
 // part ends what a connection was to a session: the membership, when the member has left or

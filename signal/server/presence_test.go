@@ -19,6 +19,23 @@ const manyRooms = 30_000
 
 func testRoom(i int) string { return fmt.Sprintf("%021dA", i) }
 
+func startTestNATS(t testing.TB) string {
+	t.Helper()
+	ns, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns.Start()
+	if !ns.ReadyForConnections(20 * time.Second) {
+		t.Fatal("NATS does not come up")
+	}
+	t.Cleanup(func() {
+		ns.Shutdown()
+		ns.WaitForShutdown()
+	})
+	return ns.ClientURL()
+}
+
 func startTestNode(t testing.TB, address string) *node {
 	t.Helper()
 	m := newMetrics()
@@ -55,21 +72,13 @@ func TestPresenceOf30000RoomsLosesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("presence is repeated twice meanwhile")
 	}
-	ns, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ns.Start()
-	if !ns.ReadyForConnections(20 * time.Second) {
-		t.Fatal("NATS does not come up")
-	}
-	defer func() { ns.Shutdown(); ns.WaitForShutdown() }()
-	n := startTestNode(t, ns.ClientURL())
+	address := startTestNATS(t)
+	n := startTestNode(t, address)
 	for i := range manyRooms {
 		testJoin(t, n, testRoom(i))
 	}
-	other := startTestNode(t, ns.ClientURL()) // has all rooms repeated to it
-	name := testRoom(manyRooms)               // without the members above, who take nothing
+	other := startTestNode(t, address) // has all rooms repeated to it
+	name := testRoom(manyRooms)        // without the members above, who take nothing
 	sender, c := testJoin(t, other, name)
 	near, _ := testJoin(t, other, name)
 	far, _ := testJoin(t, n, name)

@@ -248,7 +248,11 @@ func (n *node) release(r *room, s *session) {
 		delete(r.sessions, s.id)
 		s.mu.Lock()
 		n.ledger.charge(s, nil)
+		held := s.unholdAll()
 		s.mu.Unlock()
+		for _, id := range held {
+			n.publishFlow(noticeGo, r.name, id, s.id)
+		}
 		n.metrics.members.Add(-1)
 	}
 }

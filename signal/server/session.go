@@ -135,6 +135,9 @@ func (s *session) put(e event, st stream, seq uint64) (*conn, error) {
 	if len(s.waiting) >= maxWaiting || s.bytes+len(e.tail) > maxWaitingBytes {
 		return nil, errOverflow
 	}
+	if o := s.sources[e.id]; o != nil && e.kind == kindLeft {
+		o.floodAt = time.Time{}
+	}
 	if e.kind == kindMessage {
 		e.source = s.source(e.id)
 		*e.source.mark(st) = seq
