@@ -175,6 +175,13 @@ func slide(w, h int) *image.RGBA {
 	return img
 }
 
+// memory is a store of one window.
+type memory struct{ fyne.Preferences }
+
+func (m memory) UpdateString(key string, become func(old string) string) {
+	m.SetString(key, become(m.String(key)))
+}
+
 // open makes a window of the given size, in the dark unless the test chose otherwise.
 func open(t *testing.T, size fyne.Size) (*Window, *fakeCall) {
 	t.Helper()
@@ -184,7 +191,7 @@ func open(t *testing.T, size fyne.Size) (*Window, *fakeCall) {
 func openScaled(t *testing.T, size fyne.Size, prepare func(Preferences)) (*Window, *fakeCall) {
 	t.Helper()
 	app := test.NewTempApp(t)
-	prefs := NewPreferences(app.Preferences())
+	prefs := NewPreferences(memory{app.Preferences()})
 	if prepare != nil {
 		prepare(prefs)
 	}

@@ -18,6 +18,8 @@ type Store interface {
 	String(key string) string
 	StringWithFallback(key, fallback string) string
 	SetString(key, value string)
+	// UpdateString changes a text, starting from the one that is kept now, which may be another window's.
+	UpdateString(key string, become func(old string) string)
 	Bool(key string) bool
 	BoolWithFallback(key string, fallback bool) bool
 	SetBool(key string, value bool)
@@ -100,21 +102,25 @@ func (p Preferences) Theme() widget.Mode {
 func (p Preferences) SetTheme(m widget.Mode) { p.store.SetString("theme", modes[m]) }
 
 // Recents are the last meetings, newest first. It is empty if the stored list cannot be read.
-func (p Preferences) Recents() []Recent {
+func (p Preferences) Recents() []Recent { return readRecents(p.store.String("recent")) }
+
+func readRecents(text string) []Recent {
 	var list []Recent
-	if json.Unmarshal([]byte(p.store.String("recent")), &list) != nil {
+	if json.Unmarshal([]byte(text), &list) != nil {
 		return nil
 	}
 	return list[:min(len(list), maxRecent)]
 }
 
-// AddRecent puts a meeting first and removes its earlier entry.
+// AddRecent puts a meeting first and removes its earlier entry. Meetings of other windows stay.
 func (p Preferences) AddRecent(r Recent) {
-	list := slices.DeleteFunc(p.Recents(), func(old Recent) bool { return old.Code == r.Code })
-	list = slices.Insert(list, 0, r)
-	data, err := json.Marshal(list[:min(len(list), maxRecent)])
-	if err != nil {
-		return // strings, numbers and times always marshal
-	}
-	p.store.SetString("recent", string(data))
+	p.store.UpdateString("recent", func(old string) string {
+		list := slices.DeleteFunc(readRecents(old), func(old Recent) bool { return old.Code == r.Code })
+		list = slices.Insert(list, 0, r)
+		data, err := json.Marshal(list[:min(len(list), maxRecent)])
+		if err != nil { // of a year above 9999
+			return old
+		}
+		return string(data)
+	})
 }

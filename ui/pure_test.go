@@ -2,7 +2,10 @@ package ui
 
 import (
 	"fmt"
+	"log/slog"
+	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +14,7 @@ import (
 
 	"parley/media"
 	"parley/media/call"
+	"parley/ui/desktop"
 	"parley/ui/widget"
 )
 
@@ -139,7 +143,7 @@ func TestBarFits(t *testing.T) {
 }
 
 func TestRecorder(t *testing.T) {
-	p := NewPreferences(test.NewTempApp(t).Preferences())
+	p := NewPreferences(memory{test.NewTempApp(t).Preferences()})
 	var r recorder
 	now := clock
 	step := func(s call.State, later time.Duration) {
@@ -171,8 +175,33 @@ func TestRecorder(t *testing.T) {
 	}
 }
 
+// TestRecentOfTwoWindows: each window of a profile adds its meetings to what the other one kept meanwhile.
+func TestRecentOfTwoWindows(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	windows := make([]Preferences, 3)
+	for i := range windows {
+		windows[i] = NewPreferences(desktop.OpenSettings("app", slog.New(slog.DiscardHandler)))
+	}
+	var wg sync.WaitGroup
+	for i, p := range windows {
+		wg.Go(func() {
+			for j := range 3 {
+				p.AddRecent(Recent{Code: fmt.Sprint(i, j), When: clock})
+			}
+		})
+	}
+	wg.Wait()
+	got := map[string]bool{}
+	for _, r := range NewPreferences(desktop.OpenSettings("app", slog.New(slog.DiscardHandler))).Recents() {
+		got[r.Code] = true
+	}
+	if len(got) != 9 {
+		t.Errorf("of 9 meetings are kept: %v", slices.Sorted(maps.Keys(got)))
+	}
+}
+
 func TestPreferences(t *testing.T) {
-	store := test.NewTempApp(t).Preferences()
+	store := memory{test.NewTempApp(t).Preferences()}
 	p := NewPreferences(store)
 	if p.Choice(media.Camera) != media.SpecDefault || !p.On(media.Microphone) || p.Theme() != widget.System || p.Recents() != nil ||
 		p.Sound() != (call.Sound{Noise: true}) {

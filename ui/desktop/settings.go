@@ -1,7 +1,6 @@
 package desktop
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,12 +8,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"sync"
 )
 
-// Settings are what the app remembers between runs: one flat JSON file, which only the user may read,
-// for links of meetings are in it. The file is replaced as a whole, so that nobody ever reads half of it.
+// Settings are what the app remembers between runs: one flat JSON file, which only the user may read, because
+// meeting links are in it. Several windows of a profile share the file: a change reads it again, and changes one value.
 // The toolkit's own store truncates the file first and then trips over the empty one.
 type Settings struct {
 	file string // empty: there is no place for it
@@ -22,88 +22,96 @@ type Settings struct {
 
 	mu     sync.Mutex
 	values map[string]any
-	lost   bool // the user was warned that nothing is kept
+	warned bool // the user was told that nothing is kept
 }
 
-// OpenSettings reads the settings of an app. Where they cannot be read, or there is no place for them, it
+// OpenSettings reads the settings of an app. If they cannot be read, or there is no place for them, it
 // says so once in the log and starts with none.
 func OpenSettings(appID string, log *slog.Logger) *Settings {
-	s := &Settings{file: SettingsFile(appID, "preferences.json"), log: log, values: map[string]any{}}
+	return openSettings(SettingsFile(appID, settingsName), log, secure)
+}
+
+func openSettings(file string, log *slog.Logger, secure func(dir string) error) *Settings {
+	s := &Settings{file: file, log: log, values: map[string]any{}}
 	if s.file == "" {
-		s.complain(errors.New("there is no home folder"))
+		s.warn(errors.New("there is no home folder"))
 		return s
 	}
-	if err := secure(filepath.Dir(s.file)); err != nil {
-		s.complain(err)
+	dir := filepath.Dir(s.file)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		s.warn(fmt.Errorf("make the folder of the settings: %w", err))
+		return s
 	}
-	values, err := s.read()
-	switch {
-	case err == nil:
+	if err := secure(dir); err != nil {
+		log.Warn("others may be able to read the settings", "err", err)
+	}
+	defer lockFile(s.file + lockSuffix)()
+	if values := s.read(); values != nil {
 		s.values = values
-	case !s.lost && !errors.Is(err, fs.ErrNotExist):
-		log.Warn("the settings cannot be read; they begin anew", "err", err)
 	}
 	return s
 }
 
-// complain warns once that settings are lost at the end.
-func (s *Settings) complain(err error) {
-	if !s.lost {
-		s.lost = true
+// warn says once that settings are not kept.
+func (s *Settings) warn(err error) {
+	if !s.warned {
+		s.warned = true
 		s.log.Warn("settings are not kept", "err", err)
 	}
 }
 
-func (s *Settings) read() (map[string]any, error) {
-	data, err := os.ReadFile(s.file)
-	if err != nil {
-		return nil, fmt.Errorf("read settings: %w", err)
-	}
-	values := map[string]any{}
-	if err := json.Unmarshal(data, &values); err != nil {
-		return nil, fmt.Errorf("read settings %s: damaged", s.file) // what is in it is nobody's business
-	}
-	return values, nil
-}
-
-// set stores a value. It changes only this one in the file, which another process of the user may have written.
-func (s *Settings) set(key string, value any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if old, ok := s.values[key]; ok && old == value {
-		return
-	}
-	s.values[key] = value
-	if s.file == "" {
-		return
-	}
-	values, err := s.read()
-	if err != nil {
-		values = maps.Clone(s.values)
-	}
-	values[key] = value
-	if err := s.write(values); err != nil {
-		s.complain(err)
-	}
-}
-
-func (s *Settings) write(values map[string]any) error {
-	data, err := json.Marshal(values)
-	if err != nil {
-		return fmt.Errorf("write settings: %w", err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(s.file), ".preferences-*") // 0600
-	if err != nil {
-		return fmt.Errorf("write settings: %w", err)
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), s.file)
-	}
-	if err != nil {
-		return fmt.Errorf("write settings: %w", errors.Join(err, os.Remove(f.Name())))
+// read returns the settings in the file, or nil. A file that cannot be read is put aside, so that the next change does
+// not replace what can be mended by hand. The caller has the lock.
+func (s *Settings) read() map[string]any {
+	values, err := readSettings(s.file)
+	switch {
+	case err == nil:
+		return values
+	case errors.Is(err, fs.ErrNotExist):
+	default:
+		aside := s.file + damagedSuffix
+		if moved := os.Rename(s.file, aside); moved != nil {
+			s.warn(errors.Join(err, moved))
+			break
+		}
+		s.log.Warn("the settings cannot be read; they begin anew, and the old file is kept", "file", aside, "err", err)
 	}
 	return nil
+}
+
+// change sets a value to what becomes of it. It changes only this one in the file, which another window of the user
+// may have written.
+func (s *Settings) change(key string, become func(old any) any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file == "" {
+		s.values[key] = become(s.values[key])
+		return
+	}
+	defer lockFile(s.file + lockSuffix)()
+	values := s.read()
+	if values == nil { // there is no file, or no more
+		values = maps.Clone(s.values)
+	}
+	old, known := values[key]
+	s.values[key] = become(old)
+	if known && reflect.DeepEqual(old, s.values[key]) {
+		return
+	}
+	values[key] = s.values[key]
+	if err := writeSettings(s.file, values); err != nil {
+		s.warn(err)
+	}
+}
+
+func (s *Settings) set(key string, value any) { s.change(key, func(any) any { return value }) }
+
+// UpdateString changes a text, starting from the one that is kept now, which may be another window's.
+func (s *Settings) UpdateString(key string, become func(old string) string) {
+	s.change(key, func(old any) any {
+		text, _ := old.(string)
+		return become(text)
+	})
 }
 
 // String is a text, empty where none was set.
@@ -131,52 +139,6 @@ func value[T any](s *Settings, key string, fallback T) T {
 		return v
 	}
 	return fallback
-}
-
-// settingsDir is the folder of an app's settings, empty if there is none. It is the toolkit's folder
-// (fyne.io/fyne/v2/app, storageRoot), where earlier versions kept them.
-func settingsDir(appID string) string {
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return ""
-	}
-	if runtime.GOOS == "darwin" {
-		dir = filepath.Join(filepath.Dir(dir), "Preferences")
-	}
-	return filepath.Join(dir, "fyne", appID)
-}
-
-// SettingsFile is a file of ours beside the settings; empty where there is no place for any.
-func SettingsFile(appID, name string) string {
-	dir := settingsDir(appID)
-	if dir == "" {
-		return ""
-	}
-	return filepath.Join(dir, name)
-}
-
-// secure makes a folder and all that is in it the user's alone. Whatever was wider is narrowed.
-func secure(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the folder of the settings: %w", err)
-	}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // it has just gone
-		}
-		if err != nil || d.Type()&fs.ModeSymlink != 0 {
-			return err
-		}
-		mode := fs.FileMode(0o600)
-		if d.IsDir() {
-			mode = 0o700
-		}
-		return os.Chmod(path, mode)
-	})
-	if err != nil {
-		return fmt.Errorf("keep the settings private: %w", err)
-	}
-	return nil
 }
 
 // PlaceToolkit makes sure that the toolkit has a folder for its settings, of which Parley uses none but

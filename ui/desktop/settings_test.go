@@ -3,9 +3,12 @@ package desktop
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -22,7 +25,7 @@ func logged() (*slog.Logger, *bytes.Buffer) {
 func TestSettingsArePrivate(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	log, said := logged()
-	file := SettingsFile("app", "preferences.json")
+	file := SettingsFile("app", settingsName)
 	dir := filepath.Dir(file)
 	s := OpenSettings("app", log)
 	s.SetString("name", "Ada")
@@ -55,7 +58,7 @@ func TestSettingsAreNeverHalf(t *testing.T) {
 	a, b := OpenSettings("app", log), OpenSettings("app", log)
 	a.SetString("a", "0")
 	b.SetString("b", "0")
-	file := SettingsFile("app", "preferences.json")
+	file := SettingsFile("app", settingsName)
 	done := make(chan struct{})
 	var readers sync.WaitGroup
 	readers.Go(func() {
@@ -82,7 +85,7 @@ func TestSettingsAreNeverHalf(t *testing.T) {
 		t.Errorf("kept %v", s.values)
 	}
 	left, err := os.ReadDir(filepath.Dir(file))
-	if err != nil || len(left) != 1 || said.Len() > 0 {
+	if err != nil || len(left) != 2 || said.Len() > 0 {
 		t.Errorf("left %v, %v; it says %s", left, err, said)
 	}
 }
@@ -107,19 +110,153 @@ func TestSettingsWithoutAPlace(t *testing.T) {
 			t.Errorf("%s: it says %s", name, said)
 		}
 	}
-	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
-	file := SettingsFile("app", "preferences.json")
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		t.Fatal(err)
+}
+
+// TestSettingsOfAnotherShape: a file that holds no settings is kept aside, said in one line without what is in it, and
+// replaced; when it comes while the app runs, too.
+func TestSettingsOfAnotherShape(t *testing.T) {
+	for name, content := range map[string]string{
+		"null": "null", "array": `["Secret"]`, "number": "17", "string": `"Secret"`, "true": "true", "empty": "", "blank": " \n",
+		"cut": `{"name":"Secret`, "two": `{"name":"Secret"}{}`, "binary": "\x00\xff\x7fELFSecret", "deep": strings.Repeat("[", 20_000),
+		"huge": `{"name":"` + strings.Repeat("Secret", maxSettings/6) + `"}`,
+	} {
+		for _, late := range []bool{false, true} {
+			t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+			file := SettingsFile("app", settingsName)
+			log, said := logged()
+			put := func() {
+				if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(content), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if !late {
+				put()
+			}
+			s := OpenSettings("app", log)
+			if late {
+				put()
+			}
+			s.SetBool("on", true)
+			s.UpdateString("name", func(old string) string { return old + "Ada" })
+			if aside, err := os.ReadFile(file + damagedSuffix); err != nil || string(aside) != content {
+				t.Errorf("%s: %d bytes are kept aside, %v", name, len(aside), err)
+			}
+			if strings.Count(said.String(), "\n") != 1 || strings.Contains(said.String(), "Secret") {
+				t.Errorf("%s: it says %.300s", name, said)
+			}
+			if s := OpenSettings("app", log); s.String("name") != "Ada" || !s.Bool("on") {
+				t.Errorf("%s: afterwards %v", name, s.values)
+			}
+		}
 	}
-	if err := os.WriteFile(file, []byte(`{"name":"Secret`), 0o600); err != nil {
+}
+
+// TestSettingsWithForeignValues: a value of another type counts as none, and can be set.
+func TestSettingsWithForeignValues(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	file := SettingsFile("app", settingsName)
+	content := `{"name":{"a":[1]},"on":[true],"other":null,"kept":1.5}`
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(content), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	log, said := logged()
 	s := OpenSettings("app", log)
+	if s.StringWithFallback("name", "x") != "x" || !s.BoolWithFallback("on", true) || s.StringWithFallback("other", "x") != "x" {
+		t.Errorf("read %v", s.values)
+	}
 	s.SetString("name", "Ada")
-	if strings.Count(said.String(), "\n") != 1 || strings.Contains(said.String(), "Secret") || OpenSettings("app", log).String("name") != "Ada" {
-		t.Errorf("a damaged file: %s", said)
+	s.SetBool("on", false)
+	data, err := os.ReadFile(file)
+	if want := `{"kept":1.5,"name":"Ada","on":false,"other":null}` + "\n"; err != nil || string(data) != want || said.Len() > 0 {
+		t.Errorf("wrote %s, %v; it says %s", data, err, said)
+	}
+}
+
+// TestSettingsAFileCannotHold: a folder or a pipe in the file's place neither blocks the app nor is lost.
+func TestSettingsAFileCannotHold(t *testing.T) {
+	for name, put := range map[string]func(string) error{
+		"folder": func(path string) error { return os.MkdirAll(filepath.Join(path, "x"), 0o700) },
+		"pipe":   func(path string) error { return exec.Command("mkfifo", path).Run() },
+	} {
+		t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+		file := SettingsFile("app", settingsName)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), put(file)); err != nil {
+			t.Fatal(err)
+		}
+		log, _ := logged()
+		OpenSettings("app", log).SetString("name", "Ada")
+		if got := OpenSettings("app", log).String("name"); got != "Ada" {
+			t.Errorf("%s: kept %q", name, got)
+		}
+		if _, err := os.Lstat(file + damagedSuffix); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestSettingsThatOthersMayRead: settings whose permissions cannot be changed are kept all the same, and the log says
+// what is wrong with them. When later they can no longer be written, it says so.
+func TestSettingsThatOthersMayRead(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	file := SettingsFile("app", settingsName)
+	log, said := logged()
+	s := openSettings(file, log, func(string) error { return fs.ErrPermission })
+	s.SetString("name", "Ada")
+	if got := OpenSettings("app", log).String("name"); got != "Ada" {
+		t.Errorf("kept %q", got)
+	}
+	if text := said.String(); strings.Count(text, "\n") != 1 || strings.Contains(text, "not kept") || !strings.Contains(text, "others may be able to read") {
+		t.Errorf("it says %s", text)
+	}
+	if err := errors.Join(os.RemoveAll(filepath.Dir(file)), os.WriteFile(filepath.Dir(file), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s.SetString("name", "Bea")
+	s.SetString("name", "Cleo")
+	if text := said.String(); strings.Count(text, "\n") != 2 || strings.Count(text, "not kept") != 1 || s.String("name") != "Cleo" {
+		t.Errorf("it says %s", text)
+	}
+}
+
+// TestSettingsOfManyWindows: windows that change one text at the same time lose nothing of each other.
+func TestSettingsOfManyWindows(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	const windows, changes = 6, 10
+	log, said := logged()
+	var wg sync.WaitGroup
+	for i := range windows {
+		s := OpenSettings("app", log) // before the others write
+		wg.Go(func() {
+			for range changes {
+				s.UpdateString("list", func(old string) string { return old + fmt.Sprint(i) })
+			}
+		})
+	}
+	wg.Wait()
+	list := OpenSettings("app", log).String("list")
+	for i := range windows {
+		if n := strings.Count(list, fmt.Sprint(i)); n != changes {
+			t.Errorf("%d of %d changes of window %d are kept", n, changes, i)
+		}
+	}
+	if said.Len() > 0 {
+		t.Errorf("it says %s", said)
+	}
+}
+
+// TestHungWindow: a window that stopped while it had the lock does not stop the others.
+func TestHungWindow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the timeout")
+	}
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	log, _ := logged()
+	s := OpenSettings("app", log)
+	defer lockFile(s.file + lockSuffix)()
+	s.SetString("name", "Ada")
+	data, err := os.ReadFile(s.file)
+	if err != nil || !strings.Contains(string(data), "Ada") {
+		t.Errorf("kept %s, %v", data, err)
 	}
 }
 
@@ -127,6 +264,7 @@ func TestSettingsWithoutAPlace(t *testing.T) {
 func TestPlaceToolkit(t *testing.T) {
 	t.Setenv("HOME", "")
 	t.Setenv("XDG_CONFIG_HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
 	clean := PlaceToolkit()
 	dir := os.Getenv("XDG_CONFIG_HOME")
 	if info, err := os.Stat(filepath.Join(dir, "fyne")); dir == "" || err != nil || !info.IsDir() {
