@@ -155,10 +155,11 @@ func (m *Meter) Line(now time.Time) Line {
 	before := make(map[signal.ID]transport.Stats)
 	for _, p := range s.Peers {
 		lp := LinePeer{LineMember: LineMember{p.ID, p.Name}, State: p.Phase.String()}
-		if st, ok := m.call.stats(p.ID); ok {
-			lp.fill(st, m.before[p.ID], dt)
+		st, ok := m.call.stats(p.ID)
+		if ok {
 			before[p.ID] = st
 		}
+		lp.fill(st, m.before[p.ID], dt)
 		l.Peers = append(l.Peers, lp)
 	}
 	m.before = before
@@ -176,12 +177,29 @@ func (l *LinePeer) fill(s, b transport.Stats, dt float64) {
 	}
 	in := func(k media.Kind) LineVideoIn { return lineVideoIn(s.Pictures[k], b.Pictures[k], dt) }
 	out := func(k media.Kind) LineVideoOut { return lineVideoOut(s.Out[k], b.Out[k], dt) }
-	hear := func(k media.Kind) LineAudioIn { return lineAudioIn(s.Sounds[k], b.Sounds[k], dt) }
-	speak := func(k media.Kind) LineAudioOut { return lineAudioOut(s.Out[k], b.Out[k], dt) }
+	hear := func(k media.Kind) LineAudioIn { return lineAudioIn(heard(s, k), b.Sounds[k], dt) }
+	speak := func(k media.Kind) LineAudioOut { return lineAudioOut(spoken(s, k), b.Out[k], dt) }
 	l.VideoIn, l.VideoOut = in(media.Camera), out(media.Camera)
 	l.ScreenIn, l.ScreenOut = in(media.Screen), out(media.Screen)
 	l.AudioIn, l.AudioOut = hear(media.Microphone), speak(media.Microphone)
 	l.SoundIn, l.SoundOut = hear(media.SystemSound), speak(media.SystemSound)
+}
+
+// heard is the sound of a kind that we receive. If there is none, it is silence: a level of 0 would be the
+// loudest.
+func heard(s transport.Stats, k media.Kind) transport.SoundStats {
+	if sound, ok := s.Sounds[k]; ok {
+		return sound
+	}
+	return transport.SoundStats{Level: media.LevelFloor}
+}
+
+// spoken is the sound of a kind that we send. If there is none, it is silence.
+func spoken(s transport.Stats, k media.Kind) transport.Out {
+	if out, ok := s.Out[k]; ok {
+		return out
+	}
+	return transport.Out{Level: media.LevelFloor}
 }
 
 func lineAudioIn(s, b transport.SoundStats, dt float64) LineAudioIn {

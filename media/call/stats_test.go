@@ -10,6 +10,8 @@ import (
 
 	"parley/media"
 	"parley/media/codec"
+	"parley/media/transport"
+	"parley/signal"
 )
 
 // echoing has an echo canceller with given statistics.
@@ -46,6 +48,50 @@ func TestMeterTellsEcho(t *testing.T) {
 	got := NewMeter(c).Line(time.Now()).Echo
 	if want := (LineEcho{DelayMs: 120, Drift: -40, Reduced: 44, Late: 3, Dropped: 2}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// measured is a transport that only has statistics.
+type measured struct {
+	Transport
+	stats transport.Stats
+	ok    bool
+}
+
+func (m measured) Stats(signal.ID) (transport.Stats, bool) { return m.stats, m.ok }
+
+// TestMeterOfMissingSound: a sound that does not exist is silent. A level of 0 dBFS would be the loudest.
+func TestMeterOfMissingSound(t *testing.T) {
+	const loud = -20
+	both := transport.Stats{
+		Sounds: map[media.Kind]transport.SoundStats{media.Microphone: {Level: loud}, media.SystemSound: {Level: loud}},
+		Out:    map[media.Kind]transport.Out{media.Microphone: {Level: loud}, media.SystemSound: {Level: loud}},
+	}
+	for name, c := range map[string]struct {
+		measured
+		want float64
+	}{
+		"no statistics yet": {measured{}, media.LevelFloor},
+		"no track":          {measured{ok: true}, media.LevelFloor},
+		"empty maps": {measured{ok: true, stats: transport.Stats{
+			Sounds: map[media.Kind]transport.SoundStats{}, Out: map[media.Kind]transport.Out{media.Camera: {}},
+		}}, media.LevelFloor},
+		"both sounds": {measured{ok: true, stats: both}, loud},
+	} {
+		t.Run(name, func(t *testing.T) {
+			call := idle(t, codec.New())
+			call.setTransport(c.measured)
+			call.state.Peers = []Peer{{ID: "ada"}}
+			p := NewMeter(call).Line(time.Now()).Peers[0]
+			for what, got := range map[string]float64{
+				"microphone heard": p.AudioIn.Level, "microphone sent": p.AudioOut.Level,
+				"system sound heard": p.SoundIn.Level, "system sound sent": p.SoundOut.Level,
+			} {
+				if got != c.want {
+					t.Errorf("%s: level %.0f, want %.0f", what, got, c.want)
+				}
+			}
+		})
 	}
 }
 
