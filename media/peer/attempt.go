@@ -13,7 +13,7 @@ import (
 //
 //	source            events
 //	the call          followed, received
-//	a connection      changed
+//	a connection      changed, broke
 //	the clock         retryConn, attemptTimeout
 type event interface{}
 
@@ -33,6 +33,10 @@ type (
 		id      signal.ID
 		attempt int
 		phase   transport.Phase
+	}
+	broke struct { // the connection ended with an error of ours
+		id      signal.ID
+		attempt int
 	}
 	retryConn      struct{ id signal.ID } // time to offer, if there is still no connection
 	attemptTimeout struct {               // the attempt should be connected by now
@@ -123,6 +127,10 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		return m.received(ev, now)
 	case changed:
 		return m.changed(ev)
+	case broke:
+		if c := m.conns[ev.id]; c.attempt != 0 && c.attempt == ev.attempt {
+			return m.fail(ev.id)
+		}
 	case retryConn:
 		return m.retry(ev.id, now)
 	case attemptTimeout:
@@ -274,6 +282,9 @@ func (m model) changed(ev changed) (model, []effect) {
 		return m, nil // of a connection that was replaced
 	}
 	if ev.phase == transport.Failed {
+		if c.phase == transport.Connected {
+			return m.closed(ev.id)
+		}
 		return m.fail(ev.id)
 	}
 	was := c.phase
@@ -298,6 +309,16 @@ func (m model) fail(id signal.ID) (model, []effect) {
 	m.setConn(id, c)
 	m.setPhase(id, transport.Failed)
 	return m, []effect{closeConn{id}, later{retryConn{id}, wait}}
+}
+
+// closed closes a connection that worked until the other side closed it. A path that breaks is Reconnecting
+// before it fails. The other side may have left, which we hear in a moment, so this counts as no failure.
+func (m model) closed(id signal.ID) (model, []effect) {
+	c := m.conns[id]
+	c.attempt = 0
+	m.setConn(id, c)
+	m.setPhase(id, transport.Reconnecting)
+	return m, []effect{closeConn{id}, later{retryConn{id}, retryDelay}}
 }
 
 // timedOut gives up an attempt that did not connect. ICE alone would not notice: without the other side's

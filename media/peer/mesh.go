@@ -214,7 +214,7 @@ func (x *meshLoop) start(id signal.ID, attempt int, conn string) {
 		defer cancel()
 		if err := p.Run(ctx); err != nil && ctx.Err() == nil {
 			x.cfg.Log.Error("peer", "err", err)
-			x.put(changed{id, attempt, transport.Failed})
+			x.put(broke{id, attempt})
 		}
 		return nil
 	})

@@ -183,8 +183,8 @@ func TestReplacedConnection(t *testing.T) {
 	b.perceives(t, ada)
 	first := b.sound(transport.Track{Member: ada, Kind: media.Microphone})
 	b.mesh.put(changed{ada, 1, transport.Failed})
-	eventually(t, "given up", func() bool { return b.mesh.Phase(ada) == transport.Failed })
-	eventually(t, "a second attempt", func() bool { return b.mesh.Phase(ada) != transport.Failed })
+	eventually(t, "given up", func() bool { _, ok := b.mesh.Stats(ada); return !ok })
+	eventually(t, "a second attempt", func() bool { _, ok := b.mesh.Stats(ada); return ok })
 	a.perceives(t, bo)
 	b.perceives(t, ada)
 	if b.sound(transport.Track{Member: ada, Kind: media.Microphone}) == first {
