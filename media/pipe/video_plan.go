@@ -9,10 +9,14 @@ const layerCount = 3
 // VideoWant is what one subscriber can take.
 type VideoWant struct {
 	BitRate  int  // bit/s that its path has for this picture
-	Lately   int  // the rate that chooses the layer if it is higher: BitRate before a short dip
 	Max      Size // how large it is shown, in pixels; zero for no bound
 	HalfRate bool // every second frame is enough, where there are more than minHalvedRate
+
+	lately int // BitRate before a short dip
 }
+
+// deciding is the bit rate that chooses the layer. A short dip does not change it.
+func (w VideoWant) deciding() int { return max(w.BitRate, w.lately, minBitRate) }
 
 // minHalvedRate is the frame rate, per second, up to which nothing is halved: half of it is no longer
 // motion.
@@ -114,7 +118,7 @@ func choose(w, h, short int, limits VideoLimits, want VideoWant, now int) place 
 			bound, p.limit = r, CPULimit
 		}
 	}
-	p.layer = min(affordable(max(want.BitRate, want.Lately), now), bound)
+	p.layer = min(affordable(want.deciding(), now), bound)
 	if p.layer < bound {
 		p.limit = BandwidthLimit
 	}
@@ -146,7 +150,7 @@ func share(l int, wants []VideoWant, places []place, now []int) int {
 			need = baseLeast
 		}
 		switch {
-		case l > 0 && float64(r) < need*float64(rate):
+		case l > 0 && float64(wants[i].deciding()) < need*float64(rate):
 			p.layer = l - 1
 		case l == 0:
 			p.half = true

@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // planned plans twice, because a plan must not move anybody without a reason.
@@ -98,6 +100,12 @@ func TestPlan(t *testing.T) {
 			name: "a much weaker one does not drag the others down", w: 1280, h: 720,
 			wants:  []VideoWant{{BitRate: 2_500_000, Max: big}, {BitRate: 700_000, Max: big}},
 			places: []place{at(2, false, Unlimited), at(1, false, BandwidthLimit)}, rates: [3]int{0, 700_000, 2_500_000},
+		},
+		{
+			name: "a dip of a weaker one does not move it", w: 1280, h: 720,
+			wants:  []VideoWant{{BitRate: 2_500_000, Max: big}, {BitRate: 700_000, lately: 1_700_000, Max: big}},
+			from:   []place{at(2, false, Unlimited), at(2, true, BandwidthLimit)},
+			places: []place{at(2, false, Unlimited), at(2, true, BandwidthLimit)}, rates: [3]int{0, 0, 2_500_000},
 		},
 		{
 			name: "the weakest sets the lowest", w: 1280, h: 720,
@@ -207,4 +215,32 @@ func TestSizes(t *testing.T) {
 			t.Errorf("a screen of %v is coded at %v, want %v", in, got, want)
 		}
 	}
+}
+
+// TestDipKeepsTheLayer: the bit rate that chooses the layer follows a higher rate at once, a lower one after
+// layerPatience, and a deep fall at once.
+func TestDipKeepsTheLayer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := NewVideoSender(nil, nil, nil).Subscribe(VideoWant{BitRate: 200_000}, nil)
+		for i, c := range []struct {
+			after    time.Duration
+			rate     int
+			deciding int
+		}{
+			{0, 200_000, 200_000},
+			{100 * time.Millisecond, 100_000, 200_000},
+			{500 * time.Millisecond, 110_000, 200_000},
+			{100 * time.Millisecond, 210_000, 210_000}, // the dip is over
+			{600 * time.Millisecond, 100_000, 210_000},
+			{layerPatience, 100_000, 100_000}, // it is no dip
+			{0, 300_000, 300_000},
+			{100 * time.Millisecond, 70_000, 70_000}, // less than layerFall of it
+		} {
+			time.Sleep(c.after)
+			u.Set(VideoWant{BitRate: c.rate})
+			if u.want.BitRate != c.rate || u.want.deciding() != c.deciding {
+				t.Errorf("step %d: %d bit/s, and %d chooses the layer; want %d and %d", i, u.want.BitRate, u.want.deciding(), c.rate, c.deciding)
+			}
+		}
+	})
 }

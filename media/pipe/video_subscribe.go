@@ -18,8 +18,8 @@ type Subscription struct {
 	place place // where it is to be
 	from  int   // the layer it gets, -1 before its first keyframe
 
-	lately   int       // bit rate that decides about the layer
-	latelyAt time.Time // when that was last wanted
+	lately   int       // bit rate that chooses the layer
+	latelyAt time.Time // when it was last wanted
 }
 
 // A bit rate that is lower for less than layerPatience does not change the layer, unless it is lower
@@ -49,7 +49,7 @@ func (u *Subscription) Set(want VideoWant) {
 	if bits >= u.lately || float64(bits) < layerFall*float64(u.lately) || now.Sub(u.latelyAt) > layerPatience {
 		u.lately, u.latelyAt = bits, now
 	}
-	want.Lately = u.lately
+	want.lately = u.lately
 	u.want = want
 }
 
