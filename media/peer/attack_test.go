@@ -19,8 +19,10 @@ import (
 // attacker has a real Pion connection and keeps to no rule.
 type attacker struct {
 	pc     *webrtc.PeerConnection
+	sender *congestion.Sender
 	victim *end
 	ended  chan error
+	stop   func() // ends the victim
 }
 
 // attack connects an attacker with a Peer. It offers the media sections of a Parley; prepare runs before
@@ -40,11 +42,18 @@ func attack(t *testing.T, prepare func(*webrtc.PeerConnection), sdp func(string)
 // approach connects any Pion connection with a Peer. prepare runs before the offer.
 func approach(t *testing.T, prepare func(*webrtc.PeerConnection), sdp func(string) string) *attacker {
 	t.Helper()
-	pc, err := newConnection(Config{Log: testLog}, congestion.NewSender(congestion.Config{Start: startRate, Min: minRate, Max: maxRate}, func(int) int { return 0 }), offline())
+	return approachWith(t, func(*Config) {}, prepare, sdp)
+}
+
+// approachWith is approach with a Peer whose configuration is changed.
+func approachWith(t *testing.T, change func(*Config), prepare func(*webrtc.PeerConnection), sdp func(string) string) *attacker {
+	t.Helper()
+	sender := congestion.NewSender(congestion.Config{Start: startRate, Min: minRate, Max: maxRate}, func(int) int { return 0 })
+	pc, err := newConnection(Config{Log: testLog}, sender, offline())
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &attacker{pc: pc, ended: make(chan error, 1)}
+	a := &attacker{pc: pc, sender: sender, ended: make(chan error, 1)}
 	prepare(pc)
 	a.victim = newEnd(t, nil, "", "attack", func(b []byte) {
 		m, err := parseMessage(b)
@@ -64,7 +73,9 @@ func approach(t *testing.T, prepare func(*webrtc.PeerConnection), sdp func(strin
 		}
 	})
 	a.victim.phases = make(chan transport.Phase, 1024)
+	change(&a.victim.peer.cfg)
 	ctx, cancel := context.WithCancel(t.Context())
+	a.stop = cancel
 	var wg sync.WaitGroup
 	wg.Go(func() { a.ended <- a.victim.peer.Run(ctx) })
 	t.Cleanup(func() {
@@ -86,6 +97,9 @@ func approach(t *testing.T, prepare func(*webrtc.PeerConnection), sdp func(strin
 	a.say(t, message{Type: typeOffer, SDP: sdp(pc.LocalDescription().SDP)})
 	return a
 }
+
+// delivered is how much of what the attacker sends is received, in bit/s.
+func (a *attacker) delivered() int { return a.sender.Stats().Delivered }
 
 func (a *attacker) say(t *testing.T, m message) {
 	t.Helper()

@@ -62,7 +62,7 @@ func (m *Mesh) Follow(members []transport.Member, online bool) { m.put(followed{
 
 // Receive takes a call message of a member.
 func (m *Mesh) Receive(from signal.ID, payload []byte) {
-	m.put(received{from, payload, offerName(payload)})
+	m.put(received{from: from, payload: payload})
 }
 
 // SetPolicy changes how paths are divided.
@@ -109,6 +109,10 @@ func (m *Mesh) Run(ctx context.Context) error {
 			case <-ctx.Done():
 				return nil
 			case ev := <-m.queue:
+				if r, ok := ev.(received); ok {
+					r.offer = offerName(r.payload) // here, because the caller must not wait for a parser
+					ev = r
+				}
 				x.apply(ev, time.Now())
 			}
 		}

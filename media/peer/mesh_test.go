@@ -240,6 +240,17 @@ func TestSoundOnly(t *testing.T) {
 				s, _ = all[bo].mesh.Stats(ada)
 				return !c.sound || s.Sounds[media.Microphone].Packets > 5
 			})
+			// What Ada sends would have come by the time that as much of Bo's sound has.
+			of, _ := all[ada].mesh.Stats(bo)
+			if want := map[bool]int{true: 1}[c.sound]; len(of.Out) != want {
+				t.Errorf("Ada sends %d tracks, want %d", len(of.Out), want)
+			}
+			begin := of.Sounds[media.Microphone].Packets
+			eventually(t, "50 packets of Bo's sound", func() bool {
+				of, _ = all[ada].mesh.Stats(bo)
+				return of.Sounds[media.Microphone].Packets >= begin+50
+			})
+			s, _ = all[bo].mesh.Stats(ada)
 			if _, seen := s.Pictures[media.Camera]; seen || s.Unknown != 0 || len(s.Sounds) != 1 && c.sound || len(s.Sounds) != 0 && !c.sound {
 				t.Errorf("of Ada comes %+v", s)
 			}
@@ -275,4 +286,14 @@ func TestShareWithoutRendezvous(t *testing.T) {
 	})
 	v := all[bo].view(transport.Track{Member: ada, Kind: media.Screen})
 	eventually(t, "Ada's screen", func() bool { return v.Take() != nil })
+}
+
+// TestReceiveDoesNotParse: a call message is parsed in the loop of the mesh, not in that of its caller.
+func TestReceiveDoesNotParse(t *testing.T) {
+	offer := message{Conn: "first", Type: typeOffer, SDP: "v=0"}.encode()
+	m := NewMesh(transport.Config{Log: testLog}, Network{})
+	m.Receive(bo, offer)
+	if ev, ok := (<-m.queue).(received); !ok || ev.offer != "" {
+		t.Errorf("%+v is parsed before the loop has it", ev)
+	}
 }

@@ -28,20 +28,18 @@ type incoming struct {
 }
 
 // onTrack starts receiving a track of the other side, if we know its kind and have none of that kind yet.
-// Any other track is counted and its packets are dropped. They are read nevertheless: unread ones would
-// count as lost in the feedback on the path. p.mu is held.
+// Any other track is counted and its packets are dropped. p.mu is held.
 func (p *Peer) onTrack(ctx context.Context, g *errgroup.Group, remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
 	kind, ok := trackKind(remote, p.cfg.Member)
-	var in *incoming
-	if ok && p.in[kind] == nil {
-		var err error
-		if in, err = p.newIncoming(kind, remote); err != nil {
-			p.cfg.Log.Error("receive track", "err", err)
-		}
-	}
-	if in == nil {
+	if !ok || p.in[kind] != nil {
 		n := p.unknown.Add(1)
 		p.cfg.Log.Info("track ignored", "so far", n)
+		g.Go(func() error { discard(remote); return nil })
+		return
+	}
+	in, err := p.newIncoming(kind, remote)
+	if err != nil {
+		p.cfg.Log.Error("receive track", "err", err)
 		g.Go(func() error { discard(remote); return nil })
 		return
 	}
@@ -60,7 +58,10 @@ func (p *Peer) onTrack(ctx context.Context, g *errgroup.Group, remote *webrtc.Tr
 		p.mu.Lock()
 		delete(p.in, kind)
 		p.mu.Unlock()
-		return in.close()
+		if err := in.close(); err != nil {
+			p.cfg.Log.Warn("close track", "err", err)
+		}
+		return nil
 	})
 	if in.picture != nil {
 		g.Go(func() error { return in.picture.Run(ctx) })
@@ -137,7 +138,8 @@ func (p *Peer) incoming() []*incoming {
 	return slices.Collect(maps.Values(p.in))
 }
 
-// discard reads a track until it ends.
+// discard reads a track until it ends. Packets that nobody reads would count as lost in the feedback on the
+// path.
 func discard(remote *webrtc.TrackRemote) {
 	b := make([]byte, 1500)
 	for {
