@@ -51,14 +51,20 @@ func Run(ctx context.Context, cfg Config) error {
 	if werr := g.Wait(); err == nil {
 		err = werr
 	}
-	if err != nil {
+	if poor := (poorCall{}); err != nil && !errors.As(err, &poor) {
 		return err
 	}
-	return c.conclude(works)
+	return c.conclude(works, err)
 }
 
-// conclude prints what a user of this machine can and cannot do in a meeting.
-func (c check) conclude(works map[media.Kind]bool) error {
+// poorCall says what was bad about a call that was made.
+type poorCall struct{ error }
+
+func poor(format string, args ...any) error { return poorCall{fmt.Errorf(format, args...)} }
+
+// conclude prints what a user of this machine can and cannot do in a meeting. poor is what was bad about the call,
+// nil for nothing.
+func (c check) conclude(works map[media.Kind]bool, poor error) error {
 	can, cannot, missing := []string{"watch"}, []string(nil), []string(nil)
 	for _, d := range []struct {
 		kind        media.Kind
@@ -74,11 +80,17 @@ func (c check) conclude(works map[media.Kind]bool) error {
 		}
 		cannot, missing = append(cannot, d.cannot), append(missing, "no working "+d.kind.String())
 	}
-	if len(missing) == 0 {
+	switch {
+	case len(missing) == 0 && poor == nil:
 		c.print("\nAll is well.\n")
-		return nil
+	case len(missing) > 0 && poor == nil:
+		c.print("\nThe call works. You can %s, but %s.\n", list(can), list(cannot))
+	case len(missing) > 0:
+		c.print("\nThe call is poor. You can %s, but %s.\n", list(can), list(cannot))
 	}
-	c.print("\nThe call works. You can %s, but %s.\n", list(can), list(cannot))
+	if poor != nil || len(missing) == 0 {
+		return poor
+	}
 	return fmt.Errorf("%w: %s", ErrDevices, list(missing))
 }
 
@@ -209,11 +221,11 @@ func (c check) judge(l call.Line) error {
 	c.print("  STUN, TURN  none configured: peers meet on one network or by public addresses\n")
 	switch {
 	case q.VideoIn.FPS < 15:
-		return fmt.Errorf("the picture came at %.1f fps; this machine is too busy for a call", q.VideoIn.FPS)
+		return poor("the picture came at %.1f fps; this machine is too busy for a call", q.VideoIn.FPS)
 	case q.AudioIn.Level < -60:
-		return fmt.Errorf("no sound came")
+		return poor("no sound came")
 	case q.AudioIn.Concealed > 5:
-		return fmt.Errorf("the sound broke up: %.1f %% had to be made up", q.AudioIn.Concealed)
+		return poor("the sound broke up: %.1f %% had to be made up", q.AudioIn.Concealed)
 	}
 	return nil
 }

@@ -99,6 +99,8 @@ func (none) OpenSpeaker(string) (media.AudioSink, error) {
 	return nil, fmt.Errorf("open speaker: %w", media.ErrNoDevice)
 }
 
+var errPoor = errors.New("the sound broke up")
+
 // TestVerdict: the end of the report says what somebody can do here, and all is well only when nothing is missing.
 func TestVerdict(t *testing.T) {
 	devices := device.New(device.Config{Convert: codec.New()})
@@ -109,11 +111,14 @@ func TestVerdict(t *testing.T) {
 		camera, mic, speaker  string
 		says                  []string
 		missing, missingNever string
+		poor                  error // what was bad about the call
 	}{
-		{devices, media.SpecTest, media.SpecTone, wav, []string{"All is well."}, "", ""},
-		{devices, media.SpecOff, media.SpecOff, wav, []string{"You can watch and listen, but nobody hears you and nobody sees you."}, "no working microphone and no working camera", "speaker"},
-		{devices, media.SpecTest, media.SpecTone, media.SpecOff, []string{"You can watch, speak and show yourself, but you hear nobody."}, "no working speaker", "camera"},
-		{none{devices}, media.SpecDefault, media.SpecDefault, media.SpecDefault, []string{"in use by another program", "You can watch, but you hear nobody, nobody hears you and nobody sees you."}, "no working speaker, no working microphone and no working camera", "well"},
+		{devices, media.SpecTest, media.SpecTone, wav, []string{"All is well."}, "", "", nil},
+		{devices, media.SpecOff, media.SpecOff, wav, []string{"You can watch and listen, but nobody hears you and nobody sees you."}, "no working microphone and no working camera", "speaker", nil},
+		{devices, media.SpecTest, media.SpecTone, media.SpecOff, []string{"You can watch, speak and show yourself, but you hear nobody."}, "no working speaker", "camera", nil},
+		{none{devices}, media.SpecDefault, media.SpecDefault, media.SpecDefault, []string{"in use by another program", "You can watch, but you hear nobody, nobody hears you and nobody sees you."}, "no working speaker, no working microphone and no working camera", "well", nil},
+		{devices, media.SpecTest, media.SpecTone, media.SpecOff, []string{"The call is poor. You can watch, speak and show yourself, but you hear nobody."}, "", "", errPoor},
+		{devices, media.SpecTest, media.SpecTone, wav, nil, "", "", errPoor},
 	} {
 		var out bytes.Buffer
 		check := check{Config{Call: call.Config{Devices: c.devices, Camera: c.camera, Microphone: c.mic, Speaker: c.speaker}, Out: &out}}
@@ -121,13 +126,17 @@ func TestVerdict(t *testing.T) {
 		for _, k := range []media.Kind{media.Camera, media.Microphone, media.Speaker, media.Screen} {
 			works[k] = check.try(k)
 		}
-		err := check.conclude(works)
+		err := check.conclude(works, c.poor)
 		for _, line := range c.says {
 			if !strings.Contains(out.String(), line) {
 				t.Errorf("%s, %s, %s: %q is not in\n%s", c.camera, c.mic, c.speaker, line, out.String())
 			}
 		}
 		switch {
+		case c.poor != nil:
+			if !errors.Is(err, c.poor) || errors.Is(err, ErrDevices) || strings.Contains(out.String(), "All is well") {
+				t.Errorf("a poor call: %v, report\n%s", err, out.String())
+			}
 		case c.missing == "" && err != nil:
 			t.Errorf("nothing is missing, and %v", err)
 		case c.missing != "" && (!errors.Is(err, ErrDevices) || !strings.Contains(err.Error(), c.missing) || strings.Contains(err.Error(), c.missingNever)):
