@@ -135,7 +135,9 @@ func (h *Host) serve(port int) (*service, error) {
 	}
 	h.services[s.port] = s
 	h.group.Go(func() error {
-		err := s.run()
+		if err := s.run(); err != nil {
+			h.log.Error("the rendezvous of this machine has failed", "port", s.port, "err", err)
+		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.services[s.port] == s {
@@ -146,7 +148,7 @@ func (h *Host) serve(port int) (*service, error) {
 				delete(h.byRoom, room)
 			}
 		}
-		return err
+		return nil // other meetings go on, and so does the app
 	})
 	return s, nil
 }

@@ -213,3 +213,24 @@ func TestNetworkChanges(t *testing.T) {
 		t.Error("without a network, OnlyHere is not set")
 	}
 }
+
+// TestFailureOfAService: a service that fails does not end the app, and its meeting can be opened again.
+func TestFailureOfAService(t *testing.T) {
+	a := startApp(t, "")
+	a.open(newLink(), roomA)
+	a.mu.Lock()
+	broken := a.byRoom[roomA]
+	a.mu.Unlock()
+	if err := broken.listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-broken.done
+	a.Close(roomA)
+	again := a.open(newLink(), roomA)
+	if _, f := join(t, again.Own, roomA); !is[signal.Welcome](f) {
+		t.Errorf("opened again, the meeting answers %T %v", f, f)
+	}
+	if err := a.ctx.Err(); err != nil {
+		t.Errorf("the failure of a service ends the app: %v", err)
+	}
+}
