@@ -98,7 +98,7 @@ var folders = map[string]row{
 	"signal":            {nil, "a guest page, a bot or another program can rebuild the protocol from this folder alone"},
 	"signal/client":     {[]string{"signal"}, "the socket carries frames and does not know what they say"},
 	"signal/room":       {[]string{"signal", "signal/client", "signal/loop"}, "the room says and hears everything through one socket"},
-	"signal/loop":       {nil, "what two loops share knows neither of them"},
+	"signal/loop":       {nil, "what three loops share knows none of them"},
 	"signal/server":     {[]string{"signal", "signal/guest"}, "the service relays opaque bytes"},
 	"signal/guest":      {nil, "the guest page is embedded files"},
 	"signal/host":       {[]string{"signal", "signal/server"}, "an app that hosts a meeting runs the service for it"},

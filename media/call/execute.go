@@ -27,6 +27,7 @@ type executor struct {
 	loss      float64
 	loadMeter loadMeter
 	shed      Shed
+	policy    transport.Policy // what the transport was told
 	chime     chime
 	here      map[signal.ID]time.Time // when each member with a view was last present
 
@@ -265,11 +266,17 @@ func (x *executor) closeDevice(k media.Kind) {
 // observe finds out who speaks and, once a second, reads the statistics.
 func (x *executor) observe(m *model) []event {
 	if t := x.carrier(); t != nil {
-		t.SetPolicy(transport.Policy{Presenting: m.Screen.Live, HalfRateTiles: x.shed >= ShedTiles})
+		if p := (transport.Policy{Presenting: m.Screen.Live, HalfRateTiles: x.shed >= ShedTiles}); p != x.policy {
+			x.policy = p
+			t.SetPolicy(p)
+		}
 	}
 	var events []event
 	second := x.loadMeter.tick(time.Now())
-	measured := make(map[signal.ID]transport.Stats)
+	var measured map[signal.ID]transport.Stats
+	if second {
+		measured = make(map[signal.ID]transport.Stats, len(m.Peers))
+	}
 	for _, p := range m.Peers {
 		voice := x.voiceOf(p.ID)
 		o := observed{p.ID, voice != nil && voice.Speaking(), p.Quality, p.Report}

@@ -68,7 +68,7 @@ type LinePace struct {
 	Delivered float64 `json:"delivered_kbps"` // lately received by the other side
 	Loss      float64 `json:"loss_pct"`
 	WaitMs    float64 `json:"wait_ms"` // of packets in our queue
-	Dropped   uint64  `json:"dropped"` // packets that found the queue full
+	Dropped   uint64  `json:"dropped"` // packets that found the queue full, or became out of date in it
 	Probes    uint64  `json:"probes"`  // bursts sent to measure the path
 }
 

@@ -47,6 +47,7 @@ func (x *executor) openTransport(me signal.ID, send func(to signal.ID, payload [
 	})
 	ctx, cancel := context.WithCancel(x.ctx)
 	x.setTransport(t)
+	x.policy = transport.Policy{}
 	x.stopTransport = cancel
 	x.group.Go(func() error {
 		if err := t.Run(ctx); err != nil {

@@ -11,9 +11,39 @@ import (
 
 	"parley/media"
 	"parley/media/codec"
+	"parley/media/pipe"
 	"parley/signal"
 	"parley/signal/room"
 )
+
+// TestPlayOfALaterConnection: when a member's earlier connection ends after the later one began, the later
+// one's sound stays.
+func TestPlayOfALaterConnection(t *testing.T) {
+	c, err := New(Config{Codecs: codec.New(), Changed: func(State) {}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.closeCodecs()
+	var stops [2]func()
+	var sounds [2]*pipe.AudioReceiver
+	for i := range sounds {
+		dec, err := c.cfg.Codecs.AudioDecoder(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sounds[i] = pipe.NewAudioReceiver(dec)
+		defer sounds[i].Close()
+		stops[i] = c.play(track(ada, media.Microphone), sounds[i])
+	}
+	stops[0]()
+	if c.voiceOf(ada) != sounds[1] {
+		t.Error("the end of the earlier connection took the sound of the later one away")
+	}
+	stops[1]()
+	if c.voiceOf(ada) != nil {
+		t.Error("a sound is left after both have ended")
+	}
+}
 
 // TestViewsGoWithTheirMembers: a hundred members come and go and leave nothing behind, even if the window
 // asks for their view once more. One that is back at once keeps its view.

@@ -76,7 +76,7 @@ type Stats struct {
 	Loss      float64       // share of packets lost lately, 0 to 1
 	Limited   bool          // the path carries less than the application wants to send
 	Wait      time.Duration // of packets before they leave
-	Dropped   uint64        // packets that found the queue full
+	Dropped   uint64        // packets that found the queue full, or became out of date in it
 	Probes    uint64
 	Reports   uint64 // of feedback
 }
@@ -87,7 +87,7 @@ func (s *Sender) Stats() Stats {
 	defer s.mu.Unlock()
 	return Stats{
 		Target: s.control.Target(), Delivered: s.control.Delivered(), Loss: s.control.Loss(),
-		Limited: s.control.Limited(), Wait: s.pace.wait, Dropped: s.pace.drops,
+		Limited: s.control.Limited(), Wait: s.pace.wait, Dropped: s.pace.drops + s.pace.purged,
 		Probes: s.control.Probes(), Reports: s.feedback,
 	}
 }

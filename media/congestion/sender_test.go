@@ -433,3 +433,23 @@ func TestRepairsOnceARoundTrip(t *testing.T) {
 		}
 	})
 }
+
+// TestKeyframeReplacesWhatWaits: what a keyframe makes out of date in the queue counts as dropped.
+func TestKeyframeReplacesWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSender(testBounds, nil)
+		_, _, camera, screen := bind(s)
+		s.control.probes.begun = true // no probe
+		s.control.hold.begin(time.Since(s.start))
+		s.steer(time.Since(s.start))
+		frame(t, camera, cameraSSRC, 1, 3)
+		frame(t, screen, screenSSRC, 1, 2)
+		s.Renew(cameraSSRC, 4)
+		if n := s.Stats().Dropped; n != 3 {
+			t.Errorf("%d packets dropped, want the camera's 3", n)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

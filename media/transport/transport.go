@@ -96,7 +96,7 @@ type Pace struct {
 	Loss      float64       // share of packets lost lately, 0 to 1
 	Limited   bool          // the path limits what we send
 	Wait      time.Duration // of packets in our queue
-	Dropped   uint64        // packets that found the queue full
+	Dropped   uint64        // packets that found the queue full, or became out of date in it
 	Probes    uint64        // bursts sent to measure the path
 }
 

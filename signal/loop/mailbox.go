@@ -1,4 +1,4 @@
-// Package loop has what the loops of room and call share: a mailbox that never loses a command, and a
+// Package loop has what the loops of room, call and mesh share: a mailbox that never loses a command, and a
 // rate-limited log.
 package loop
 
