@@ -220,10 +220,13 @@ func (b *bar) placePages(x, y, room float32) bool {
 	return true
 }
 
-// share opens the panel to choose a screen, closes it if it is open, or stops sharing.
+// share opens the panel to choose a screen, closes it if it is open, or stops sharing. It does nothing while sharing is
+// about to begin or to end.
 func (s *stage) share() {
+	on := s.w.on(media.Screen)
 	switch {
-	case s.w.on(media.Screen):
+	case on != s.w.state.Screen.On:
+	case on:
 		s.w.do(call.StopScreen{})
 	case s.w.sharing.gone():
 	default:

@@ -53,6 +53,7 @@ func TestHome(t *testing.T) {
 	test.Type(h.code.Entry, " 7k3m-q9xt-2w8p ")
 	test.Tap(h.join)
 	wants(t, c, call.Open{Text: "7k3m-q9xt-2w8p"})
+	show(w, base(call.Idle))
 	h.code.Entry.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 	wants(t, c, call.Open{Text: "7k3m-q9xt-2w8p"})
 
@@ -103,6 +104,7 @@ func TestLobby(t *testing.T) {
 
 	test.Tap(l.test)
 	wants(t, c, call.TestSpeaker{})
+	show(w, s)
 	test.Tap(l.cards[1])
 	pick(t, w, say("speaker.test"))
 	wants(t, c, call.TestSpeaker{})
@@ -136,6 +138,7 @@ func TestLobby(t *testing.T) {
 
 	test.Tap(l.join)
 	wants(t, c, call.Join{})
+	show(w, s)
 	l.name.Entry.SetText("")
 	test.Tap(l.join)
 	l.name.Entry.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
@@ -530,6 +533,7 @@ func TestEnterPresses(t *testing.T) {
 	show(w, with(base(call.Live), 1))
 	leave := w.stage.bar.leave
 	for _, key := range []fyne.KeyName{fyne.KeyReturn, fyne.KeyEnter, fyne.KeySpace} {
+		show(w, with(base(call.Live), 1))
 		leave.TypedKey(&fyne.KeyEvent{Name: key})
 		wants(t, c, call.Leave{})
 	}

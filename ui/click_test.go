@@ -130,6 +130,7 @@ func TestClickToNewServer(t *testing.T) {
 	test.Tap(w.question.yes)
 	wants(t, c, call.Open{Text: farLink})
 
+	show(w, base(call.Idle))
 	w.prefs.AddRecent(Recent{Code: "7k3m-q9xt-2w8p", Link: "https://far.example.net/#7k3m-q9xt-2w8p"})
 	w.Click(farLink)
 	wants(t, c, call.Open{Text: farLink}) // we have been there

@@ -5,6 +5,7 @@ import (
 
 	"parley/media"
 	"parley/media/call"
+	"parley/signal/room"
 	"parley/ui/widget"
 )
 
@@ -94,9 +95,39 @@ func (w *Window) on(kind media.Kind) bool {
 
 // send passes a command to the call, and counts those that switch a device.
 func (w *Window) send(c call.Command) {
+	if w.pending.is(c, w.state) {
+		return
+	}
 	if kind, on, ok := call.Switches(c); ok {
 		last := max(w.switched[kind].count, w.local(kind).Switched)
 		w.switched[kind] = command{last + 1, on}
 	}
+	w.sent = max(w.sent, w.state.Handled) + 1
+	if once(c) {
+		w.pending = pending{c, w.sent}
+	}
 	w.call.Do(c)
+}
+
+// once reports whether a command, given twice in a row, is meant once: a double click, or a second press of Enter.
+func once(c call.Command) bool {
+	switch c := c.(type) {
+	case call.NewMeeting, call.Open, call.Join, call.Leave, call.Close, call.StopScreen, call.TestSpeaker, call.Dismiss:
+		return true
+	case call.Room:
+		_, resend := c.Command.(room.Resend)
+		return resend
+	}
+	return false
+}
+
+// pending is the last command that is meant once.
+type pending struct {
+	command call.Command
+	number  int // as State.Handled
+}
+
+// is reports whether c is that command, and under way.
+func (p pending) is(c call.Command, s call.State) bool {
+	return once(c) && p.command == c && p.number > s.Handled
 }

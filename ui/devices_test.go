@@ -9,6 +9,7 @@ import (
 
 	"parley/media"
 	"parley/media/call"
+	"parley/signal/room"
 	"parley/ui/widget"
 )
 
@@ -75,8 +76,15 @@ func TestSecondClickOnPanelsAndScreen(t *testing.T) {
 	}
 	wants(t, c, call.Browse{On: true}, call.Browse{})
 	w.do(call.Choose{Kind: media.Screen, ID: "screen:0"})
-	test.Tap(b.screen) // sharing begins: no second choice
-	wants(t, c, call.Choose{Kind: media.Screen, ID: "screen:0"}, call.StopScreen{})
+	test.Tap(b.screen) // sharing begins: neither a second choice nor its end
+	wants(t, c, call.Choose{Kind: media.Screen, ID: "screen:0"})
+	s.Screen.On = true
+	show(w, s)
+	test.Tap(b.screen)
+	test.Tap(b.screen) // sharing ends: no new choice
+	wants(t, c, call.StopScreen{})
+	s.Screen.On = false
+	show(w, s)
 	test.Tap(b.screen)
 	wants(t, c, call.Browse{On: true})
 	w.sharing.gone()
@@ -90,6 +98,111 @@ func TestSecondClickOnPanelsAndScreen(t *testing.T) {
 		pick(t, w, "Reduce background noise")
 	}
 	wants(t, c, call.SetSound{}, call.SetSound{Sound: call.Sound{Noise: true}})
+}
+
+// TestDoubleClicks: a second click, or a second press of Enter, does nothing while the first is under way. When that has
+// been carried out, the button works again.
+func TestDoubleClicks(t *testing.T) {
+	enter := &fyne.KeyEvent{Name: fyne.KeyReturn}
+	live, sharing, failed, ended := with(base(call.Live), 2), with(base(call.Live), 2), base(call.Lobby), base(call.Ended)
+	sharing.Screen = call.Local{On: true, Live: true}
+	failed.Problem = call.Problem{Kind: call.MeetingFull}
+	unsent := live
+	unsent.Room.Chat = []room.Message{{ID: "m", Mine: true, Text: "Hello", Status: room.Failed, At: clock}}
+	for name, tt := range map[string]struct {
+		s     call.State
+		press func(w *Window)
+		want  call.Command
+	}{
+		"new meeting":       {base(call.Idle), func(w *Window) { test.Tap(w.home.start) }, call.NewMeeting{}},
+		"new meeting, key":  {base(call.Idle), func(w *Window) { w.home.start.TypedKey(enter) }, call.NewMeeting{}},
+		"open":              {base(call.Idle), func(w *Window) { w.home.code.Entry.SetText("x"); test.Tap(w.home.join) }, call.Open{Text: "x"}},
+		"open, key":         {base(call.Idle), func(w *Window) { w.home.code.Entry.SetText("x"); w.home.code.Entry.TypedKey(enter) }, call.Open{Text: "x"}},
+		"recent":            {base(call.Idle), func(w *Window) { test.Tap(w.home.recent.Objects[0].(*widget.Row)) }, call.Open{Text: "https://meet.example.org/#7k3m-q9xt-2w8p"}},
+		"link":              {base(call.Idle), func(w *Window) { w.click("https://meet.example.org/#7k3m-q9xt-2w8p") }, call.Open{Text: "https://meet.example.org/#7k3m-q9xt-2w8p"}},
+		"join":              {base(call.Lobby), func(w *Window) { test.Tap(w.lobby.join) }, call.Join{}},
+		"join, key":         {base(call.Lobby), func(w *Window) { w.lobby.name.Entry.TypedKey(enter) }, call.Join{}},
+		"test sound":        {base(call.Lobby), func(w *Window) { test.Tap(w.lobby.test) }, call.TestSpeaker{}},
+		"back":              {base(call.Lobby), func(w *Window) { test.Tap(w.lobby.back) }, call.Leave{}},
+		"dismiss":           {failed, func(w *Window) { test.Tap(w.lobby.dismiss) }, call.Dismiss{}},
+		"cancel":            {base(call.Joining), func(w *Window) { test.Tap(w.wait.cancel) }, call.Leave{}},
+		"leave":             {live, func(w *Window) { test.Tap(w.stage.bar.leave) }, call.Leave{}},
+		"stop sharing":      {sharing, func(w *Window) { test.Tap(w.stage.own.stop) }, call.StopScreen{}},
+		"stop sharing, bar": {sharing, func(w *Window) { test.Tap(w.stage.bar.screen) }, call.StopScreen{}},
+		"send again":        {unsent, func(w *Window) { test.Tap(w.stage.chat.lines[0].Parts()[2].(*widget.Button)) }, call.Room{Command: room.Resend{ID: "m"}}},
+		"rejoin":            {ended, func(w *Window) { test.Tap(w.ended.rejoin) }, call.Join{}},
+		"close":             {ended, func(w *Window) { test.Tap(w.ended.back) }, call.Close{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, c := openScaled(t, start, someRecents)
+			show(w, tt.s)
+			c.take()
+			for range 3 {
+				tt.press(w)
+			}
+			wants(t, c, tt.want)
+			show(w, tt.s)
+			tt.press(w)
+			wants(t, c, tt.want)
+		})
+	}
+
+	t.Run("the test sound plays", func(t *testing.T) {
+		w, c := open(t, start)
+		s := base(call.Lobby)
+		s.Speaker.Testing = true
+		show(w, s)
+		test.Tap(w.lobby.test)
+		wants(t, c)
+	})
+	t.Run("question", func(t *testing.T) {
+		w, c := open(t, start)
+		show(w, base(call.Idle))
+		w.click("https://far.example.net/#aaaa-bbbb-2222")
+		yes := w.question.yes
+		for range 2 {
+			test.Tap(yes)
+			show(w, base(call.Idle)) // even when the first was carried out
+		}
+		wants(t, c, call.Open{Text: "https://far.example.net/#aaaa-bbbb-2222"})
+	})
+	t.Run("share and a menu", func(t *testing.T) {
+		w, c := open(t, start)
+		live.Shareables = call.Shareables{Known: true, List: []media.Shareable{{Device: media.Device{Kind: media.Screen, ID: "screen:0", Name: "Display 1"}}}}
+		show(w, live)
+		test.Tap(w.stage.bar.screen)
+		begin := w.sharing.start
+		test.Tap(begin)
+		test.Tap(begin)
+		wants(t, c, call.Browse{On: true}, call.Choose{Kind: media.Screen, ID: "screen:0", Capture: media.ScreenOptions{Pointer: true}}, call.Browse{})
+		test.Tap(w.stage.bar.more)
+		for _, i := range w.menu.closing() {
+			if i.Label == "Desk view" {
+				i.OnTap()
+				i.OnTap()
+			}
+		}
+		wants(t, c, call.Choose{Kind: media.Camera, ID: "desk"})
+	})
+	t.Run("save the name", func(t *testing.T) {
+		w, c := open(t, start)
+		show(w, base(call.Idle))
+		test.Tap(w.home.edit)
+		w.home.entry.Entry.SetText("Ada")
+		for range 2 {
+			test.Tap(w.home.save)
+			w.home.entry.Entry.TypedKey(enter)
+		}
+		wants(t, c, call.SetName{Name: "Ada"})
+	})
+	t.Run("another command between", func(t *testing.T) {
+		w, c := open(t, start)
+		show(w, base(call.Idle))
+		w.do(call.Open{Text: "a"})
+		w.do(call.Open{Text: "b"})
+		w.do(call.Open{Text: "a"})
+		wants(t, c, call.Open{Text: "a"}, call.Open{Text: "b"}, call.Open{Text: "a"})
+	})
 }
 
 // TestBrokenDevices: who is not heard or seen by others is not shown as on to themselves.

@@ -208,6 +208,7 @@ func show(w *Window, s call.State) {
 	for kind, d := range []*call.Local{media.Camera: &s.Camera, media.Microphone: &s.Mic, media.Speaker: &s.Speaker, media.Screen: &s.Screen} {
 		d.Switched = w.switched[kind].count
 	}
+	s.Handled = w.sent
 	w.Show(s)
 	for range 2 {
 		w.display.pulsed = time.Time{}

@@ -152,6 +152,9 @@ func (h *home) startEdit() {
 }
 
 func (h *home) endEdit() {
+	if !h.editing {
+		return
+	}
 	if name := strings.TrimSpace(h.entry.Entry.Text); name != "" {
 		h.w.do(call.SetName{Name: name})
 		h.setName(name)

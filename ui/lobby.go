@@ -65,7 +65,7 @@ func newLobby(w *Window) *lobby {
 			w.openMenu(l.cards[i], false, func() []widget.Item { return w.cardItems(kind) })
 		})
 	}
-	l.test = widget.NewButton(say("speaker.test"), "", widget.Link, widget.Target, func() { w.do(call.TestSpeaker{}) })
+	l.test = widget.NewButton(say("speaker.test"), "", widget.Link, widget.Target, w.testSpeaker)
 	l.cards[1].SetAction(l.test)
 	l.title = widget.NewLabel(say("lobby.title"), widget.Heading, widget.Text1)
 	l.code = widget.NewLabel("", widget.Code, widget.Text2)
@@ -238,7 +238,7 @@ func (l *lobby) typed() {
 
 func (l *lobby) submit() {
 	name := strings.TrimSpace(l.name.Entry.Text)
-	if name == "" {
+	if name == "" || l.w.pending.is(call.Join{}, l.w.state) {
 		return
 	}
 	if name != l.w.state.Name {

@@ -33,7 +33,11 @@ func (m *openMenu) closing() []widget.Item {
 	m.shown = slices.Clone(items)
 	for i := range items {
 		if tap := items[i].OnTap; tap != nil {
-			items[i].OnTap = func() { m.close(); tap() }
+			items[i].OnTap = func() {
+				if m.close() {
+					tap()
+				}
+			}
 		}
 	}
 	return items
@@ -96,6 +100,13 @@ func (w *Window) deviceItems(kind media.Kind) []widget.Item {
 	return items
 }
 
+// testSpeaker plays a sound, unless one is playing.
+func (w *Window) testSpeaker() {
+	if !w.state.Speaker.Testing {
+		w.do(call.TestSpeaker{})
+	}
+}
+
 // soundItems are the switches for the processing of the microphone.
 func (w *Window) soundItems() []widget.Item {
 	s := w.prefs.Sound() // the last choice, which the state may not show yet
@@ -120,7 +131,7 @@ func (w *Window) cardItems(kind media.Kind) []widget.Item {
 		if w.state.Speaker.Testing {
 			label = say("speaker.playing")
 		}
-		items = append(items, widget.Item{Label: label, Icon: "speaker", OnTap: func() { w.do(call.TestSpeaker{}) }})
+		items = append(items, widget.Item{Label: label, Icon: "speaker", OnTap: w.testSpeaker})
 	}
 	return items
 }

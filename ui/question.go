@@ -43,7 +43,7 @@ func (w *Window) openQuestion(k click, open func()) {
 	}
 	q := w.newQuestion(title, no)
 	q.text.Set(text, widget.Text2)
-	q.yes = widget.NewButton(yes, "", widget.Primary, 40, func() { q.close(); open() })
+	q.yes = widget.NewButton(yes, "", widget.Primary, 40, func() { q.answer(open) })
 	w.ask(q)
 }
 
@@ -57,7 +57,7 @@ func (w *Window) openChoice(links []signal.Link, open func(signal.Link), cancel 
 	q.cancel = cancel
 	rows := make([]fyne.CanvasObject, len(links))
 	for i, link := range links {
-		row := widget.NewRow(shortHost(link.Server.Host+link.Server.Path), link.Code.String(), "", func() { q.close(); open(link) })
+		row := widget.NewRow(shortHost(link.Server.Host+link.Server.Path), link.Code.String(), "", func() { q.answer(func() { open(link) }) })
 		q.rows, rows[i] = append(q.rows, row), row
 	}
 	q.choices = newFlow(func(width float32) float32 {
@@ -116,6 +116,13 @@ func (q *question) refuse() bool {
 		q.cancel()
 	}
 	return true
+}
+
+// answer closes the question and does what it was about. The second click of a double click does nothing.
+func (q *question) answer(do func()) {
+	if q.close() {
+		do()
+	}
 }
 
 // close removes the question and reports whether one was open.

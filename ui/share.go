@@ -258,7 +258,7 @@ func (s *share) ready() bool {
 
 // share starts sharing the choice.
 func (s *share) share() {
-	if !s.ready() {
+	if !s.ready() || s.w.sharing != s {
 		return
 	}
 	id := s.chosen

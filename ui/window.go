@@ -85,6 +85,8 @@ type Window struct {
 	sharing  *share     // the panel in which is chosen what to share; nil while it is closed
 	talking  bool       // the microphone is on because Space is held
 	switched [4]command // by media.Kind
+	sent     int        // commands, as State.Handled
+	pending  pending
 	recents  recorder
 	display  display
 

@@ -216,6 +216,7 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 }
 
 func (m model) command(c Command, now time.Time) (model, []effect) {
+	m.Handled++
 	if kind, _, ok := Switches(c); ok {
 		m.local(kind).Switched++
 	}

@@ -447,6 +447,16 @@ func TestLossCoversNoProblem(t *testing.T) {
 	}
 }
 
+// TestCommandsAreCounted: each command, whether or not it changes anything, and nothing else.
+func TestCommandsAreCounted(t *testing.T) {
+	m := live(t)
+	before := m.Handled
+	m, _ = play(t, m, NewMeeting{}, Leave{}, Leave{}, Join{}, Close{}, TestSpeaker{}, Dismiss{}, Open{Text: "x"}, Room{}, roomIs(room.Connected))
+	if n := m.Handled - before; n != 9 {
+		t.Errorf("%d commands are counted, want 9", n)
+	}
+}
+
 // TestSwitchesAreCounted: each command that switches a device, whether or not it changes anything.
 func TestSwitchesAreCounted(t *testing.T) {
 	m, _ := play(t, live(t), Turn{media.Camera, true}, Turn{media.Camera, false}, Turn{media.Microphone, true},

@@ -70,6 +70,8 @@ type State struct {
 	Shareables Shareables // while the user is choosing what to share
 
 	Peers []Peer // the other members present, in order of arrival
+
+	Handled int // how many commands have been carried out
 }
 
 // Local is one of our own devices.
