@@ -121,7 +121,7 @@ func (c *chat) rebuild(messages []room.Message) bool {
 		if i > 0 && grouped(messages[i-1], m) {
 			author = ""
 		}
-		line := widget.NewMessage(author, m.At.Format("15:04"), m.Text, messageWords(),
+		line := widget.NewMessage(author, dated("time", m.At), m.Text, messageWords(),
 			func() { c.s.w.do(call.Room{Command: room.Resend{ID: m.ID}}) },
 			func() { widget.Relayout(c.root) })
 		c.bind(line.Text)

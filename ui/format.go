@@ -39,16 +39,30 @@ func day(t, now time.Time) string {
 	}
 	switch days := int(midnight(now).Sub(midnight(t)).Hours() / 24); {
 	case days == 0:
-		return t.Format("15:04")
+		return dated("time", t)
 	case days == 1:
 		return say("yesterday")
 	case days > 1 && days < 7:
-		return t.Format("Mon")
+		return weekday(t)
 	case t.Year() == now.Year():
-		return t.Format("2 Jan")
+		return dated("day", t)
 	}
-	return t.Format("2 Jan 2006")
+	return dated("day-year", t)
 }
+
+// word is one of our own words in a template. It is not isolated as a name is.
+type word string
+
+// dated writes a date or a time as the language does; kind is one of the bundle's keys that begin with "date.".
+func dated(kind string, t time.Time) string {
+	month := strings.ToLower(t.Month().String())
+	return sayWith("date."+kind, fill{
+		"Year": t.Year(), "Day": t.Day(), "Hour": t.Hour(), "Minute": t.Minute(), "Number": int(t.Month()),
+		"Weekday": word(weekday(t)), "Month": word(say("date.month." + month)), "LongMonth": word(say("date.long-month." + month)),
+	})
+}
+
+func weekday(t time.Time) string { return say("date.weekday." + strings.ToLower(t.Weekday().String())) }
 
 // firstName is the first word of a name.
 func firstName(name string) string {

@@ -42,7 +42,7 @@ func (t *topbar) update() {
 }
 
 func (t *topbar) pulse(now time.Time) bool {
-	text := now.Format("Mon 2 Jan · 15:04")
+	text := dated("clock", now)
 	if t.clock.Text() == text {
 		return false
 	}

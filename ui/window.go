@@ -146,6 +146,7 @@ func (w *Window) apply() {
 	if s == nil {
 		return
 	}
+	*s = fromSystem(*s)
 	w.recents.follow(w.prefs, *s, w.now())
 	before := w.state.Candidates
 	w.state, w.shown = *s, true

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"slices"
 	"sync/atomic"
 
 	"fyne.io/fyne/v2/lang"
@@ -12,7 +13,9 @@ import (
 	"golang.org/x/text/language"
 
 	"parley/assets"
+	"parley/media"
 	"parley/media/call"
+	"parley/signal/room"
 	"parley/ui/widget"
 )
 
@@ -83,7 +86,8 @@ func problemText(p call.Problem) string {
 		name += "." + p.Device.String()
 	}
 	return sayWith("problem."+name, fill{
-		"Name": p.Name, "Host": p.Host, "Port": p.Port, "By": p.By, "Status": p.Status, "Names": p.Names, "Time": p.Time, "Now": p.Now,
+		"Name": p.Name, "Host": p.Host, "Port": p.Port, "By": p.By, "Status": p.Status, "Names": p.Names,
+		"Date": word(dated("long", p.Time)), "Now": word(dated("long-time", p.Now)),
 	})
 }
 
@@ -101,4 +105,45 @@ func formatText(f call.Format) string {
 		return ""
 	}
 	return sayWith("format", fill{"Width": f.Width, "Height": f.Height, "Rate": math.Round(f.FrameRate)})
+}
+
+// fromSystem makes the names in a State that come from the system, from servers and from files fit to draw: devices,
+// windows, hosts and certificates may be called anything. Names of people arrive clean.
+func fromSystem(s call.State) call.State {
+	for _, l := range []*call.Local{&s.Mic, &s.Camera, &s.Screen, &s.Speaker} {
+		l.Device.Name = systemName(l.Device.Name)
+		l.Problem = systemProblem(l.Problem)
+	}
+	s.Problem = systemProblem(s.Problem)
+	s.Shareables.Problem = systemProblem(s.Shareables.Problem)
+	devices := make(map[media.Kind][]media.Device, len(s.Devices))
+	for kind, list := range s.Devices {
+		list = slices.Clone(list)
+		for i := range list {
+			list[i].Name = systemName(list[i].Name)
+		}
+		devices[kind] = list
+	}
+	s.Devices = devices
+	s.Shareables.List = slices.Clone(s.Shareables.List)
+	for i := range s.Shareables.List {
+		s.Shareables.List[i].Name = systemName(s.Shareables.List[i].Name)
+	}
+	return s
+}
+
+func systemProblem(p call.Problem) call.Problem {
+	p.Name, p.Names = systemName(p.Name), systemName(p.Names)
+	p.Host, p.By = systemName(p.Host), systemName(p.By)
+	return p
+}
+
+// systemName is a name as one line, without what is invisible or turns the text around it. A name with nothing to see
+// in it has a word instead.
+func systemName(name string) string {
+	clean := room.CleanLine(name)
+	if clean == "" && name != "" {
+		return say("unnamed")
+	}
+	return clean
 }

@@ -122,12 +122,12 @@ func TestAnotherLanguageIsOneFile(t *testing.T) {
 }
 
 // uttering are the calls by which a text comes from the bundle.
-var uttering = map[string]bool{"say": true, "sayWith": true}
+var uttering = map[string]bool{"say": true, "sayWith": true, "dated": true}
 
 // silentCalls take literals with words in them that no person reads in the window: errors, the
-// log, dates (which are laid out, not said), names of files, and parts of icons.
+// log, names of files, and parts of icons.
 var silentCalls = map[string]bool{
-	"Errorf": true, "New": true, "LogError": true, "panic": true, "Format": true, "font": true, "Appendf": true, "byte": true,
+	"Errorf": true, "New": true, "LogError": true, "panic": true, "font": true, "Appendf": true, "byte": true,
 }
 
 // spoken finds what a file says: the keys it looks up, the beginnings of keys that it completes,
@@ -143,10 +143,21 @@ func (s *spoken) visit(n ast.Node) bool {
 		return false
 	case *ast.CallExpr:
 		name := called(n.Fun)
+		if name == "Format" { // a date in the English way, whatever is in it
+			for _, a := range n.Args {
+				if lit, ok := a.(*ast.BasicLit); ok {
+					s.words = append(s.words, strings.Trim(lit.Value, `"`))
+				}
+			}
+			return false
+		}
 		if _, plain := n.Fun.(*ast.Ident); !plain || !uttering[name] {
 			return !silentCalls[name]
 		}
 		s.key(n.Args[0])
+		if name == "dated" {
+			s.keys[len(s.keys)-1] = "date." + s.keys[len(s.keys)-1]
+		}
 		for _, a := range n.Args[1:] {
 			ast.Inspect(a, s.visit)
 		}
@@ -211,6 +222,109 @@ var (
 	capital = regexp.MustCompile(`^\PL*\p{Lu}\p{Ll}`)
 )
 
+// ofOtherTests are the beginnings of keys that TestEveryStateHasWords, TestBrokenDevices and
+// TestDatesInAnotherLanguage look into.
+var ofOtherTests = map[string]bool{
+	"problem.": true, "shed.": true, "broken.": true, "date.": true, "date.weekday.": true, "date.month.": true, "date.long-month.": true,
+}
+
+// TestDatesInAnotherLanguage: every date and time of the window is in the words and the order of the language.
+func TestDatesInAnotherLanguage(t *testing.T) {
+	texts := map[string]string{
+		"date.time":      `{{.Hour}}h{{printf "%02d" .Minute}}`,
+		"date.day":       "la {{.Day}}-a de {{.Month}}",
+		"date.day-year":  "{{.Year}}-{{.Number}}-{{.Day}}",
+		"date.clock":     "{{.Weekday}}, {{.Hour}}h",
+		"date.long":      "{{.Day}}-a de {{.LongMonth}}",
+		"date.long-time": "{{.LongMonth}} {{.Hour}}h",
+	}
+	for key := range english(t) {
+		for _, names := range []string{"date.weekday.", "date.month.", "date.long-month."} {
+			if name, ok := strings.CutPrefix(key, names); ok {
+				texts[key] = "eo-" + name
+			}
+		}
+	}
+	if n := len(texts); n != 6+7+12+12 {
+		t.Errorf("%d texts make a date", n)
+	}
+	esperanto, err := json.Marshal(texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	en, err := assets.Words.ReadFile("words/en.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(en), ".Format") {
+		t.Error("a text of the bundle formats a date by itself")
+	}
+	speaks(t, fstest.MapFS{"words/en.json": {Data: en}, "words/eo.json": {Data: esperanto}}, "eo")
+	for i := range 12 {
+		at := clock.AddDate(-1, i, 0)
+		month := strings.ToLower(at.Month().String())
+		if got, want := dated("day", at), "la 22-a de eo-"+month; got != want {
+			t.Errorf("a day reads %q, want %q", got, want)
+		}
+		if got, want := dated("long", at), "22-a de eo-"+month; got != want {
+			t.Errorf("a long date reads %q, want %q", got, want)
+		}
+	}
+	for ago, want := range map[int]string{0: "16h02", 2: "eo-friday", 10: "la 12-a de eo-november", 400: "2025-10-18"} {
+		if got := day(clock.AddDate(0, 0, -ago), clock); got != want {
+			t.Errorf("%d days ago reads %q, want %q", ago, got, want)
+		}
+	}
+	w, _ := open(t, start)
+	show(w, base(call.Idle))
+	if got := w.home.top.clock.Text(); got != "eo-sunday, 16h" {
+		t.Errorf("the clock reads %q", got)
+	}
+	expired := problemText(call.Problem{Kind: call.CertExpired, Host: "x", Time: clock, Now: clock})
+	if !strings.Contains(expired, "22-a de eo-november") || !strings.Contains(expired, "eo-november 16h") {
+		t.Errorf("a certificate: %q", expired)
+	}
+}
+
+// TestSystemNamesAreClean: a name that comes from the system, a server or a file is drawn as one line of letters that
+// can be seen, whatever it holds.
+func TestSystemNamesAreClean(t *testing.T) {
+	const bad = "Cam\xff\n\u202eera \u05d0\xd7\u2067"
+	w, _ := open(t, start)
+	s := with(base(call.Live), 2)
+	for _, l := range []*call.Local{&s.Mic, &s.Camera, &s.Speaker, &s.Screen} {
+		l.On, l.Live, l.Device.Name = true, true, bad
+		l.Problem = call.Problem{Kind: call.DeviceReplaced, Name: bad}
+	}
+	s.Problem = call.Problem{Kind: call.CertName, Host: bad, Names: bad, By: bad, Name: bad}
+	s.Devices[media.Camera] = []media.Device{{ID: "a", Name: bad}, {ID: "b", Name: "\u200b\xff"}}
+	s.Shareables = call.Shareables{Known: true, List: []media.Shareable{{Device: media.Device{ID: "0x1", Name: bad}, Window: true}}}
+	given := s.Devices[media.Camera]
+	for _, phase := range []call.Phase{call.Idle, call.Lobby, call.Joining, call.Live, call.Ended} {
+		s.Phase = phase
+		show(w, s)
+	}
+	s.Phase = call.Live
+	show(w, s)
+	w.openShare()
+	w.openMenu(w.stage.bar.more, true, w.settingItems)
+	got := []string{w.state.Problem.Host, w.state.Problem.Names, w.state.Problem.By, w.state.Shareables.List[0].Name, w.state.Screen.Problem.Name}
+	for _, l := range []call.Local{w.state.Mic, w.state.Camera, w.state.Speaker, w.state.Screen} {
+		got = append(got, l.Device.Name, l.Problem.Name)
+	}
+	for _, name := range append(got, w.state.Devices[media.Camera][0].Name) {
+		if name != "Cam era \u05d0" {
+			t.Errorf("%+q is drawn", name)
+		}
+	}
+	if name := w.state.Devices[media.Camera][1].Name; name != say("unnamed") {
+		t.Errorf("a name of nothing is drawn as %q", name)
+	}
+	if given[0].Name != bad {
+		t.Error("the call's own list was changed")
+	}
+}
+
 // TestEveryWordIsInTheBundle: no file of the window or its widgets has words of its own, each key
 // that is looked up exists, and each that exists is looked up.
 func TestEveryWordIsInTheBundle(t *testing.T) {
@@ -226,10 +340,9 @@ func TestEveryWordIsInTheBundle(t *testing.T) {
 		for _, prefix := range s.prefixes {
 			for key := range texts {
 				rest, ok := strings.CutPrefix(key, prefix)
-				// TestEveryStateHasWords looks into the first two, TestBrokenDevices into the third.
-				used[key] = used[key] || ok && (prefix == "problem." || prefix == "shed." || prefix == "broken." || slices.Contains(devices, rest))
+				used[key] = used[key] || ok && (ofOtherTests[prefix] || slices.Contains(devices, rest))
 			}
-			used[prefix+devices[0]] = used[prefix+devices[0]] || prefix != "problem." && prefix != "shed." && prefix != "broken."
+			used[prefix+devices[0]] = used[prefix+devices[0]] || !ofOtherTests[prefix]
 		}
 	}
 	for key := range used {
@@ -281,17 +394,17 @@ type t struct{ a int `+"`json:\"Some words\"`"+` }
 func f() {
 	b.Set("mic", say("a.key"), sayWith("turn."+kind, fill{"Name": "Two words"}), "Chat", " and ", "%d / %d", "%d min", " · Ctrl+D")
 	_ = fmt.Errorf("read the words: %w", err)
-	_ = now.Format("Mon 2 Jan")
+	_ = now.Format("Mon 2 Jan") + now.Format("15:04") + dated("time", now)
 }`, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var s spoken
 	ast.Inspect(f, s.visit)
-	if want := []string{"Two words", "Chat", " and ", "%d min", " · Ctrl+D"}; !slices.Equal(s.words, want) {
+	if want := []string{"Two words", "Chat", " and ", "%d min", " · Ctrl+D", "Mon 2 Jan", "15:04"}; !slices.Equal(s.words, want) {
 		t.Errorf("found the words %q, want %q", s.words, want)
 	}
-	if !slices.Equal(s.keys, []string{"a.key"}) || !slices.Equal(s.prefixes, []string{"turn."}) {
+	if !slices.Equal(s.keys, []string{"a.key", "date.time"}) || !slices.Equal(s.prefixes, []string{"turn."}) {
 		t.Errorf("found the keys %q and beginnings %q", s.keys, s.prefixes)
 	}
 }

@@ -16,13 +16,21 @@ const (
 	// maxCluster is the longest grapheme cluster kept, in code points. The longest emoji of
 	// Unicode 16 has ten.
 	maxCluster = 16
+	// maxLine is the longest line kept, in grapheme clusters. A host name has up to 253 bytes (RFC 1035, 2.3.4).
+	maxLine = 256
 )
 
 // CleanName makes a name fit to show: one line of at most MaxName grapheme clusters, without invisible characters and
 // without those that would reverse the text beside it. A name without a visible character becomes empty.
-func CleanName(s string) string {
+func CleanName(s string) string { return cleanTo(s, MaxName) }
+
+// CleanLine is CleanName for what is longer than a name, such as a host or the title of a window: up to maxLine
+// grapheme clusters.
+func CleanLine(s string) string { return cleanTo(s, maxLine) }
+
+func cleanTo(s string, most int) string {
 	for {
-		cut := clusters(cleanLine(s), MaxName)
+		cut := clusters(cleanLine(s), most)
 		if cut == s {
 			return s
 		}
