@@ -185,7 +185,7 @@ func serve(ctx context.Context, l listeners, opt options, log *slog.Logger) erro
 		}
 		return err
 	}
-	webs := map[*http.Server]net.Listener{server.NewHTTP(node, log): l.service}
+	webs := map[*http.Server]net.Listener{server.NewHTTP(node, log): server.Listener(l.service)}
 	if l.metrics != nil {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", node.Metrics())

@@ -58,7 +58,9 @@ func startNode(t testing.TB, cfg server.Config) *node {
 	case <-time.After(patience):
 		t.Fatal("the node does not come up")
 	}
-	n := &node{Server: s, web: httptest.NewServer(s)}
+	n := &node{Server: s, web: httptest.NewUnstartedServer(s)}
+	n.web.Listener = server.Listener(n.web.Listener)
+	n.web.Start()
 	var once sync.Once
 	n.stop = func() {
 		once.Do(func() {
