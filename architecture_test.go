@@ -103,7 +103,7 @@ var folders = map[string]row{
 	"signal/guest":      {nil, "the guest page is embedded files"},
 	"signal/host":       {[]string{"signal", "signal/server"}, "an app that hosts a meeting runs the service for it"},
 	"signal/turn":       {[]string{"signal"}, "relaying packets knows members by their credentials, and no rendezvous"},
-	"signal/rendezvous": {[]string{"signal/server", "signal/turn"}, "the hosted service is the servers with flags"},
+	"signal/rendezvous": {[]string{"signal", "signal/server", "signal/turn"}, "the hosted service is the servers with flags"},
 }
 
 // reserve keeps an import, and all below it, to some folders, and all below these.
@@ -138,6 +138,10 @@ var reserves = []reserve{
 	{
 		path: "github.com/gen2brain/malgo", only: []string{"media/device/pulse"},
 		why: "it brings cgo; the rest knows sound devices by the interfaces in media",
+	},
+	{
+		path: "github.com/pion/turn", only: []string{"signal/turn"}, tested: true,
+		why: "relaying is the TURN service's own matter",
 	},
 	{
 		path: "github.com/nats-io", only: []string{"signal/server", "signal/rendezvous"}, tested: true,

@@ -15,11 +15,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 	"time"
 
 	"parley/signal/server"
+	"parley/signal/turn"
 )
 
 // version is set by the linker: -X main.version=1.2.3.
@@ -40,7 +40,9 @@ const usage = `parley-rendezvous introduces the members of Parley meetings to ea
 
 Usage: parley-rendezvous [flags]
 
-  --listen ADDR   where to serve HTTP (default :8443); a proxy in front of it speaks TLS
+  --listen ADDR   where to serve HTTP (default :8443); a proxy in front of it speaks TLS, or else
+  --tls-cert FILE, --tls-key FILE
+                  the certificate to serve HTTPS with, and its key (PEM)
   --per-address N
                   connections of one IPv4 address or IPv6 /64 (default 200); its other budgets depend on it
   --trusted-proxy NET,...
@@ -56,7 +58,7 @@ Usage: parley-rendezvous [flags]
   --nats-plain    allow NATS without TLS over a network
   --version       print the version
   --help          print this
-
+` + turnUsage + `
 It serves the meeting's socket at /ws and health at /healthz.
 `
 
@@ -69,6 +71,9 @@ type options struct {
 	keyFile    string
 	perAddress int
 	proxies    []netip.Prefix
+	tlsCert    string
+	tlsKey     string
+	turn       turnOptions
 }
 
 // readClusterKey takes the cluster's secret from its file, else from the environment.
@@ -86,18 +91,9 @@ func (o *options) readClusterKey() error {
 
 // trust takes the value of --trusted-proxy.
 func (o *options) trust(list string) error {
-	for text := range strings.SplitSeq(list, ",") {
-		if addr, err := netip.ParseAddr(text); err == nil {
-			o.proxies = append(o.proxies, netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()))
-			continue
-		}
-		net, err := netip.ParsePrefix(text)
-		if err != nil {
-			return fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", text)
-		}
-		o.proxies = append(o.proxies, net.Masked())
-	}
-	return nil
+	all, err := networks(list)
+	o.proxies = append(o.proxies, all...)
+	return err
 }
 
 func main() {
@@ -123,6 +119,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.BoolVar(&opt.cluster.Plain, "nats-plain", false, "")
 	flags.IntVar(&opt.perAddress, "per-address", 200, "")
 	flags.Func("trusted-proxy", "", opt.trust)
+	flags.StringVar(&opt.tlsCert, "tls-cert", "", "")
+	flags.StringVar(&opt.tlsKey, "tls-key", "", "")
+	opt.turn.flags(flags)
 	flags.BoolVar(&showVersion, "version", false, "")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -137,6 +136,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	if err := opt.readClusterKey(); err != nil {
+		return fail(stderr, exitUsage, err.Error())
+	}
+	if err := opt.turn.check(); err != nil {
 		return fail(stderr, exitUsage, err.Error())
 	}
 	listeners, err := listen(opt)
@@ -154,35 +156,64 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // listeners is where the service is reached. metrics may be nil.
-type listeners struct{ service, metrics net.Listener }
+type listeners struct {
+	service, metrics net.Listener
+	relay            relay
+}
 
-func listen(opt options) (listeners, error) {
-	var l listeners
-	var err error
+func listen(opt options) (l listeners, err error) {
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
 	if l.service, err = net.Listen("tcp", opt.listen); err != nil {
 		return l, errors.New(listenText("--listen", opt.listen, err))
+	}
+	secure := opt.tlsCert != "" || opt.tlsKey != ""
+	if secure {
+		web, err := secured(l.service, opt.tlsCert, opt.tlsKey)
+		if err != nil {
+			return l, err
+		}
+		l.service = web
+	}
+	if l.relay, l.service, err = openTURN(opt.turn, l.service, secure, len(opt.proxies) > 0); err != nil {
+		return l, err
 	}
 	if opt.metrics == "" {
 		return l, nil
 	}
 	if l.metrics, err = net.Listen("tcp", opt.metrics); err != nil {
-		_ = l.service.Close()
 		return l, errors.New(listenText("--metrics", opt.metrics, err))
 	}
 	return l, nil
 }
 
+func (l listeners) close() {
+	for _, one := range []net.Listener{l.service, l.metrics} {
+		if one != nil {
+			_ = one.Close()
+		}
+	}
+	if l.relay.service != nil {
+		l.relay.service.Close()
+	}
+}
+
 // serve runs the service until ctx ends. The node stops first, so that it can tell members where
 // to go while the listener still answers health checks; the listeners stop last.
 func serve(ctx context.Context, l listeners, opt options, log *slog.Logger) error {
-	node, err := server.New(server.Config{
+	cfg := server.Config{
 		NATS: opt.nats, Cluster: opt.cluster, Log: log, PerAddress: opt.perAddress, TrustedProxies: opt.proxies,
-	})
+		ICE: l.relay.ask, ICERenewal: turn.Renewal,
+	}
+	if l.relay.service != nil {
+		cfg.Collectors = l.relay.service.Collectors()
+	}
+	node, err := server.New(cfg)
 	if err != nil {
-		_ = l.service.Close()
-		if l.metrics != nil {
-			_ = l.metrics.Close()
-		}
+		l.close()
 		return err
 	}
 	webs := map[*http.Server]net.Listener{server.NewHTTP(node, log): server.Listener(l.service)}
@@ -202,11 +233,21 @@ func serve(ctx context.Context, l listeners, opt options, log *slog.Logger) erro
 		}()
 	}
 	log.Info("listening", "addr", l.service.Addr().String(), "version", versionText())
+	l.relay.log(log)
+	relayed := make(chan error, 1)
+	go func() {
+		err := l.relay.run(nodeCtx)
+		if err != nil {
+			stopNode()
+		}
+		relayed <- err
+	}()
 	adjusted := make(chan struct{})
 	go func() { defer close(adjusted); adjustProcessors(nodeCtx, cpuTime) }()
 	nodeErr := node.Run(nodeCtx)
 	stopNode()
 	<-adjusted
+	nodeErr = errors.Join(nodeErr, <-relayed)
 	down, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	for web := range webs {

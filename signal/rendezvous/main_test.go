@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,7 +22,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestBadUsage(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := net.Listen("tcp", ":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,11 +31,22 @@ func TestBadUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		"unknown flag": {[]string{"--nonsense"}, "--help"},
-		"argument":     {[]string{"serve"}, "--help"},
-		"port taken":   {[]string{"--listen", taken.Addr().String()}, "taken"},
-		"no address":   {[]string{"--listen", "nowhere"}, "--listen"},
-		"proxy":        {[]string{"--trusted-proxy", "10.0.0.0/99"}, "10.0.0.0/8"},
+		"unknown flag":                  {[]string{"--nonsense"}, "--help"},
+		"argument":                      {[]string{"serve"}, "--help"},
+		"port taken":                    {[]string{"--listen", "127.0.0.1:" + port(taken)}, "taken"},
+		"no address":                    {[]string{"--listen", "nowhere"}, "--listen"},
+		"proxy":                         {[]string{"--trusted-proxy", "10.0.0.0/99"}, "10.0.0.0/8"},
+		"two kinds of TURN":             {[]string{"--turn", "--turn-url", "turn:a.example", "--turn-secret", "x"}, "not both"},
+		"TURN elsewhere without secret": {[]string{"--turn-url", "turn:a.example"}, "--turn-secret-file"},
+		"TURN URL":                      {[]string{"--turn-url", "https://a.example"}, "turn:turn.example.org"},
+		"TURN port":                     {[]string{"--turn", "--turn-port", "0"}, "--turn-port"},
+		"TURN ports":                    {[]string{"--turn", "--turn-ports", "60000-50000"}, "49152-65535"},
+		"TURN port taken":               {[]string{"--listen", "127.0.0.1:0", "--turn", "--turn-relay", "127.0.0.1", "--turn-port", port(taken)}, "--turn-port"},
+		"relay address":                 {[]string{"--turn-relay", "a.example"}, "no IP address"},
+		"two relay addresses":           {[]string{"--listen", "127.0.0.1:0", "--turn", "--turn-relay", "127.0.0.1,127.0.0.2"}, "--turn-relay"},
+		"allowed networks":              {[]string{"--turn-allow", "10.0.0.0/99"}, "10.0.0.0/8"},
+		"secret file":                   {[]string{"--turn-secret-file", "/nowhere"}, "--turn-secret-file"},
+		"certificate":                   {[]string{"--listen", "127.0.0.1:0", "--tls-cert", "/nowhere"}, "--tls-cert"},
 		"metrics port taken": {
 			[]string{"--listen", "127.0.0.1:0", "--metrics", taken.Addr().String()}, "--metrics",
 		},
@@ -51,6 +63,8 @@ func TestBadUsage(t *testing.T) {
 		})
 	}
 }
+
+func port(l net.Listener) string { return strconv.Itoa(l.Addr().(*net.TCPAddr).Port) }
 
 func TestHelpAndVersion(t *testing.T) {
 	for _, arg := range []string{"--help", "--version"} {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"parley/signal"
@@ -48,7 +49,8 @@ type Config struct {
 	// ICE names the STUN and TURN servers for a member, by any goroutine; nil: none. It is asked at each welcome, and
 	// again every ICERenewal, before the credentials expire.
 	ICE        func(Guest) []signal.ICEServer
-	ICERenewal time.Duration // 0: never
+	ICERenewal time.Duration          // 0: never
+	Collectors []prometheus.Collector // further figures for Metrics
 	// Admit says whether a room may be joined, by any goroutine; nil: every room.
 	Admit func(room string) bool
 }
@@ -115,6 +117,11 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.metrics = newMetrics()
+	for _, c := range cfg.Collectors {
+		if err := s.metrics.registry.Register(c); err != nil {
+			return nil, fmt.Errorf("configure the rendezvous: %w", err)
+		}
+	}
 	s.node = newNode(cfg.Log, s.metrics, newLedger(cfg.PerAddress, cfg.MaxConnections))
 	s.mux = http.NewServeMux()
 	s.mux.HandleFunc("GET "+signal.SocketPath, s.serveSocket)
