@@ -140,8 +140,10 @@ func (h *home) setName(name string) {
 	widget.Show(h.avatar, name != "" && !h.editing)
 	if name == "" {
 		h.name.Set(say("home.no-name"), widget.Text2)
+		h.hint.SetText(say("home.hint.no-name"))
 		return
 	}
+	h.hint.SetText(say("home.hint"))
 	h.name.Set(name, widget.Text1)
 }
 

@@ -3,6 +3,7 @@ package widget
 import (
 	"hash/fnv"
 	"image/color"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -45,8 +46,10 @@ func (a *Avatar) paint() {
 	a.disc.FillColor = PersonColor(a.name)
 	a.disc.StrokeWidth, a.disc.StrokeColor = a.border, colorOf(Background)
 	a.text.Text, a.text.FontSource = "?", interSemiBold
-	if r := runs(Initials(a.name), interSemiBold); r[0].font != nil { // one line of the toolkit's has one font
-		a.text.Text, a.text.FontSource = r[0].text, r[0].font
+	// One line of the toolkit's has one font, so of several runs only the one that is read first is drawn.
+	first := slices.MinFunc(runs(Initials(a.name), interSemiBold), func(a, b run) int { return a.at - b.at })
+	if first.font != nil {
+		a.text.Text, a.text.FontSource = first.shown(), first.font
 	}
 }
 

@@ -181,6 +181,18 @@ func TestDirections(t *testing.T) {
 	}
 }
 
+// TestAvatarOfTwoScripts: if one font does not have both initials, the first name's is drawn, in any direction.
+func TestAvatarOfTwoScripts(t *testing.T) {
+	look(t)
+	for name, want := range map[string]string{
+		"Ada Lovelace": "AL", "\u05e9\u05dc\u05d5\u05dd world": "\u05e9", "world \u05e9\u05dc\u05d5\u05dd": "W", "\u05e9\u05dc \u05dd\u05d5": "\u05e9\u05dd",
+	} {
+		if got := NewAvatar(name, 0).text.Text; got != want {
+			t.Errorf("%+q is drawn as %+q, want %+q", name, got, want)
+		}
+	}
+}
+
 // TestLevels holds the levels of a line against the examples of UAX 9, rules W1 to N2 and I1 to L1. In its text r is
 // a right-to-left letter, r' an Arabic one, l a Latin one and 3 an Arabic digit.
 func TestLevels(t *testing.T) {
