@@ -7,6 +7,7 @@ import (
 
 	"parley/media"
 	"parley/media/call"
+	"parley/signal/room"
 	"parley/ui/widget"
 )
 
@@ -108,6 +109,15 @@ func readRecents(text string) []Recent {
 	var list []Recent
 	if json.Unmarshal([]byte(text), &list) != nil {
 		return nil
+	}
+	// The file may have been edited, or be of another version.
+	list = slices.DeleteFunc(list, func(r Recent) bool { return r.Code == "" })
+	for i, r := range list {
+		list[i].Code = room.CleanLine(r.Code)
+		for j, name := range r.Names {
+			r.Names[j] = room.CleanName(name)
+		}
+		list[i].Names = slices.DeleteFunc(r.Names, func(name string) bool { return name == "" })
 	}
 	return list[:min(len(list), maxRecent)]
 }

@@ -215,6 +215,11 @@ func TestPreferences(t *testing.T) {
 	if p.Recents() != nil {
 		t.Error("what cannot be read is something")
 	}
+	store.SetString("recent", `[null, {}, {"code": "x\n", "names": ["\u202ea\u0000b", "\u200b"], "duration": -1, "people": -1}, {"code": "y", "names": null}]`)
+	if got := p.Recents(); len(got) != 2 || got[0].Code != "x" || !slices.Equal(got[0].Names, []string{"a b"}) || got[1].Code != "y" {
+		t.Errorf("of an edited list is read %+v", got)
+	}
+	store.SetString("recent", "{not json")
 	p.AddRecent(Recent{Code: "a"})
 	if len(p.Recents()) != 1 {
 		t.Error("after rubbish nothing is remembered")
