@@ -176,7 +176,7 @@ func grouped(a, b room.Message) bool {
 func (c *chat) openLink(address string) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return // it looked like an address and is none: nothing to open
+		return // it only looked like an address
 	}
 	if meetingLink(u) {
 		c.s.w.click(address)

@@ -57,7 +57,7 @@ func (w *Window) click(text string) {
 		if w.state.Phase == call.Ended {
 			w.do(call.Close{})
 		}
-		w.do(call.Open{Text: text}) // which says what is wrong, and does nothing else
+		w.do(call.Open{Text: text}) // the call reports what is wrong with it
 		return
 	}
 	w.follow(link)

@@ -109,7 +109,7 @@ func (w *Window) send(c call.Command) {
 	w.call.Do(c)
 }
 
-// once reports whether a command, given twice in a row, is meant once: a double click, or a second press of Enter.
+// once reports whether the same command twice in a row counts as one: a double click, or a second press of Enter.
 func once(c call.Command) bool {
 	switch c := c.(type) {
 	case call.NewMeeting, call.Open, call.Join, call.Leave, call.Close, call.StopScreen, call.TestSpeaker, call.Dismiss:
@@ -121,7 +121,7 @@ func once(c call.Command) bool {
 	return false
 }
 
-// pending is the last command that is meant once.
+// pending is the last command for which once holds.
 type pending struct {
 	command call.Command
 	number  int // as State.Handled

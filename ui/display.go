@@ -26,7 +26,7 @@ type videoTile struct {
 	w, h int // as last told to the view
 
 	waited   bool      // its picture was there a frame ago
-	shape    float32   // of its pictures, width over height; 0 while none came
+	shape    float32   // of its pictures, width over height; 0 before the first
 	pictured time.Time // when the last one came, or the tile began to show
 }
 
@@ -91,7 +91,7 @@ type painted struct {
 // display moves pictures from the views to the tiles. All fields except paint belong to the UI goroutine.
 type display struct {
 	onWay  []painted
-	paint  chan struct{} // holds 1: pictures wait in onWay until somebody looks
+	paint  chan struct{} // holds 1: there are pictures in onWay to report
 	pulsed time.Time
 	drawn  time.Time // when pictures were drawn last
 	unseen bool      // the window is minimised or covered
@@ -215,7 +215,7 @@ func (w *Window) SetShown(shown bool) {
 	})
 }
 
-// hide tells the views of a closing screen that nobody looks at them.
+// hide tells the views of a closing screen that they are hidden.
 func (d *display) hide(s screen) {
 	for _, t := range s.tiles() {
 		t.tell(false)

@@ -36,7 +36,7 @@ func grid(shapes []float32, w, h float32) []rect {
 	}
 	cols, high := bestColumns(shapes, w, h)
 	rows := (n + cols - 1) / cols
-	// What is left over makes the tiles longer, as far as their pictures fill them.
+	// Tiles grow into the remaining space as long as their pictures fill them.
 	wider := slack
 	for i := 0; i < n; i += cols {
 		row := shapes[i:min(i+cols, n)]

@@ -55,7 +55,7 @@ func newHome(w *Window) *home {
 	h.code.Entry.OnChanged = func(string) {
 		h.typed()
 		if w.state.Problem != (call.Problem{}) {
-			w.do(call.Dismiss{}) // it was about what stood here
+			w.do(call.Dismiss{}) // it was about the text before this change
 		}
 	}
 	h.code.Entry.OnSubmitted = func(string) { h.openCode() }
@@ -114,7 +114,7 @@ func (h *home) update(s call.State) {
 
 func (h *home) pulse(now time.Time) {
 	if h.top.pulse(now) {
-		h.showRecent(h.list) // their days may have moved on
+		h.showRecent(h.list) // "Yesterday" may be a weekday by now
 		widget.Relayout(h.root)
 	}
 }

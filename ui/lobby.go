@@ -107,7 +107,7 @@ func (l *lobby) arrange() {
 	l.flow.box.Objects = l.inner
 	if l.low {
 		root = append(root, l.line, l.name, l.join)
-	} else { // the keyboard comes by in this order
+	} else { // Tab goes in this order
 		l.flow.box.Objects = slices.Insert(slices.Clone(l.inner), slices.Index(l.inner, fyne.CanvasObject(l.back)), fyne.CanvasObject(l.name), fyne.CanvasObject(l.join))
 	}
 	l.root.Objects = root

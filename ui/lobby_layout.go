@@ -71,7 +71,7 @@ func (l *lobby) placeLow(width float32) float32 {
 	y := l.placeNotice(margin, 0, inner)
 	room -= y
 	high := min(inner*9/16, max(room*0.55, 120))
-	if room-high < 60 { // a smaller preview, so that who is there stays visible
+	if room-high < 60 { // a smaller preview leaves room for the people
 		high = max(room-60, 96)
 	}
 	y = l.placePreview(margin, y, inner, high)

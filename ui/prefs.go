@@ -26,7 +26,7 @@ type Store interface {
 	SetBool(key string, value bool)
 }
 
-// Preferences are what is remembered between runs.
+// Preferences are the settings kept between runs.
 type Preferences struct{ store Store }
 
 // NewPreferences keeps preferences in a store.

@@ -20,11 +20,11 @@ type question struct {
 	box     *widget.Box
 	title   *widget.Paragraph
 	text    *widget.Paragraph
-	choices *flow // hidden where there is nothing to choose from
+	choices *flow // hidden if there is nothing to choose from
 	rows    []*widget.Row
 	no      *widget.Button
 	yes     *widget.Button // hidden where a choice is the answer
-	cancel  func()         // the user does not want any of it; may be nil
+	cancel  func()         // called if the user refuses; may be nil
 	before  fyne.Focusable // had the focus before
 }
 

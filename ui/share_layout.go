@@ -98,7 +98,7 @@ func (r *shareRenderer) Layout(size fyne.Size) {
 func (r *shareRenderer) placeSwitches(x, foot, width float32, small bool) float32 {
 	all := r.l.s.all()
 	if small {
-		// Two columns: the third stands beside the buttons.
+		// Two columns; the third switch is beside the buttons.
 		half := width / 2
 		for i, o := range all {
 			widget.Place(o, x+float32(i%2)*half, foot-widget.SwitchHeight+float32(i/2)*widget.SwitchHeight, half-widget.Space3, widget.SwitchHeight)

@@ -129,7 +129,7 @@ func (w *Window) Limit(screen fyne.Size) {
 	}
 }
 
-// Preferences are what is remembered between runs.
+// Preferences are the settings kept between runs.
 func (w *Window) Preferences() Preferences { return w.prefs }
 
 // Show draws s, from any goroutine. A newer state replaces one that is not drawn yet.
@@ -203,7 +203,7 @@ func (w *Window) open(s screen) {
 		w.menu.close()
 		w.sharing.gone()
 		w.stopTalking()
-		if w.question == nil { // it lies over every screen and keeps the keyboard
+		if w.question == nil { // it covers every screen and keeps the focus
 			w.win.Canvas().Unfocus()
 		}
 		w.display.hide(old)

@@ -107,8 +107,8 @@ func formatText(f call.Format) string {
 	return sayWith("format", fill{"Width": f.Width, "Height": f.Height, "Rate": math.Round(f.FrameRate)})
 }
 
-// fromSystem makes the names in a State that come from the system, from servers and from files fit to draw: devices,
-// windows, hosts and certificates may be called anything. Names of people arrive clean.
+// fromSystem cleans the names in a State that come from the system, from servers and from files. Devices, windows,
+// hosts and certificates can have any name. The names of people are already clean.
 func fromSystem(s call.State) call.State {
 	for _, l := range []*call.Local{&s.Mic, &s.Camera, &s.Screen, &s.Speaker} {
 		l.Device.Name = systemName(l.Device.Name)
@@ -138,8 +138,8 @@ func systemProblem(p call.Problem) call.Problem {
 	return p
 }
 
-// systemName is a name as one line, without what is invisible or turns the text around it. A name with nothing to see
-// in it has a word instead.
+// systemName is a name on one line, without invisible characters and direction controls. A name without any visible
+// character is replaced by a word.
 func systemName(name string) string {
 	clean := room.CleanLine(name)
 	if clean == "" && name != "" {
