@@ -147,6 +147,7 @@ func (p *program) window() error {
 	cfg.CameraOn = p.given["camera"] || prefs.On(media.Camera)
 	cfg.MicrophoneOn = p.given["mic"] || prefs.On(media.Microphone)
 	cfg.Sound = prefs.Sound()
+	cfg.AddressHidden = p.relayOnly || prefs.AddressHidden()
 
 	var w *ui.Window
 	announce := p.announcer()
@@ -284,7 +285,7 @@ func (p *program) callConfig() call.Config {
 	return call.Config{
 		Name: p.name, Server: p.server, Host: hosting{p.host}, Devices: p.devices, Codecs: codec.New(),
 		Camera: p.camera, Microphone: p.mic, Speaker: p.speaker, CameraOn: true, MicrophoneOn: true,
-		Sound: call.Sound{Noise: true}, Transport: mesh, Log: p.log,
+		Sound: call.Sound{Noise: true}, Transport: mesh, AddressHidden: p.relayOnly, Log: p.log,
 	}
 }
 

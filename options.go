@@ -28,6 +28,7 @@ Flags
   --camera SPEC     default | off | test | a device's name | a .y4m file (looped)
   --mic SPEC        default | off | tone | a device's name | a .wav file (looped)
   --speaker SPEC    default | off | a device's name | a .wav file to write what would be heard
+  --relay-only      reach others through the server's relay alone: they do not learn this address
   --stats FILE      one JSON object a line, every second
   --leave-after D   leave after e.g. 20s and exit
   --count N         bot: so many of them
@@ -58,6 +59,7 @@ type options struct {
 	mic        string
 	speaker    string
 	stats      string
+	relayOnly  bool
 	leaveAfter time.Duration
 	count      int
 	viewW      int
@@ -89,6 +91,7 @@ func parseOptions(args []string) (options, error) {
 	f.StringVar(&o.mic, "mic", media.SpecDefault, "")
 	f.StringVar(&o.speaker, "speaker", media.SpecDefault, "")
 	f.StringVar(&o.stats, "stats", "", "")
+	f.BoolVar(&o.relayOnly, "relay-only", false, "")
 	f.DurationVar(&o.leaveAfter, "leave-after", 0, "")
 	f.IntVar(&o.count, "count", 1, "")
 	view := f.String("view", "640x360", "")

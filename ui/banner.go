@@ -72,6 +72,9 @@ func trouble(st call.State) (string, bannerSource) {
 	case st.Problem != (call.Problem{}):
 		return problemText(st.Problem), fromProblem
 	}
+	if p := st.RelayMissing(); p != (call.Problem{}) {
+		return problemText(p), fromDevice
+	}
 	for _, d := range []call.Local{st.Mic, st.Camera, st.Screen, st.Speaker} {
 		if d.Problem != (call.Problem{}) {
 			return problemText(d.Problem), fromDevice

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -126,7 +127,7 @@ func peerNote(p call.Peer) string {
 	r := p.Report
 	way := say("peer.direct")
 	if r.Path == "relay" {
-		way = say("peer.relayed")
+		way = sayWith("peer.relayed", fill{"Protocol": strings.ToUpper(cmp.Or(r.Relay, "udp"))})
 	}
 	parts := []string{way, sayWith("peer.round-trip", fill{"Milliseconds": r.RTT.Milliseconds()})}
 	switch {

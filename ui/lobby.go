@@ -62,7 +62,13 @@ func newLobby(w *Window) *lobby {
 		}
 		icon := map[media.Kind]string{media.Microphone: "mic", media.Speaker: "speaker", media.Camera: "camera"}[kind]
 		l.cards[i] = widget.NewDeviceCard(say("choose."+kind.String()), icon, meter, func() {
-			w.openMenu(l.cards[i], false, func() []widget.Item { return w.cardItems(kind) })
+			w.openMenu(l.cards[i], false, func() []widget.Item {
+				items := w.cardItems(kind)
+				if kind == media.Camera { // the last card: what is to be chosen before others are reached
+					items = append(items, w.networkItems()...)
+				}
+				return items
+			})
 		})
 	}
 	l.test = widget.NewButton(say("speaker.test"), "", widget.Link, widget.Target, w.testSpeaker)

@@ -136,6 +136,15 @@ func (w *Window) cardItems(kind media.Kind) []widget.Item {
 	return items
 }
 
+// networkItems are the switches for how others are reached.
+func (w *Window) networkItems() []widget.Item {
+	hidden := w.state.AddressHidden
+	return []widget.Item{
+		{Label: say("menu.network")},
+		{Label: say("menu.hide-address"), Checked: hidden, OnTap: func() { w.do(call.HideAddress{On: !hidden}) }},
+	}
+}
+
 // settingItems is the menu of the button "More".
 func (w *Window) settingItems() []widget.Item {
 	var items []widget.Item
@@ -146,6 +155,7 @@ func (w *Window) settingItems() []widget.Item {
 		items = append(items, widget.Item{Label: say("device." + kind.String())})
 		items = append(items, w.cardItems(kind)...)
 	}
+	items = append(items, w.networkItems()...)
 	items = append(items, widget.Item{Label: say("menu.colours")})
 	for _, m := range []struct {
 		mode widget.Mode

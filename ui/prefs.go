@@ -86,6 +86,12 @@ func (p Preferences) SetSound(s call.Sound) {
 	p.store.SetBool("sound.original", s.Original)
 }
 
+// AddressHidden reports whether others are reached by relays alone, so that they do not learn our address.
+func (p Preferences) AddressHidden() bool { return p.store.Bool("address.hidden") }
+
+// SetAddressHidden remembers it.
+func (p Preferences) SetAddressHidden(on bool) { p.store.SetBool("address.hidden", on) }
+
 var modes = map[widget.Mode]string{widget.System: "system", widget.Dark: "dark", widget.Light: "light"}
 
 // Theme is the chosen palette, the desktop's at first.

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"maps"
 	"time"
 
@@ -196,13 +197,13 @@ func (s *stage) standing(p call.Peer) (status, note string) {
 	case p.Phase == call.PeerConnecting:
 		return say("peer.connecting"), ""
 	case p.Phase == call.PeerFailed:
-		return sayWith("stage.failed", fill{"Name": firstName(p.Name)}), say("peer.again")
+		return sayWith("stage.failed", fill{"Name": firstName(p.Name)}), cmp.Or(problemText(p.Problem), say("peer.again"))
 	case p.Phase == call.PeerConnected && p.Camera && face.frozen(now):
 		return sayWith("stage.frozen", fill{"Name": firstName(p.Name)}), ""
 	case lost && p.Phase == call.PeerReconnecting && now.Sub(since) >= longLost:
-		return sayWith("stage.long-lost", fill{"Name": firstName(p.Name)}), ""
+		return sayWith("stage.long-lost", fill{"Name": firstName(p.Name)}), problemText(p.Problem)
 	case lost:
-		return say("peer.reconnecting"), ""
+		return say("peer.reconnecting"), problemText(p.Problem)
 	}
 	return "", ""
 }

@@ -225,6 +225,8 @@ func (w *Window) do(c call.Command) {
 		w.prefs.SetChoice(c.Kind, c.ID)
 	case call.SetSound:
 		w.prefs.SetSound(c.Sound)
+	case call.HideAddress:
+		w.prefs.SetAddressHidden(c.On)
 	}
 	w.send(c)
 }

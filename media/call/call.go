@@ -34,6 +34,9 @@ type Config struct {
 	CameraOn, MicrophoneOn      bool
 	Sound                       Sound // how the microphone is processed
 
+	// AddressHidden says whether others are reached by relays alone.
+	AddressHidden bool
+
 	// Transport makes the transport of one meeting.
 	Transport func(transport.Config) Transport
 	// Dial connects to the rendezvous; nil means the default.
@@ -114,11 +117,12 @@ func New(cfg Config) (*Call, error) {
 	c.screen = pipe.NewVideoSender(cfg.Codecs, c.view(track(Self, media.Screen)), cfg.Log)
 	c.screen.SetLimits(pipe.VideoLimits{FrameRate: screenFrameRate, Screen: true})
 	c.state = State{
-		Name:    room.CleanName(cfg.Name),
-		Mic:     Local{On: cfg.MicrophoneOn && cfg.Microphone != media.SpecOff, Choice: cfg.Microphone},
-		Camera:  Local{On: cfg.CameraOn && cfg.Camera != media.SpecOff, Choice: cfg.Camera},
-		Speaker: Local{On: true, Choice: cfg.Speaker},
-		Sound:   cfg.Sound,
+		Name:          room.CleanName(cfg.Name),
+		Mic:           Local{On: cfg.MicrophoneOn && cfg.Microphone != media.SpecOff, Choice: cfg.Microphone},
+		Camera:        Local{On: cfg.CameraOn && cfg.Camera != media.SpecOff, Choice: cfg.Camera},
+		Speaker:       Local{On: true, Choice: cfg.Speaker},
+		Sound:         cfg.Sound,
+		AddressHidden: cfg.AddressHidden,
 	}
 	if err := c.openProcessor(); err != nil {
 		c.closeCodecs()

@@ -123,6 +123,7 @@ func (x *executor) do(m *model, e effect) {
 		}
 	case carry:
 		if t := x.carrier(); t != nil {
+			t.Use(e.route)
 			t.Follow(e.members, e.online)
 			x.lookAtPhases() // the transport may have connected to a new member already
 		}

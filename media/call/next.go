@@ -42,8 +42,9 @@ type (
 		payload []byte
 	}
 	phaseChanged struct {
-		id    signal.ID
-		phase PeerPhase
+		id       signal.ID
+		phase    PeerPhase
+		obstacle transport.Obstacle
 	}
 	// observed: a new measurement of a member.
 	observed struct {
@@ -112,6 +113,7 @@ type (
 	carry struct {
 		members []transport.Member
 		online  bool
+		route   transport.Route
 	}
 	passOn struct { // a call message for the transport
 		from    signal.ID
@@ -257,6 +259,9 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 	case SetSound:
 		m.Sound = c.Sound
 		return m, []effect{setSound{c.Sound}}
+	case HideAddress:
+		m.AddressHidden = c.On
+		return m.follow()
 	case StopScreen:
 		m.Screen.On, m.Screen.Problem = false, Problem{}
 		return m.reconcile()

@@ -271,7 +271,7 @@ func TestCarry(t *testing.T) {
 		"of an earlier meeting":    {live(t, in), roomChanged{0, room.State{Link: room.Connected}}, nil, false, false},
 		"a call message":           {live(t, in), says(ada), nil, false, false},
 		"one of another meeting":   {live(t, in), signalled{0, ada, nil}, nil, false, false},
-		"a phase of one that left": {live(t, in), phaseChanged{bo, PeerFailed}, nil, false, false},
+		"a phase of one that left": {live(t, in), phaseChanged{bo, PeerFailed, 0}, nil, false, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, effects := play(t, c.model, c.event)
@@ -300,11 +300,11 @@ func TestCarry(t *testing.T) {
 // TestWhoFailedDoesNotSpeak: a failed connection clears what was measured before.
 func TestWhoFailedDoesNotSpeak(t *testing.T) {
 	m := live(t, room.Member{ID: ada, Name: "Ada", Present: true, Mic: true})
-	m, _ = play(t, m, phaseChanged{ada, PeerConnected}, observed{ada, true, 4, Report{}})
+	m, _ = play(t, m, phaseChanged{ada, PeerConnected, 0}, observed{ada, true, 4, Report{}})
 	if p := m.Peers[0]; p.Phase != PeerConnected || !p.Speaking || p.Quality != 4 {
 		t.Fatalf("%+v", p)
 	}
-	m, _ = play(t, m, phaseChanged{ada, PeerFailed})
+	m, _ = play(t, m, phaseChanged{ada, PeerFailed, 0})
 	if p := m.Peers[0]; p.Phase != PeerFailed || p.Speaking || p.Quality != 0 {
 		t.Errorf("%+v", p)
 	}

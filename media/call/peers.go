@@ -14,7 +14,10 @@ func (m model) follow() (model, []effect) {
 		return m, nil
 	}
 	old := m.Peers
-	e := carry{online: m.Room.Link == room.Connected}
+	e := carry{
+		online: m.Room.Link == room.Connected,
+		route:  transport.Route{Servers: m.Room.ICE, RelayOnly: m.AddressHidden},
+	}
 	m.Peers = nil
 	for _, x := range m.Room.Present() {
 		p := Peer{ID: x.ID}
@@ -31,8 +34,12 @@ func (m model) follow() (model, []effect) {
 
 func (m *model) phaseChanged(ev phaseChanged) {
 	m.updatePeer(ev.id, func(p *Peer) {
-		if p.Phase = ev.phase; p.Phase == PeerFailed {
+		switch p.Phase = ev.phase; p.Phase {
+		case PeerFailed:
 			p.Speaking, p.Quality = false, 0
+			p.Problem = pathProblem(ev.obstacle)
+		case PeerConnected:
+			p.Problem = Problem{}
 		}
 	})
 }

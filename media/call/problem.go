@@ -3,10 +3,12 @@ package call
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
 	"parley/media"
+	"parley/media/transport"
 	"parley/signal"
 	"parley/signal/room"
 )
@@ -91,6 +93,14 @@ const (
 	SoundUnsupported // the screen is shared without sound
 	SoundFailed      // the same
 
+	// The path to a member.
+	WithoutRelay // in the order of transport.Obstacle
+	HiddenWithoutRelay
+	WithoutUDPNorRelay
+	WithoutUDP
+	RelaySilent
+	TheirNetwork
+
 	problemKinds // their number
 )
 
@@ -116,6 +126,7 @@ func (k ProblemKind) String() string {
 		"device-failed", "device-replaced",
 		"screen-unsupported", "screen-missing", "screen-format", "screen-gone", "window-closed",
 		"region-small", "region-gone", "sound-unsupported", "sound-failed",
+		"without-relay", "hidden-without-relay", "without-udp-nor-relay", "without-udp", "relay-silent", "their-network",
 	}[k]
 }
 
@@ -135,6 +146,24 @@ func (p Problem) String() string {
 		}
 	}
 	return strings.Join(parts, ": ")
+}
+
+// RelayMissing says that an address is hidden where nobody can be reached without it.
+func (s State) RelayMissing() Problem {
+	if !s.AddressHidden || s.Room.Link != room.Connected || slices.ContainsFunc(s.Room.ICE, func(i signal.ICEServer) bool {
+		return slices.ContainsFunc(i.URLs, func(u string) bool { return strings.HasPrefix(u, "turn") })
+	}) {
+		return Problem{}
+	}
+	return Problem{Kind: HiddenWithoutRelay}
+}
+
+// pathProblem says why there is no connection to a member.
+func pathProblem(o transport.Obstacle) Problem {
+	if o == transport.NoObstacle {
+		return Problem{}
+	}
+	return Problem{Kind: WithoutRelay + ProblemKind(o-transport.WithoutRelay)}
 }
 
 // linkProblem says what is wrong with the user's text.

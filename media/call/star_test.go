@@ -44,6 +44,10 @@ type parcel struct {
 	packet *rtp.Packet
 }
 
+// Use and Obstacle: a media server is reached or not, and needs no servers to be found.
+func (l *link) Use(transport.Route)                   {}
+func (l *link) Obstacle(signal.ID) transport.Obstacle { return transport.NoObstacle }
+
 func (s *star) connect(cfg transport.Config) Transport {
 	return &link{
 		star: s, cfg: cfg, down: make(chan parcel, 1024), arrived: make(map[Track]int),

@@ -60,12 +60,13 @@ type State struct {
 	Started    time.Time
 	Room       room.State
 
-	Mic     Local
-	Camera  Local
-	Screen  Local
-	Speaker Local
-	Sound   Sound
-	Devices map[media.Kind][]media.Device
+	Mic           Local
+	Camera        Local
+	Screen        Local
+	Speaker       Local
+	Sound         Sound
+	AddressHidden bool // others are reached by relays alone
+	Devices       map[media.Kind][]media.Device
 
 	Shareables Shareables // while the user is choosing what to share
 
@@ -116,13 +117,15 @@ type Peer struct {
 	Camera   bool // sends a camera picture
 	Screen   bool // shares a screen
 	Speaking bool
-	Quality  int // 1 (bad) to 4 (good); 0 while unknown
+	Problem  Problem // why there is no connection, until there is one
+	Quality  int     // 1 (bad) to 4 (good); 0 while unknown
 	Report   Report
 }
 
 // Report is what the window shows of the path to a member. It is measured once a second.
 type Report struct {
 	Path  string        // host, srflx or relay; empty while unknown
+	Relay string        // of a relay: how we reach it, udp, tcp, dtls or tls
 	RTT   time.Duration // rounded, so that the display does not flicker; 0 while unknown
 	W, H  int           // of their camera's picture as received; 0 without one
 	Limit string        // what limits our camera's picture to them: none, bandwidth or cpu; empty if none is sent
@@ -165,6 +168,8 @@ type (
 	}
 	// Browse keeps State.Shareables up to date from now on, or clears it.
 	Browse struct{ On bool }
+	// HideAddress says whether others are to be reached by relays alone, so that they do not learn our address.
+	HideAddress struct{ On bool }
 	// StopScreen ends screen sharing.
 	StopScreen struct{}
 	// Room passes a command to the meeting's room. Outside of a meeting it is ignored.
@@ -173,18 +178,19 @@ type (
 	Dismiss struct{}
 )
 
-func (NewMeeting) command() {}
-func (Open) command()       {}
-func (Join) command()       {}
-func (Leave) command()      {}
-func (Close) command()      {}
-func (SetName) command()    {}
-func (Turn) command()       {}
-func (Choose) command()     {}
-func (Browse) command()     {}
-func (StopScreen) command() {}
-func (Room) command()       {}
-func (Dismiss) command()    {}
+func (NewMeeting) command()  {}
+func (Open) command()        {}
+func (Join) command()        {}
+func (Leave) command()       {}
+func (Close) command()       {}
+func (SetName) command()     {}
+func (Turn) command()        {}
+func (Choose) command()      {}
+func (Browse) command()      {}
+func (StopScreen) command()  {}
+func (HideAddress) command() {}
+func (Room) command()        {}
+func (Dismiss) command()     {}
 
 // Switches says which device a command switches on or off. A sender that counts its commands can tell from
 // Local.Switched which of them a State includes.

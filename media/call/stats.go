@@ -50,6 +50,7 @@ type LinePeer struct {
 	State     string       `json:"state"`
 	RTT       *float64     `json:"rtt_ms"`
 	Path      string       `json:"path"`
+	Relay     string       `json:"relay"` // how we reach the relay of the path: udp, tcp, dtls or tls
 	Estimate  float64      `json:"estimate_kbps"`
 	Unknown   uint64       `json:"unknown_tracks"` // tracks they offer that we cannot receive
 	Pace      LinePace     `json:"pace"`
@@ -170,7 +171,7 @@ func (l *LinePeer) fill(s, b transport.Stats, dt float64) {
 	if s.RTT > 0 {
 		l.RTT = millis(s.RTT)
 	}
-	l.Path, l.Estimate, l.Unknown = s.Path, float64(s.Estimate)/1000, s.Unknown
+	l.Path, l.Relay, l.Estimate, l.Unknown = s.Path, s.Relay, float64(s.Estimate)/1000, s.Unknown
 	l.Pace = LinePace{
 		Delivered: float64(s.Pace.Delivered) / 1000, Loss: 100 * s.Pace.Loss, WaitMs: *millis(s.Pace.Wait),
 		Dropped: s.Pace.Dropped, Probes: s.Pace.Probes,

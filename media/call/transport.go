@@ -23,12 +23,16 @@ type Transport interface {
 	// Follow tells who is in the meeting now, and whether the rendezvous is reachable, without which
 	// no call message arrives.
 	Follow(members []transport.Member, online bool)
+	// Use tells how to look for paths from now on. Where RelayOnly changes, connections begin anew.
+	Use(transport.Route)
 	// Receive takes a call message of a member.
 	Receive(from signal.ID, payload []byte)
 	// SetPolicy changes how paths are divided.
 	SetPolicy(transport.Policy)
 	// Phase is the state of the connection with a member; Connecting for an unknown one.
 	Phase(id signal.ID) transport.Phase
+	// Obstacle says what was in the way when the connection with a member last failed.
+	Obstacle(id signal.ID) transport.Obstacle
 	// Stats measures the tracks to and from a member; false while there are none.
 	Stats(id signal.ID) (transport.Stats, bool)
 }
@@ -103,7 +107,7 @@ func (x *executor) phases(m *model) []event {
 	var events []event
 	for _, p := range m.Peers {
 		if now := t.Phase(p.ID); now != p.Phase {
-			events = append(events, phaseChanged{p.ID, now})
+			events = append(events, phaseChanged{p.ID, now, t.Obstacle(p.ID)})
 		}
 	}
 	return events

@@ -3,12 +3,12 @@
 package peer
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/interceptor/pkg/report"
@@ -19,6 +19,7 @@ import (
 
 	"parley/media"
 	"parley/media/congestion"
+	"parley/media/transport"
 )
 
 // Bounds of the bandwidth estimate, in bit/s. The start suits a first keyframe of 1280x720 and the frames
@@ -58,7 +59,7 @@ const mimeTypeRED = "audio/red"
 const opusFmtp = "minptime=10;useinbandfec=1;usedtx=1"
 
 // newConnection builds a PeerConnection that sends all its packets through out.
-func newConnection(cfg Config, out *congestion.Sender, loopback bool) (*webrtc.PeerConnection, error) {
+func newConnection(ctx context.Context, cfg Config, route transport.Route, out *congestion.Sender, loopback bool) (*webrtc.PeerConnection, error) {
 	engine := &webrtc.MediaEngine{}
 	if err := registerCodecs(engine); err != nil {
 		return nil, fmt.Errorf("register codecs: %w", err)
@@ -68,10 +69,18 @@ func newConnection(cfg Config, out *congestion.Sender, loopback bool) (*webrtc.P
 	if err != nil {
 		return nil, fmt.Errorf("set up interceptors: %w", err)
 	}
-	settings := cfg.Settings
+	settings, network := cfg.Settings, cfg.Net
+	if network == nil {
+		if network, err = newNet(ctx); err != nil {
+			return nil, fmt.Errorf("use this machine's network: %w", err)
+		}
+	}
+	settings.SetNet(network)
+	if err := setRoute(&settings, route); err != nil {
+		return nil, fmt.Errorf("set up ICE: %w", err)
+	}
 	settings.LoggerFactory = logs
 	settings.SetIncludeLoopbackCandidate(loopback)
-	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // never resolve a name that a member sends
 	settings.SetSCTPMaxMessageSize(maxWantSize)
 	settings.SetICETimeouts(iceDisconnected, iceFailed, iceKeepalive)
 	settings.SetICEMaxBindingRequests(iceChecks)
@@ -80,7 +89,7 @@ func newConnection(cfg Config, out *congestion.Sender, loopback bool) (*webrtc.P
 	api := webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithInterceptorRegistry(registry),
 		webrtc.WithSettingEngine(settings))
 	return api.NewPeerConnection(webrtc.Configuration{
-		ICEServers: cfg.ICEServers, Certificates: cfg.Certificates,
+		ICEServers: iceServers(route), ICETransportPolicy: policy(route), Certificates: cfg.Certificates,
 		BundlePolicy: webrtc.BundlePolicyMaxBundle, RTCPMuxPolicy: webrtc.RTCPMuxPolicyRequire,
 	})
 }

@@ -49,7 +49,7 @@ func approach(t *testing.T, prepare func(*webrtc.PeerConnection), sdp func(strin
 func approachWith(t *testing.T, change func(*Config), prepare func(*webrtc.PeerConnection), sdp func(string) string) *attacker {
 	t.Helper()
 	sender := congestion.NewSender(congestion.Config{Start: startRate, Min: minRate, Max: maxRate}, func(int) int { return 0 })
-	pc, err := newConnection(Config{Log: testLog}, sender, offline())
+	pc, err := newConnection(t.Context(), Config{Log: testLog}, transport.Route{}, sender, offline())
 	if err != nil {
 		t.Fatal(err)
 	}

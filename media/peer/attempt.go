@@ -12,7 +12,7 @@ import (
 // event is something that happened to the mesh.
 //
 //	source            events
-//	the call          followed, received
+//	the call          followed, received, rerouted
 //	a connection      changed, broke
 //	the clock         retryConn, attemptTimeout
 type event interface{}
@@ -38,6 +38,7 @@ type (
 		id      signal.ID
 		attempt int
 	}
+	rerouted       struct{}               // whether our address is hidden has changed
 	retryConn      struct{ id signal.ID } // time to offer, if there is still no connection
 	attemptTimeout struct {               // the attempt should be connected by now
 		id      signal.ID
@@ -131,6 +132,8 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		if c := m.conns[ev.id]; c.attempt != 0 && c.attempt == ev.attempt {
 			return m.fail(ev.id)
 		}
+	case rerouted:
+		return m.rerouted(now)
 	case retryConn:
 		return m.retry(ev.id, now)
 	case attemptTimeout:
@@ -298,6 +301,23 @@ func (m model) changed(ev changed) (model, []effect) {
 		return m, []effect{restart{ev.id}}
 	}
 	return m, nil
+}
+
+// rerouted closes all connections and offers new ones, which look for their paths in another way.
+func (m model) rerouted(now time.Time) (model, []effect) {
+	var effects []effect
+	for _, x := range m.members {
+		c := m.conns[x.id]
+		if c.attempt == 0 {
+			continue // the next attempt will be as it should
+		}
+		c.attempt, c.phase = 0, transport.Connecting
+		m.setConn(x.id, c)
+		m.setPhase(x.id, transport.Reconnecting)
+		effects = append(effects, closeConn{x.id})
+		effects = append(effects, m.offer(x.id, now)...)
+	}
+	return m, effects
 }
 
 // fail closes a connection that has failed and schedules a retry, with a growing delay.

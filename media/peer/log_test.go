@@ -18,6 +18,7 @@ import (
 	"github.com/pion/sdp/v3"
 
 	"parley/media/congestion"
+	"parley/media/transport"
 )
 
 // failing is a closed network that still delivers one packet.
@@ -78,7 +79,7 @@ func TestInterceptorsTellOurLog(t *testing.T) {
 func TestConnectionTellsOurLog(t *testing.T) {
 	var out bytes.Buffer
 	l := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	pc, err := newConnection(Config{Log: l}, congestion.NewSender(congestion.Config{}, nil), false)
+	pc, err := newConnection(t.Context(), Config{Log: l}, transport.Route{}, congestion.NewSender(congestion.Config{}, nil), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	ptransport "github.com/pion/transport/v5"
 	"github.com/pion/webrtc/v4"
 	"golang.org/x/sync/errgroup"
 
@@ -14,11 +15,10 @@ import (
 	"parley/signal/loop"
 )
 
-// Network is the network configuration of connections. The zero value uses this machine's network without
-// STUN and TURN.
+// Network is the network configuration of connections. The zero value uses this machine's network.
 type Network struct {
 	Settings     webrtc.SettingEngine
-	ICEServers   []webrtc.ICEServer
+	Net          ptransport.Net       // nil: this machine's
 	Certificates []webrtc.Certificate // nil: one is made for each connection
 }
 
@@ -35,10 +35,12 @@ type Mesh struct {
 	done     chan struct{} // closed when Run ends
 	refusals loop.RateLimitedLog
 	policy   atomic.Pointer[transport.Policy]
+	route    atomic.Pointer[transport.Route]
 
 	mu     sync.Mutex
 	peers  map[signal.ID]*running
 	phases map[signal.ID]transport.Phase
+	why    map[signal.ID]transport.Obstacle // of members to whom a connection failed
 }
 
 // running is a connection and how to end it.
@@ -51,14 +53,30 @@ type running struct {
 func NewMesh(cfg transport.Config, network Network) *Mesh {
 	m := &Mesh{
 		cfg: cfg, network: network, queue: make(chan event, queueSize), done: make(chan struct{}),
-		peers: make(map[signal.ID]*running),
+		peers: make(map[signal.ID]*running), why: make(map[signal.ID]transport.Obstacle),
 	}
 	m.policy.Store(&transport.Policy{})
+	m.route.Store(&transport.Route{})
 	return m
 }
 
 // Follow makes the connections match the members.
 func (m *Mesh) Follow(members []transport.Member, online bool) { m.put(followed{members, online}) }
+
+// Use tells how to look for paths from now on. Connections that work keep theirs, unless our address is hidden
+// from now on, or no longer is.
+func (m *Mesh) Use(r transport.Route) {
+	if old := m.route.Swap(&r); old.RelayOnly != r.RelayOnly {
+		m.put(rerouted{})
+	}
+}
+
+// Obstacle says what was in the way when the connection to a member last failed.
+func (m *Mesh) Obstacle(id signal.ID) transport.Obstacle {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.why[id]
+}
 
 // Receive takes a call message of a member.
 func (m *Mesh) Receive(from signal.ID, payload []byte) {
@@ -149,6 +167,11 @@ func (x *meshLoop) publish() (changed bool) {
 		changed = changed || x.phases[p.id] != p.phase
 	}
 	changed = changed || len(phases) != len(x.phases)
+	for id := range x.why {
+		if _, here := phases[id]; !here {
+			delete(x.why, id)
+		}
+	}
 	x.phases = phases
 	return changed
 }
@@ -207,6 +230,7 @@ func (x *meshLoop) start(id signal.ID, attempt int, conn string) {
 		Send:      func(payload []byte) { x.cfg.Send(id, payload) },
 		Changed:   func(p transport.Phase) { x.put(changed{id, attempt, p}) },
 		SplitRate: func(rate int) (camera, screen int) { return splitRate(rate, x.policy.Load().Presenting) },
+		Route:     func() transport.Route { return *x.route.Load() },
 		HalfRate:  func() bool { return x.policy.Load().HalfRateTiles },
 		Log:       x.cfg.Log.With("peer", short(id)),
 	})
@@ -228,6 +252,9 @@ func (x *meshLoop) stop(id signal.ID) {
 	x.mu.Lock()
 	r := x.peers[id]
 	delete(x.peers, id)
+	if r != nil {
+		x.why[id] = r.peer.Obstacle()
+	}
 	x.mu.Unlock()
 	if r != nil {
 		r.cancel()

@@ -49,6 +49,9 @@ func (p *Peer) negotiate(ctx context.Context, pc *webrtc.PeerConnection) error {
 				continue
 			}
 			if pc.RemoteDescription() != nil {
+				p.mu.Lock()
+				p.tried.answered = true
+				p.mu.Unlock()
 				for _, c := range early {
 					if err := p.addCandidate(pc, c); err != nil {
 						p.cfg.Log.Debug("candidate refused")
@@ -73,6 +76,7 @@ func (p *Peer) offer(pc *webrtc.PeerConnection, restart bool) error {
 			return nil // one is in progress
 		}
 		p.restarted = time.Now()
+		p.refresh(pc)
 	}
 	p.sdpMu.Lock()
 	defer p.sdpMu.Unlock()
@@ -83,7 +87,7 @@ func (p *Peer) offer(pc *webrtc.PeerConnection, restart bool) error {
 	if err := pc.SetLocalDescription(d); err != nil {
 		return fmt.Errorf("set offer: %w", err)
 	}
-	p.cfg.Send(message{Conn: p.conn, Type: typeOffer, SDP: d.SDP}.encode())
+	p.cfg.Send(message{Conn: p.conn, Type: typeOffer, SDP: p.hide(d.SDP)}.encode())
 	return nil
 }
 
@@ -96,6 +100,9 @@ func (p *Peer) handle(pc *webrtc.PeerConnection, m message) error {
 		sdp, err := p.guard.description(m.SDP, time.Now())
 		if err != nil {
 			return err
+		}
+		if pc.RemoteDescription() != nil {
+			p.refresh(pc)
 		}
 		p.sdpMu.Lock() // a restart starts gathering as soon as it has the offer
 		defer p.sdpMu.Unlock()
@@ -110,7 +117,7 @@ func (p *Peer) handle(pc *webrtc.PeerConnection, m message) error {
 		if err := pc.SetLocalDescription(d); err != nil {
 			return err
 		}
-		p.cfg.Send(message{Conn: p.conn, Type: typeAnswer, SDP: d.SDP}.encode())
+		p.cfg.Send(message{Conn: p.conn, Type: typeAnswer, SDP: p.hide(d.SDP)}.encode())
 		return nil
 	case typeAnswer:
 		sdp, err := p.guard.description(m.SDP, time.Now())

@@ -27,6 +27,8 @@ type Config struct {
 	Member signal.ID // the other side
 	Conn   string    // names the offer to answer; empty to make an offer
 
+	// Route says how to look for a path; nil: without servers.
+	Route func() transport.Route
 	// SplitRate divides the path's rate, in bit/s, between our camera and our screen.
 	SplitRate func(rate int) (camera, screen int)
 	// HalfRate reports whether to ask for small pictures at half their frame rate.
@@ -57,6 +59,7 @@ type Peer struct {
 	restarted time.Time
 	guard     guard // only negotiate uses it
 	out       map[media.Kind]*outgoing
+	hidden    bool // the other side must not learn our address; set by Run
 
 	rtt     atomic.Int64  // time.Duration
 	loss    atomic.Uint32 // of our voice, in 1/256 (RFC 3550 fraction lost)
@@ -71,6 +74,8 @@ type Peer struct {
 	connected bool
 	closing   bool // start no more goroutines
 	path      string
+	relay     string // how we reach the relay of the path
+	tried     tried
 }
 
 // New returns a Peer that does nothing until Run.
@@ -81,6 +86,9 @@ func New(cfg Config) *Peer {
 		// Until the other side says otherwise, assume that it shows our pictures in full.
 		want: Want{Camera: [2]int{1280, 720}, Screen: [2]int{1920, 1080}},
 		out:  make(map[media.Kind]*outgoing), in: make(map[media.Kind]*incoming),
+	}
+	if cfg.Route == nil {
+		p.cfg.Route = func() transport.Route { return transport.Route{} }
 	}
 	if p.conn == "" {
 		p.conn, p.offers = newConn(), true
@@ -125,12 +133,17 @@ func (p *Peer) Restart() {
 func (p *Peer) Run(ctx context.Context) error {
 	sender := p.newSender()
 	p.guard.loopback = offline()
-	pc, err := newConnection(p.cfg, sender, p.guard.loopback)
+	route := p.cfg.Route()
+	p.hidden = route.RelayOnly
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	pc, err := newConnection(ctx, p.cfg, route, sender, p.guard.loopback)
 	if err != nil {
 		return fmt.Errorf("set up connection: %w", err)
 	}
 	p.mu.Lock()
 	p.pc, p.sender = pc, sender
+	p.tried = newTried(route, false)
 	p.mu.Unlock()
 	for _, o := range p.out {
 		if o.picture != nil {
@@ -138,8 +151,6 @@ func (p *Peer) Run(ctx context.Context) error {
 		}
 	}
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	g, ctx := errgroup.WithContext(ctx)
 	if err := p.prepare(ctx, g, pc); err != nil {
 		p.close()
@@ -178,7 +189,11 @@ func (p *Peer) prepare(ctx context.Context, g *errgroup.Group, pc *webrtc.PeerCo
 		if c == nil {
 			return
 		}
+		p.mu.Lock()
+		p.tried.found(c.Typ)
+		p.mu.Unlock()
 		init := c.ToJSON()
+		init.Candidate = p.hide(init.Candidate)
 		p.sdpMu.Lock()
 		defer p.sdpMu.Unlock()
 		p.cfg.Send(message{Conn: p.conn, Type: typeCandidate, Candidate: &init}.encode())

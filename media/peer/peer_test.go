@@ -18,7 +18,6 @@ import (
 
 	"github.com/pion/logging"
 	"github.com/pion/transport/v5/vnet"
-	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
 
 	"parley/media"
@@ -122,7 +121,7 @@ type end struct {
 // this machine's network.
 func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 	t.Helper()
-	var settings webrtc.SettingEngine
+	var network Network
 	if l != nil {
 		n, err := vnet.NewNet(&vnet.NetConfig{StaticIPs: []string{ip}})
 		if err != nil {
@@ -131,9 +130,9 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 		if err := l.router.AddNet(n); err != nil {
 			t.Fatal(err)
 		}
-		settings.SetNet(n)
+		network.Net = n
 		if out := l.narrow[ip]; out != nil {
-			settings.SetNet(narrowNet{n, out})
+			network.Net = narrowNet{n, out}
 		}
 	}
 	c := codec.New()
@@ -168,7 +167,7 @@ func newEnd(t *testing.T, l *lab, ip, conn string, send func([]byte)) *end {
 				return func() { e.mixer.Remove(r) }
 			},
 		},
-		Network: Network{Settings: settings}, Member: bo, Conn: conn,
+		Network: network, Member: bo, Conn: conn,
 		SplitRate: func(int) (camera, screen int) { a := e.allowed.Load(); return a[0], a[1] },
 		HalfRate:  func() bool { return false },
 		Send:      send, Changed: func(p transport.Phase) { e.phases <- p }, Log: testLog,

@@ -28,7 +28,7 @@ func (p *Peer) Stats() transport.Stats {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s.Path = p.path
+	s.Path, s.Relay = p.path, p.relay
 	for k, o := range p.out {
 		out := o.out()
 		if o.sub != nil {
@@ -105,7 +105,26 @@ func (p *Peer) setPath(pc *webrtc.PeerConnection) {
 			}
 		}
 	}
+	relay := ""
+	if path == "relay" {
+		relay = relayProtocol(pc, pair)
+	}
 	p.mu.Lock()
-	p.path = path
+	p.path, p.relay = path, relay
 	p.mu.Unlock()
+}
+
+// relayProtocol is how we reach the relay of a pair: over UDP too where it is the other side's.
+func relayProtocol(pc *webrtc.PeerConnection, pair *webrtc.ICECandidatePair) string {
+	if pair.Local.Typ != webrtc.ICECandidateTypeRelay {
+		return "udp"
+	}
+	for _, s := range pc.GetStats() {
+		c, ok := s.(webrtc.ICECandidateStats)
+		if ok && c.Type == webrtc.StatsTypeLocalCandidate && c.RelayProtocol != "" &&
+			c.IP == pair.Local.Address && c.Port == int32(pair.Local.Port) {
+			return c.RelayProtocol
+		}
+	}
+	return "udp"
 }

@@ -33,6 +33,26 @@ func (p Phase) String() string {
 	return [...]string{"connecting", "connected", "reconnecting", "failed"}[p]
 }
 
+// Route is how connections find their paths.
+type Route struct {
+	Servers   []signal.ICEServer
+	RelayOnly bool // others must not learn our address
+}
+
+// Obstacle says why there is no connection to a member, as far as it can be known here.
+type Obstacle uint8
+
+// The obstacles.
+const (
+	NoObstacle         Obstacle = iota // none, or nothing is known of it
+	WithoutRelay                       // no direct path, and the rendezvous names no relay
+	HiddenWithoutRelay                 // our address is hidden, and the rendezvous names no relay
+	WithoutUDPNorRelay                 // nothing came back over UDP, and the rendezvous names no relay
+	WithoutUDP                         // nothing came back over UDP, nor from the relay
+	RelaySilent                        // the relay gives no address
+	TheirNetwork                       // ours has a way out, and theirs lets nothing in
+)
+
 // Member is another member of the meeting.
 type Member struct {
 	ID      signal.ID
@@ -73,6 +93,7 @@ type Config struct {
 type Stats struct {
 	RTT      time.Duration // 0 while unknown
 	Path     string        // host, srflx or relay; empty while there is none
+	Relay    string        // of a relay: how we reach it, udp, tcp, dtls or tls
 	Estimate int           // bandwidth estimate of the path, bit/s
 	Loss     float64       // of our voice, 0 to 1, as the other side sees it
 	Repeats  bool          // the other side takes our voice with redundancy (RFC 2198)

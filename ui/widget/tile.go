@@ -51,7 +51,7 @@ func NewVideoTile() *VideoTile {
 		blur:   newBackdrop(),
 		avatar: NewAvatar("", 0),
 		status: NewParagraph("", BodyMedium, OnPicture, 2).Align(fyne.TextAlignCenter),
-		note:   NewParagraph("", Caption, Text2, 2).Align(fyne.TextAlignCenter),
+		note:   NewParagraph("", Caption, Text2, 3).Align(fyne.TextAlignCenter),
 		chip:   NewChip(), bars: NewBars(), ring: NewRing(RadiusTile),
 	}
 	for _, o := range []fyne.CanvasObject{t.rim, t.img, t.status, t.note, t.chip, t.bars, t.ring} {

@@ -1,0 +1,147 @@
+package peer
+
+import (
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"parley/media/transport"
+	"parley/signal"
+)
+
+func TestICEServersThatAreUsed(t *testing.T) {
+	many := make([]string, 20)
+	for i := range many {
+		many[i] = "stun:a.example"
+	}
+	for name, c := range map[string]struct {
+		server signal.ICEServer
+		want   []string
+	}{
+		"TURN": {
+			signal.ICEServer{URLs: []string{"turn:a.example?transport=udp", "turns:[2001:db8::1]:443?transport=tcp"}, Username: "u", Credential: "c"},
+			[]string{"turn:a.example?transport=udp", "turns:[2001:db8::1]:443?transport=tcp"},
+		},
+		"without credential": {signal.ICEServer{URLs: []string{"turn:a.example", "stun:a.example"}}, []string{"stun:a.example"}},
+		"of the future":      {signal.ICEServer{URLs: []string{"turn2:a.example", "stun:a.example"}}, []string{"stun:a.example"}},
+		"rubbish":            {signal.ICEServer{URLs: []string{"", "turn:", "stun:a:b"}, Username: "u", Credential: "c"}, nil},
+		"too many":           {signal.ICEServer{URLs: many}, many[:maxICEURLs]},
+	} {
+		var got []string
+		all := iceServers(transport.Route{Servers: []signal.ICEServer{c.server}})
+		for _, s := range all {
+			got = append(got, s.URLs...)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+		if pc, err := webrtc.NewPeerConnection(webrtc.Configuration{ICEServers: all}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else {
+			pc.Close()
+		}
+	}
+}
+
+func TestObstacles(t *testing.T) {
+	for name, c := range map[string]struct {
+		tried tried
+		want  transport.Obstacle
+	}{
+		"no answer":                  {tried{relays: true}, transport.NoObstacle},
+		"no server":                  {tried{answered: true}, transport.WithoutRelay},
+		"no server, hidden":          {tried{answered: true, hidden: true}, transport.HiddenWithoutRelay},
+		"STUN only, answered":        {tried{answered: true, servers: true, reflexive: true}, transport.WithoutRelay},
+		"STUN only, silent":          {tried{answered: true, servers: true}, transport.WithoutUDPNorRelay},
+		"nothing comes back":         {tried{answered: true, servers: true, relays: true}, transport.WithoutUDP},
+		"the relay alone is silent":  {tried{answered: true, servers: true, relays: true, reflexive: true}, transport.RelaySilent},
+		"it is silent, hidden":       {tried{answered: true, servers: true, relays: true, hidden: true}, transport.RelaySilent},
+		"a way out over TCP":         {tried{answered: true, servers: true, relays: true, relayed: true}, transport.TheirNetwork},
+		"a way out over UDP, hidden": {tried{answered: true, servers: true, relays: true, relayed: true, hidden: true}, transport.TheirNetwork},
+	} {
+		if got := c.tried.obstacle(); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// Who hides their address sends none of it, neither in a description nor in a candidate.
+func TestHiddenAddressIsNotSent(t *testing.T) {
+	var mu sync.Mutex
+	var sent []string
+	offered := make(chan struct{}, 16)
+	e := newEnd(t, nil, "", "", func(b []byte) {
+		mu.Lock()
+		sent = append(sent, string(b))
+		mu.Unlock()
+		offered <- struct{}{}
+	})
+	e.peer.cfg.Route = func() transport.Route { return transport.Route{RelayOnly: true} }
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- e.peer.Run(ctx) }()
+	select {
+	case <-offered:
+	case <-time.After(20 * time.Second):
+		t.Fatal("no offer")
+	}
+	for limit := time.Now().Add(20 * time.Second); e.peer.pc.ICEGatheringState() != webrtc.ICEGatheringStateComplete; time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("still gathering")
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range sent {
+		if strings.Contains(text, "candidate:") {
+			t.Errorf("a candidate was sent without a relay: %s", text)
+		}
+		for _, a := range addrs {
+			if n, ok := a.(*net.IPNet); ok && strings.Contains(text, n.IP.String()) {
+				t.Errorf("%v in %s", n.IP, text)
+			}
+		}
+	}
+	p := Peer{hidden: true}
+	const candidate = "candidate:1 1 udp 1 192.0.2.1 5000 typ relay raddr 10.1.2.3 rport 4000 ufrag x"
+	if got, want := p.hide(candidate), "candidate:1 1 udp 1 192.0.2.1 5000 typ relay raddr 0.0.0.0 rport 9 ufrag x"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if p.hidden = false; p.hide(candidate) != candidate {
+		t.Error("a candidate changed although nothing is hidden")
+	}
+}
+
+// Who hides their address in mid-call gets new connections; those who are not connected will get them anyway.
+func TestHidingBeginsAnew(t *testing.T) {
+	m, _ := play(t, model{me: me}, here(earlier(bo), newcomer(ada)), peerIs(bo, transport.Connected))
+	if m.conns[bo].attempt == 0 || m.conns[ada].attempt != 0 {
+		t.Fatalf("connections %+v", m.conns)
+	}
+	m, effects := play(t, m, rerouted{})
+	if got, want := brief(effects), "close Bo, offer Bo, attemptTimeout in 10s"; got != want {
+		t.Errorf("effects %q, want %q", got, want)
+	}
+	if m.phase(bo) != transport.Reconnecting {
+		t.Errorf("phase %v", m.phase(bo))
+	}
+	// A further change within a few seconds waits, with nothing open meanwhile.
+	m, effects = play(t, m, rerouted{}, rerouted{})
+	if got, want := brief(effects), "close Bo, refuse, retryConn in 10s"; got != want || m.conns[bo].attempt != 0 {
+		t.Errorf("effects %q, want %q; %+v", got, want, m.conns[bo])
+	}
+}
