@@ -102,6 +102,7 @@ var folders = map[string]row{
 	"signal/server":     {[]string{"signal", "signal/guest"}, "the service relays opaque bytes"},
 	"signal/guest":      {nil, "the guest page is embedded files"},
 	"signal/host":       {[]string{"signal", "signal/server"}, "an app that hosts a meeting runs the service for it"},
+	"signal/cert":       {nil, "a certificate knows no meeting"},
 	"signal/turn":       {[]string{"signal"}, "relaying packets knows members by their credentials, and no rendezvous"},
 	"signal/rendezvous": {[]string{"signal", "signal/server", "signal/turn"}, "the hosted service is the servers with flags"},
 }
