@@ -95,16 +95,17 @@ var folders = map[string]row{
 		"the harness starts the programs, and makes calls inside a test",
 	},
 
-	"signal":            {nil, "a guest page, a bot or another program can rebuild the protocol from this folder alone"},
-	"signal/client":     {[]string{"signal"}, "the socket carries frames and does not know what they say"},
-	"signal/room":       {[]string{"signal", "signal/client", "signal/loop"}, "the room says and hears everything through one socket"},
-	"signal/loop":       {nil, "what three loops share knows none of them"},
-	"signal/server":     {[]string{"signal", "signal/guest"}, "the service relays opaque bytes"},
-	"signal/guest":      {nil, "the guest page is embedded files"},
-	"signal/host":       {[]string{"signal", "signal/server"}, "an app that hosts a meeting runs the service for it"},
-	"signal/cert":       {nil, "a certificate knows no meeting"},
-	"signal/turn":       {[]string{"signal"}, "relaying packets knows members by their credentials, and no rendezvous"},
-	"signal/rendezvous": {[]string{"signal", "signal/server", "signal/turn"}, "the hosted service is the servers with flags"},
+	"signal":               {nil, "a guest page, a bot or another program can rebuild the protocol from this folder alone"},
+	"signal/client":        {[]string{"signal"}, "the socket carries frames and does not know what they say"},
+	"signal/room":          {[]string{"signal", "signal/client", "signal/loop"}, "the room says and hears everything through one socket"},
+	"signal/loop":          {nil, "what three loops share knows none of them"},
+	"signal/server":        {[]string{"signal", "signal/guest"}, "the service relays opaque bytes"},
+	"signal/guest":         {nil, "the guest page is embedded files"},
+	"signal/host":          {[]string{"signal", "signal/server"}, "an app that hosts a meeting runs the service for it"},
+	"signal/cert":          {nil, "a certificate knows no meeting"},
+	"signal/cert/acmetest": {nil, "an authority for tests needs nothing of the program"},
+	"signal/turn":          {[]string{"signal"}, "relaying packets knows members by their credentials, and no rendezvous"},
+	"signal/rendezvous":    {[]string{"signal", "signal/cert", "signal/server", "signal/turn"}, "the hosted service is the servers with flags"},
 }
 
 // reserve keeps an import, and all below it, to some folders, and all below these.
@@ -194,7 +195,7 @@ const maxLines = 450
 var sleeps = map[string]string{}
 
 // testHelpers are folders of ordinary code that exists for tests.
-var testHelpers = []string{"media/device/pulsetest", "media/mediatest", "test"}
+var testHelpers = []string{"media/device/pulsetest", "media/mediatest", "test", "signal/cert/acmetest"}
 
 // source is one Go file of the module.
 type source struct {

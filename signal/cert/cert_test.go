@@ -1,26 +1,15 @@
 package cert
 
 import (
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -28,131 +17,9 @@ import (
 	"time"
 
 	"github.com/mholt/acmez/v3/acme"
-	"github.com/miekg/dns"
+
+	"parley/signal/cert/acmetest"
 )
-
-const patience = 30 * time.Second
-
-// domain is what the test's own DNS server knows.
-const domain = "meet.parley.test"
-
-// authority is a real ACME server, pebble, that looks names up at a DNS server of the test's own.
-type authority struct {
-	directory string
-	roots     *x509.CertPool // of its own HTTPS
-	manage    string
-}
-
-// startAuthority runs pebble. It validates at the ports given, and its certificates hold for life.
-func startAuthority(t *testing.T, httpPort, httpsPort int, life time.Duration) *authority {
-	t.Helper()
-	binary, err := filepath.Abs("../../build/tools/pebble")
-	if err == nil {
-		_, err = os.Stat(binary)
-	}
-	if err != nil {
-		t.Fatalf("pebble is missing, scripts/setup --test installs it: %v", err)
-	}
-	dir := t.TempDir()
-	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	pemText := writePair(t, certFile, keyFile, "127.0.0.1", time.Now().Add(time.Hour))
-	a := &authority{roots: x509.NewCertPool()}
-	a.roots.AppendCertsFromPEM(pemText)
-	listen, manage := freeAddr(t), freeAddr(t)
-	a.directory, a.manage = "https://"+listen+"/dir", "https://"+manage
-	config, err := json.Marshal(map[string]any{"pebble": map[string]any{
-		"listenAddress": listen, "managementListenAddress": manage, "certificate": certFile, "privateKey": keyFile,
-		"httpPort": httpPort, "tlsPort": httpsPort, "domainBlocklist": []string{"blocked.parley.test"},
-		"retryAfter": map[string]int{"authz": 1, "order": 1},
-		"profiles":   map[string]any{"default": map[string]any{"description": "d", "validityPeriod": int(life.Seconds())}},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	configFile := filepath.Join(dir, "pebble.json")
-	if err := os.WriteFile(configFile, config, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(binary, "-config", configFile, "-dnsserver", startDNS(t))
-	cmd.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0", "PEBBLE_AUTHZREUSE=0")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("pebble: %s", out.String())
-		}
-	})
-	eventually(t, "pebble answers", func() bool { return a.get(a.directory) != nil })
-	return a
-}
-
-func (a *authority) get(url string) []byte {
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.roots}, DisableKeepAlives: true}}
-	resp, err := client.Get(url)
-	if err != nil {
-		return nil
-	}
-	defer resp.Body.Close()
-	text, _ := io.ReadAll(resp.Body)
-	return text
-}
-
-// issued is the root of the certificates that the authority issues.
-func (a *authority) issued() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(a.get(a.manage + "/roots/0"))
-	return pool
-}
-
-// startDNS serves one name, and returns its address.
-func startDNS(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") // pebble asks over TCP
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &dns.Server{Listener: l, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, r *dns.Msg) {
-		m := new(dns.Msg)
-		m.SetReply(r)
-		q := r.Question[0]
-		switch {
-		case q.Name != domain+".":
-			m.Rcode = dns.RcodeNameError
-		case q.Qtype == dns.TypeA:
-			m.Answer = append(m.Answer, &dns.A{
-				Hdr: dns.RR_Header{Name: q.Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 1}, A: net.IPv4(127, 0, 0, 1),
-			})
-		}
-		_ = w.WriteMsg(m)
-	})}
-	go func() { _ = server.ActivateAndServe() }()
-	t.Cleanup(func() { _ = server.Shutdown() })
-	return l.Addr().String()
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not so: %s", what)
-		}
-	}
-}
 
 // logged is a log that a test reads.
 type logged struct {
@@ -174,7 +41,7 @@ func (l *logged) contains(part string) bool {
 
 // site is a service with a managed certificate.
 type site struct {
-	*authority
+	*acmetest.Authority
 	https, http net.Listener
 	log         *logged
 }
@@ -191,10 +58,10 @@ func startSite(t *testing.T, name, dir string, life time.Duration) *site {
 		t.Fatal(err)
 	}
 	port := func(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
-	s.authority = startAuthority(t, port(s.http), port(s.https), life)
+	s.Authority = acmetest.Start(t, port(s.http), port(s.https), life)
 	m := NewManaged(Config{
-		Domain: name, CA: s.directory, Dir: dir, HTTP: port(s.http), HTTPS: port(s.https),
-		Log: slog.New(slog.NewTextHandler(s.log, nil)), checkEvery: time.Second, roots: s.roots,
+		Domain: name, CA: s.Directory, Dir: dir, HTTP: port(s.http), HTTPS: port(s.https),
+		Log: slog.New(slog.NewTextHandler(s.log, nil)), checkEvery: time.Second, roots: s.Roots,
 	})
 	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
 	quiet := slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
@@ -219,7 +86,7 @@ func startSite(t *testing.T, name, dir string, life time.Duration) *site {
 
 // serial is that of the certificate which the service shows; empty while it shows none that the authority has issued.
 func (s *site) serial(name string) string {
-	c, err := tls.Dial("tcp", s.https.Addr().String(), &tls.Config{ServerName: name, RootCAs: s.issued()})
+	c, err := tls.Dial("tcp", s.https.Addr().String(), &tls.Config{ServerName: name, RootCAs: s.Issued()})
 	if err != nil {
 		return ""
 	}
@@ -232,13 +99,13 @@ func (s *site) serial(name string) string {
 func TestIssuedAndRenewed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := startSite(t, domain, dir, 30*time.Second) // renewed in the last third
+	s := startSite(t, acmetest.Domain, dir, 30*time.Second) // renewed in the last third
 	first := ""
-	eventually(t, "a certificate is issued", func() bool { first = s.serial(domain); return first != "" })
+	acmetest.Eventually(t, "a certificate is issued", func() bool { first = s.serial(acmetest.Domain); return first != "" })
 	if !s.log.contains("certificate issued") {
 		t.Error("nothing is logged")
 	}
-	eventually(t, "it is renewed", func() bool { now := s.serial(domain); return now != "" && now != first })
+	acmetest.Eventually(t, "it is renewed", func() bool { now := s.serial(acmetest.Domain); return now != "" && now != first })
 	var private int
 	_ = filepath.WalkDir(dir, func(path string, d os.DirEntry, _ error) error {
 		if info, err := d.Info(); err == nil && strings.HasSuffix(path, ".key") {
@@ -258,12 +125,12 @@ func TestNotIssued(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
 		"elsewhere.parley.test": "The name has no address. Its A and AAAA records have to lead here",
-		"blocked.parley.test":   "Use a public name of your own",
+		acmetest.Blocked:        "Use a public name of your own",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := startSite(t, name, t.TempDir(), time.Hour)
-			eventually(t, "the log says "+want, func() bool { return s.log.contains(want) })
+			acmetest.Eventually(t, "the log says "+want, func() bool { return s.log.contains(want) })
 			if s.serial(name) != "" {
 				t.Error("there is a certificate all the same")
 			}
@@ -303,45 +170,12 @@ func TestRedirect(t *testing.T) {
 	}
 }
 
-// writePair makes a certificate of its own for an address or a name, and returns it in PEM.
-func writePair(t *testing.T, certFile, keyFile, name string, end time.Time) []byte {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<62))
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: end.Add(-2 * time.Hour), NotAfter: end,
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	if ip := net.ParseIP(name); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	} else {
-		template.DNSNames = []string{name}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certText := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	keyText := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
-	if err := errors.Join(os.WriteFile(certFile, certText, 0o600), os.WriteFile(keyFile, keyText, 0o600)); err != nil {
-		t.Fatal(err)
-	}
-	return certText
-}
-
 // TestFilesAreReadAgain has another program renew the certificate, and once write rubbish.
 func TestFilesAreReadAgain(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	now := time.Now()
-	writePair(t, certFile, keyFile, "one.example", now.Add(time.Hour))
+	acmetest.WritePair(t, certFile, keyFile, "one.example", now.Add(time.Hour))
 	f, err := NewFiles(certFile, keyFile, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -361,7 +195,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 			}
 		}
 	}
-	writePair(t, certFile, keyFile, "two.example", now.Add(time.Hour))
+	acmetest.WritePair(t, certFile, keyFile, "two.example", now.Add(time.Hour))
 	touch(time.Second)
 	if got := shown(); got != "one.example" {
 		t.Errorf("before a minute has passed it shows %s", got)
@@ -378,7 +212,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 	if got := shown(); got != "two.example" {
 		t.Errorf("after rubbish it shows %s", got)
 	}
-	writePair(t, certFile, keyFile, "three.example", now.Add(time.Hour))
+	acmetest.WritePair(t, certFile, keyFile, "three.example", now.Add(time.Hour))
 	touch(3 * time.Second)
 	now = now.Add(2 * checkEvery)
 	if got := shown(); got != "three.example" {
@@ -393,7 +227,7 @@ func TestFilesRefused(t *testing.T) {
 	if _, err := NewFiles(certFile, keyFile, log); err == nil || !strings.Contains(err.Error(), certFile) {
 		t.Errorf("missing files: %v", err)
 	}
-	writePair(t, certFile, keyFile, "old.example", time.Now().Add(-time.Hour))
+	acmetest.WritePair(t, certFile, keyFile, "old.example", time.Now().Add(-time.Hour))
 	if _, err := NewFiles(certFile, keyFile, log); err == nil || !strings.Contains(err.Error(), "expired") {
 		t.Errorf("an expired certificate: %v", err)
 	}

@@ -3,6 +3,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -40,9 +41,7 @@ const usage = `parley-rendezvous introduces the members of Parley meetings to ea
 
 Usage: parley-rendezvous [flags]
 
-  --listen ADDR   where to serve HTTP (default :8443); a proxy in front of it speaks TLS, or else
-  --tls-cert FILE, --tls-key FILE
-                  the certificate to serve HTTPS with, and its key (PEM)
+  --listen ADDR   where to serve (default :8443, with --domain :443)
   --per-address N
                   connections of one IPv4 address or IPv6 /64 (default 200); its other budgets depend on it
   --trusted-proxy NET,...
@@ -58,7 +57,7 @@ Usage: parley-rendezvous [flags]
   --nats-plain    allow NATS without TLS over a network
   --version       print the version
   --help          print this
-` + turnUsage + `
+` + siteUsage + turnUsage + `
 It serves the meeting's socket at /ws and health at /healthz.
 `
 
@@ -71,8 +70,7 @@ type options struct {
 	keyFile    string
 	perAddress int
 	proxies    []netip.Prefix
-	tlsCert    string
-	tlsKey     string
+	site       siteOptions
 	turn       turnOptions
 }
 
@@ -119,8 +117,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.BoolVar(&opt.cluster.Plain, "nats-plain", false, "")
 	flags.IntVar(&opt.perAddress, "per-address", 200, "")
 	flags.Func("trusted-proxy", "", opt.trust)
-	flags.StringVar(&opt.tlsCert, "tls-cert", "", "")
-	flags.StringVar(&opt.tlsKey, "tls-key", "", "")
+	opt.site.flags(flags)
 	opt.turn.flags(flags)
 	flags.BoolVar(&showVersion, "version", false, "")
 	switch err := flags.Parse(args); {
@@ -138,14 +135,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err := opt.readClusterKey(); err != nil {
 		return fail(stderr, exitUsage, err.Error())
 	}
-	if err := opt.turn.check(); err != nil {
-		return fail(stderr, exitUsage, err.Error())
-	}
-	listeners, err := listen(opt)
-	if err != nil {
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if err := cmp.Or(opt.turn.check(), opt.settle(given)); err != nil {
 		return fail(stderr, exitUsage, err.Error())
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	listeners, err := listen(opt, log)
+	if err != nil {
+		return fail(stderr, exitUsage, err.Error())
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -158,10 +157,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // listeners is where the service is reached. metrics may be nil.
 type listeners struct {
 	service, metrics net.Listener
+	site             site
 	relay            relay
 }
 
-func listen(opt options) (l listeners, err error) {
+func listen(opt options, log *slog.Logger) (l listeners, err error) {
 	defer func() {
 		if err != nil {
 			l.close()
@@ -170,14 +170,11 @@ func listen(opt options) (l listeners, err error) {
 	if l.service, err = net.Listen("tcp", opt.listen); err != nil {
 		return l, errors.New(listenText("--listen", opt.listen, err))
 	}
-	secure := opt.tlsCert != "" || opt.tlsKey != ""
-	if secure {
-		web, err := secured(l.service, opt.tlsCert, opt.tlsKey)
-		if err != nil {
-			return l, err
-		}
-		l.service = web
+	l.service = server.Listener(l.service)
+	if l.site, l.service, err = openSite(opt.site, l.service, log); err != nil {
+		return l, err
 	}
+	secure := opt.site.domain != "" || opt.site.cert != ""
 	if l.relay, l.service, err = openTURN(opt.turn, l.service, secure, len(opt.proxies) > 0); err != nil {
 		return l, err
 	}
@@ -191,7 +188,7 @@ func listen(opt options) (l listeners, err error) {
 }
 
 func (l listeners) close() {
-	for _, one := range []net.Listener{l.service, l.metrics} {
+	for _, one := range []net.Listener{l.service, l.metrics, l.site.redirect} {
 		if one != nil {
 			_ = one.Close()
 		}
@@ -199,6 +196,7 @@ func (l listeners) close() {
 	if l.relay.service != nil {
 		l.relay.service.Close()
 	}
+	l.site.close()
 }
 
 // serve runs the service until ctx ends. The node stops first, so that it can tell members where
@@ -216,12 +214,16 @@ func serve(ctx context.Context, l listeners, opt options, log *slog.Logger) erro
 		l.close()
 		return err
 	}
-	webs := map[*http.Server]net.Listener{server.NewHTTP(node, log): server.Listener(l.service)}
+	webs := map[*http.Server]net.Listener{server.NewHTTP(node, log): l.service}
 	if l.metrics != nil {
 		mux := http.NewServeMux()
 		mux.Handle("GET /metrics", node.Metrics())
 		webs[server.NewHTTP(mux, log)] = l.metrics
 		log.Info("metrics", "addr", l.metrics.Addr().String())
+	}
+	if web := l.site.web(log); web != nil {
+		webs[web] = l.site.redirect
+		log.Info("redirecting", "addr", l.site.redirect.Addr().String())
 	}
 	served := make(chan error, len(webs))
 	nodeCtx, stopNode := context.WithCancel(ctx)
@@ -233,6 +235,11 @@ func serve(ctx context.Context, l listeners, opt options, log *slog.Logger) erro
 		}()
 	}
 	log.Info("listening", "addr", l.service.Addr().String(), "version", versionText())
+	if err := l.site.start(nodeCtx); err != nil {
+		stopNode()
+		log.Error("no certificate", "err", err)
+	}
+	defer l.site.close()
 	l.relay.log(log)
 	relayed := make(chan error, 1)
 	go func() {

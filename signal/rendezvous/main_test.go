@@ -46,7 +46,22 @@ func TestBadUsage(t *testing.T) {
 		"two relay addresses":           {[]string{"--listen", "127.0.0.1:0", "--turn", "--turn-relay", "127.0.0.1,127.0.0.2"}, "--turn-relay"},
 		"allowed networks":              {[]string{"--turn-allow", "10.0.0.0/99"}, "10.0.0.0/8"},
 		"secret file":                   {[]string{"--turn-secret-file", "/nowhere"}, "--turn-secret-file"},
-		"certificate":                   {[]string{"--listen", "127.0.0.1:0", "--tls-cert", "/nowhere"}, "--tls-cert"},
+		"certificate":                   {[]string{"--listen", "127.0.0.1:0", "--tls-cert", "/nowhere", "--tls-key", "/nowhere"}, "--tls-cert"},
+		"certificate without its key":   {[]string{"--tls-cert", "a"}, "belong together"},
+		"two certificates":              {[]string{"--domain", "meet.example.org", "--tls-cert", "a"}, "not both"},
+		"domain that is an address":     {[]string{"--domain", "192.0.2.1"}, "meet.example.org"},
+		"domain without a dot":          {[]string{"--domain", "localhost"}, "meet.example.org"},
+		"domain with a path":            {[]string{"--domain", "https://meet.example.org/x"}, "meet.example.org"},
+		"redirect without domain":       {[]string{"--redirect", ":80"}, "--domain"},
+		"public http":                   {[]string{"--listen", ":8443"}, "--insecure"},
+		"public http by address":        {[]string{"--listen", "192.0.2.1:8443"}, "--trusted-proxy"},
+		"public http by IPv6 address":   {[]string{"--listen", "[2001:db8::1]:8443"}, "--domain"},
+		"redirect port taken": {
+			[]string{"--domain", "meet.example.org", "--listen", "127.0.0.1:0", "--redirect", taken.Addr().String(), "--state", t.TempDir()}, "--redirect",
+		},
+		"state folder": {
+			[]string{"--domain", "meet.example.org", "--listen", "127.0.0.1:0", "--state", "/dev/null/x"}, "--state",
+		},
 		"metrics port taken": {
 			[]string{"--listen", "127.0.0.1:0", "--metrics", taken.Addr().String()}, "--metrics",
 		},

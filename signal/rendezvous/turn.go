@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -188,13 +187,4 @@ func (r relay) log(log *slog.Logger) {
 			log.Warn("the address of relays is a private one: name the public one with --turn-relay", "addr", a.Public.String())
 		}
 	}
-}
-
-// secured has a listener speak TLS.
-func secured(l net.Listener, certFile, keyFile string) (net.Listener, error) {
-	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
-	if err != nil {
-		return nil, fmt.Errorf("read --tls-cert and --tls-key: %w", err)
-	}
-	return tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}), nil
 }
