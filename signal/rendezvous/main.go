@@ -42,6 +42,7 @@ const usage = `parley-rendezvous introduces the members of Parley meetings to ea
 Usage: parley-rendezvous [flags]
 
   --listen ADDR   where to serve (default :8443, with --domain :443)
+  --downloads DIR packages of the app to offer to people who open a link without having it (default: none)
   --per-address N
                   connections of one IPv4 address or IPv6 /64 (default 200); its other budgets depend on it
   --trusted-proxy NET,...
@@ -58,13 +59,14 @@ Usage: parley-rendezvous [flags]
   --version       print the version
   --help          print this
 ` + siteUsage + turnUsage + `
-It serves the meeting's socket at /ws and health at /healthz.
+It serves the meetings' socket at /ws, health at /healthz, and at / the page that a link opens in a browser.
 `
 
 type options struct {
-	listen  string
-	metrics string
-	nats    string
+	listen    string
+	downloads string
+	metrics   string
+	nats      string
 
 	cluster    server.Cluster
 	keyFile    string
@@ -108,6 +110,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&opt.listen, "listen", ":8443", "")
 	flags.StringVar(&opt.metrics, "metrics", "", "")
+	flags.StringVar(&opt.downloads, "downloads", "", "")
 	flags.StringVar(&opt.nats, "nats", "", "")
 	flags.StringVar(&opt.keyFile, "cluster-key-file", "", "")
 	flags.StringVar(&opt.cluster.Creds, "nats-creds", "", "")
@@ -205,6 +208,9 @@ func serve(ctx context.Context, l listeners, opt options, log *slog.Logger) erro
 	cfg := server.Config{
 		NATS: opt.nats, Cluster: opt.cluster, Log: log, PerAddress: opt.perAddress, TrustedProxies: opt.proxies,
 		ICE: l.relay.ask, ICERenewal: turn.Renewal,
+	}
+	if opt.downloads != "" {
+		cfg.Downloads = os.DirFS(opt.downloads)
 	}
 	if l.relay.service != nil {
 		cfg.Collectors = l.relay.service.Collectors()

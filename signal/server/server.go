@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -51,6 +52,8 @@ type Config struct {
 	ICE        func(Guest) []signal.ICEServer
 	ICERenewal time.Duration          // 0: never
 	Collectors []prometheus.Collector // further figures for Metrics
+	// Downloads are the packages of the app that the page at / offers; nil: none.
+	Downloads fs.FS
 	// Admit says whether a room may be joined, by any goroutine; nil: every room.
 	Admit func(room string) bool
 }
@@ -126,11 +129,12 @@ func New(cfg Config) (*Server, error) {
 	s.mux = http.NewServeMux()
 	s.mux.HandleFunc("GET "+signal.SocketPath, s.serveSocket)
 	s.mux.HandleFunc("GET /healthz", s.serveHealth)
-	s.mux.HandleFunc("GET /{$}", guest.ServePage)
+	s.mux.Handle("GET /download/", http.StripPrefix("/download", guest.Downloads(cfg.Downloads)))
+	s.mux.HandleFunc("GET /", guest.ServePage)
 	return s, nil
 }
 
-// ServeHTTP serves the socket at /ws, health at /healthz, and at / a page for people.
+// ServeHTTP serves the socket at /ws, health at /healthz, at / a page for people, and at /download/ the app.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // Metrics serves the figures for Prometheus. They are for whoever runs the service, so they belong

@@ -1,0 +1,180 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+
+	"parley/test/harness"
+)
+
+// browser is a Chromium that tells what it asks for and what it complains about.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu       sync.Mutex
+	asked    []string
+	complain []string
+}
+
+func startBrowser(t *testing.T) *browser {
+	t.Helper()
+	dir := t.TempDir()
+	alloc, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("chromium"), chromedp.NoSandbox, chromedp.UserDataDir(filepath.Join(dir, "data")),
+		chromedp.Env("HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_CACHE_HOME="+dir))...)
+	ctx, end := chromedp.NewContext(alloc)
+	b := &browser{t: t, ctx: ctx}
+	t.Cleanup(func() {
+		end()
+		cancel()
+	})
+	err := chromedp.Listen(ctx, func(ev any) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		switch ev := ev.(type) {
+		case *network.EventRequestWillBeSent:
+			b.asked = append(b.asked, ev.Request.URL)
+		case *log.EventEntryAdded:
+			b.complain = append(b.complain, ev.Entry.Text)
+		}
+	})
+	if err == nil {
+		_, err = chromedp.Call(ctx, network.Enable, network.EnableParams{})
+	}
+	if err == nil {
+		_, err = chromedp.Call(ctx, log.Enable, cdp.Empty{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// do runs a step, and returns what it yields.
+func do[T any](b *browser, a chromedp.Action[T]) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 60*time.Second)
+	defer cancel()
+	v, err := chromedp.Run(ctx, a)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return v
+}
+
+// open goes to an address and waits for an element.
+func (b *browser) open(url, element string) {
+	b.t.Helper()
+	do(b, chromedp.Navigate("about:blank")) // or a change behind the # would load nothing
+	do(b, chromedp.Navigate(url))
+	do(b, chromedp.WaitVisible(element))
+}
+
+// text is what an element says.
+func (b *browser) text(selector string) string {
+	b.t.Helper()
+	return strings.TrimSpace(do(b, chromedp.Text(selector)))
+}
+
+// TestE2EPage opens a meeting's link in a browser: the page offers the app, the code, a QR code that leads to the same
+// meeting, and the packages that the server has. It asks no other host for anything, and the server is not told the code.
+func TestE2EPage(t *testing.T) {
+	packages := t.TempDir()
+	if err := os.WriteFile(filepath.Join(packages, "parley_1.2.3_amd64.deb"), make([]byte, 3_000_000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p, addr := harness.StartRendezvous(t, "127.0.0.1:0", "--downloads", packages)
+	home := "http://" + addr + "/"
+	b := startBrowser(t)
+	const code = "7k3m-q9xt-2w8p"
+
+	b.open(home+"#7K3M Q9XT-2W8P&at=192.0.2.1:8443&pwd=x", "#files a")
+	open := do(b, chromedp.Evaluate[string](`document.querySelector("#open").getAttribute("href")`))
+	if want := "parley://" + addr + "/#" + code + "&at=192.0.2.1:8443"; open != want {
+		t.Errorf("the button opens %q, want %q", open, want)
+	}
+	for selector, want := range map[string]string{
+		"#title": "You are invited to a meeting.", "#code": code, "#files li": "parley_1.2.3_amd64.deb", "#command": "sudo apt install ./parley_1.2.3_amd64.deb",
+	} {
+		if got := b.text(selector); !strings.Contains(got, want) {
+			t.Errorf("%s says %q, want %q in it", selector, got, want)
+		}
+	}
+	picture := do(b, chromedp.Screenshot("#qr"))
+	file := filepath.Join(t.TempDir(), "qr.png")
+	if err := os.WriteFile(file, picture, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read, err := exec.Command("zbarimg", "--quiet", "--raw", file).Output()
+	if got, want := strings.TrimSpace(string(read)), home+"#"+code+"&at=192.0.2.1:8443"; err != nil || got != want {
+		t.Errorf("the QR code says %q (%v), want %q", got, err, want)
+	}
+
+	for hash, title := range map[string]string{"": "Meet. Nobody in between.", "7k3m-q9xt": "This link is damaged.", "%zz": "This link is damaged."} {
+		b.open(home+"#"+hash, "#enter")
+		if got := b.text("#title"); got != title {
+			t.Errorf("at #%s the page says %q", hash, got)
+		}
+	}
+	do(b, chromedp.SendKeys("#text", "join us: "+home+"#7k3mq9xt2w8p\r"))
+	do(b, chromedp.WaitVisible("#meeting"))
+	if got := b.text("#code"); got != code {
+		t.Errorf("after typing a link the code is %q", got)
+	}
+
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, url := range b.asked {
+		if !strings.HasPrefix(url, home) && !strings.HasPrefix(url, "about:") {
+			t.Errorf("the page asks for %s", url)
+		}
+	}
+	if len(b.complain) > 0 {
+		t.Errorf("the browser complains: %q", b.complain)
+	}
+	if strings.Contains(strings.ToLower(p.Errors()), code[:9]) {
+		t.Error("the server's log has the code")
+	}
+}
+
+// TestE2EPagePictures looks at the page in the sizes and colours that people have: nothing is wider than the screen.
+func TestE2EPagePictures(t *testing.T) {
+	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
+	b := startBrowser(t)
+	for _, screen := range []struct{ width, height int64 }{{1280, 720}, {800, 1000}, {360, 740}} {
+		for _, scheme := range []string{"dark", "light"} {
+			for _, hash := range []string{"#7k3m-q9xt-2w8p", ""} {
+				do(b, chromedp.EmulateViewport(screen.width, screen.height))
+				if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+					Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+				}); err != nil {
+					t.Fatal(err)
+				}
+				b.open("http://"+addr+"/"+hash, "#app")
+				wide := do(b, chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`))
+				picture := do(b, chromedp.FullScreenshot(100))
+				if wide {
+					t.Errorf("%dx%d %s: it is wider than the screen", screen.width, screen.height, hash)
+				}
+				if dir := os.Getenv("PARLEY_PICTURES"); dir != "" {
+					name := fmt.Sprintf("page-%s-%d-%t.png", scheme, screen.width, hash != "")
+					_ = os.WriteFile(filepath.Join(dir, name), picture, 0o600)
+				}
+			}
+		}
+	}
+}
