@@ -93,6 +93,7 @@ func (b *browser) text(selector string) string {
 // TestE2EPage opens a meeting's link in a browser: the page offers the app, the code, a QR code that leads to the same
 // meeting, and the packages that the server has. It asks no other host for anything, and the server is not told the code.
 func TestE2EPage(t *testing.T) {
+	harness.EndToEnd(t)
 	packages := t.TempDir()
 	if err := os.WriteFile(filepath.Join(packages, "parley_1.2.3_amd64.deb"), make([]byte, 3_000_000), 0o600); err != nil {
 		t.Fatal(err)
@@ -153,6 +154,7 @@ func TestE2EPage(t *testing.T) {
 
 // TestE2EPagePictures looks at the page in the sizes and colours that people have: nothing is wider than the screen.
 func TestE2EPagePictures(t *testing.T) {
+	harness.EndToEnd(t)
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
 	b := startBrowser(t)
 	for _, screen := range []struct{ width, height int64 }{{1280, 720}, {800, 1000}, {360, 740}} {
