@@ -15,7 +15,7 @@ import (
 type rung struct{ height, down, up, most int }
 
 var ladder = [layerCount]rung{
-	{180, 0, 170_000, 350_000},
+	{180, 0, 140_000, 350_000},
 	{360, 120_000, 900_000, 1_000_000},
 	{720, 650_000, 1 << 30, 2_500_000},
 }

@@ -26,7 +26,7 @@ type Subscription struct {
 // than layerFall of what it was: a probe of the path makes room for itself, and each change of the layer
 // costs two keyframes.
 const (
-	layerPatience = 700 * time.Millisecond
+	layerPatience = time.Second
 	layerFall     = 0.25
 )
 
