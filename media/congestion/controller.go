@@ -33,15 +33,17 @@ type Controller struct {
 	silence silence
 	fall    collapse
 	hold    hold
+	held    bool          // hold was active when last looked at
 	grace   time.Duration // until then a queue is that of our own probe
-	ease    bool          // less is sent until that is empty
+	ease    bool          // less is sent until that is empty, since easeFrom
 
-	easeUntil time.Duration
-	rtt       time.Duration // smoothed, with the wait for feedback in it
-	base      baseDelay
-	proven    float64       // what arrived at the most lately, bit/s: a peak that decays
-	decided   time.Duration // when that was last looked at
-	want      int           // what the application would send if it could, bit/s
+	easeFrom time.Duration
+	swollen  time.Duration // until then what arrived has a probe in it that was more than the path carries
+	rtt      time.Duration // smoothed, with the wait for feedback in it
+	base     baseDelay
+	proven   float64       // what arrived at the most lately, bit/s: a peak that decays
+	decided  time.Duration // when that was last looked at
+	want     int           // what the application would send if it could, bit/s
 
 	expect uint16 // sequence number that the next feedback begins with
 	heard  bool   // there was feedback
@@ -69,20 +71,25 @@ func (c *Controller) Want(bits int) {
 	c.want = min(max(bits, c.cfg.Min), c.cfg.Max)
 }
 
-// Target is what the path carries for everything we send on it, in bit/s.
-func (c *Controller) Target() int {
+// Estimate is what the path carries for everything we send on it, in bit/s.
+func (c *Controller) Estimate() int {
 	t := c.rate.target
 	if b := c.loss.bound; b > 0 {
 		t = min(t, b)
 	}
-	if c.ease {
-		t *= easeShare
-	}
 	return int(max(t, float64(c.cfg.Min)))
 }
 
+// Allowed is what may be sent now, in bit/s: the estimate, or less until the queue of a probe is empty.
+func (c *Controller) Allowed() int {
+	if c.ease {
+		return int(max(easeShare*float64(c.Estimate()), float64(c.cfg.Min)))
+	}
+	return c.Estimate()
+}
+
 // Limited says whether the path carries less than the application wants to send.
-func (c *Controller) Limited() bool { return c.Target() < c.want }
+func (c *Controller) Limited() bool { return c.Estimate() < c.want }
 
 // Loss is the share of packets lost lately, 0 to 1.
 func (c *Controller) Loss() float64 { return c.loss.recent }
@@ -126,7 +133,7 @@ func (c *Controller) Again(now time.Duration, seq uint16) {
 func (c *Controller) Tick(now time.Duration) {
 	if c.silence.due(now, c.rtt) {
 		c.fell(now, c.rate.target)
-		c.rate.cut(now, silenceCut*float64(c.Target()))
+		c.rate.cut(now, silenceCut*float64(c.Estimate()))
 		c.probes.silent()
 	}
 }
@@ -232,6 +239,13 @@ func (c *Controller) decide(now time.Duration, fresh bool) {
 	c.proven = max(carried, c.proven*(1-min((now-c.decided).Seconds()/provenSpan.Seconds(), 1)))
 	c.decided = now
 	was := c.rate.target
+	c.drainProbe(now)
+	if held := c.hold.active(now); held != c.held {
+		c.held = held
+		if !held {
+			c.rate.drained(c.carried(shortWindow))
+		}
+	}
 	if rate, ok := c.fall.take(); ok && rate < c.sudden()*c.rate.target {
 		c.fell(now, was)
 		c.rate.collapse(now, rate)
@@ -240,7 +254,7 @@ func (c *Controller) decide(now time.Duration, fresh bool) {
 	} else if c.hold.active(now) {
 		// What arrives now left before the fall was seen.
 		c.rate.bounceAt = now
-	} else if c.trend.usage == overuse && now < c.grace {
+	} else if c.trend.usage == overuse && (now < c.grace || c.ease && c.base.queue() < easeQueue) {
 		// The queue is that of our own probe.
 	} else if c.trend.usage == overuse {
 		if c.rate.mayCut(now, c.rtt) || fresh {
@@ -250,25 +264,46 @@ func (c *Controller) decide(now time.Duration, fresh bool) {
 			c.base.gaveWay(now)
 		}
 	} else {
+		if now < c.swollen {
+			carried = min(carried, c.rate.capacity.high())
+		}
 		if !c.base.rival && (carried > c.rate.capacity.high() || c.probes.refuted(carried)) {
 			c.probes.widened(now)
 		}
 		c.rate.advance(now, c.trend.usage, carried, c.rtt, c.base.queue(), c.base.rival)
 	}
-	if was := float64(c.Target()); c.loss.decide(now, c.rate.target, carried) {
+	if was := float64(c.Estimate()); c.loss.decide(now, c.rate.target, carried) {
 		c.fell(now, was)
 	} else if c.base.rival && c.loss.over > rivalLoss && c.rate.mayCut(now, rivalPause) {
 		c.rate.cut(now, rivalCut*min(c.rate.target, carried))
 	}
 	c.loss.over = 0
-	if bytes := c.probes.filled(); bytes > 0 {
-		c.grace = now + probeGrace
-		c.easeUntil = now + time.Duration(probeExcess*8*float64(bytes)/carried/(1-easeShare)*float64(time.Second))
-	}
-	c.ease = c.easeUntil-now > easeLeast
-	if r, ok := c.probes.result(now, float64(c.Target()), c.loss.inherent); ok && c.trend.usage != overuse {
+	if r, full, ok := c.probes.result(now, float64(c.Estimate()), c.loss.inherent); ok && c.trend.usage != overuse {
 		c.rate.raise(now, r)
 		c.loss.raise(r)
+		if full {
+			c.rate.capacity = capacity{}
+			c.rate.capacity.add(r)
+			c.swollen = now + probeSwells
+		}
+	}
+}
+
+// drainProbe waits for the queue that a long probe has filled to become empty.
+func (c *Controller) drainProbe(now time.Duration) {
+	if c.probes.filled() {
+		c.grace, c.easeFrom, c.ease = now+probeGrace, now, true
+	}
+	if age := now - c.easeFrom; c.ease && age > easeLeast && (c.base.queue() < probeIdle || age > easeMost) {
+		c.ease = false
+	}
+	if c.grace > 0 && now >= c.grace && !c.ease {
+		c.grace = 0
+		if c.base.queue() < probeIdle {
+			// How that queue grew says nothing of what is sent now.
+			c.trend.reset()
+			c.groups.reset()
+		}
 	}
 }
 
@@ -296,7 +331,7 @@ func (c *Controller) carried(window time.Duration) float64 {
 // AppLimited says whether less is sent than the path carries.
 func (c *Controller) AppLimited(now time.Duration) bool {
 	c.sent.move(now)
-	return c.sent.rate(rateWindow) < appLimitedShare*float64(c.Target())
+	return c.sent.rate(rateWindow) < appLimitedShare*float64(c.Estimate())
 }
 
 // appLimitedShare follows libwebrtc's AlrDetector (bandwidth usage ratio 0.65).
@@ -309,7 +344,7 @@ func (c *Controller) Hold(now time.Duration) bool { return c.hold.active(now) }
 // Sent with its ID. Call EndProbe when it has been sent, or could not be.
 func (c *Controller) NextProbe(now time.Duration) (Probe, bool) {
 	return c.probes.next(now, probeState{
-		target: float64(c.Target()), want: float64(c.want),
+		target: float64(c.Estimate()), want: float64(c.want),
 		overused: c.trend.usage == overuse || !c.base.rival && c.base.queue() > probeIdle, appLimited: c.AppLimited(now),
 		lossy: c.loss.testing(),
 	})

@@ -174,3 +174,43 @@ func TestTrialIsNoChance(t *testing.T) {
 		}
 	}
 }
+
+// TestEasesOnceAfterAProbe: after a long probe that filled a queue, less may be sent until that queue is empty, or
+// for easeMost. The estimate stays.
+func TestEasesOnceAfterAProbe(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		queue time.Duration
+		until time.Duration
+	}{
+		{"the queue is empty at once", 0, easeLeast},
+		{"the queue stays", 80 * time.Millisecond, easeMost},
+	} {
+		k := New(testBounds)
+		k.probes.current = cluster{probe: Probe{ID: 1, Long: true}, hindered: true, over: true}
+		k.base.now = c.queue
+		for now := time.Second; now <= 3*time.Second; now += 10 * time.Millisecond {
+			k.drainProbe(now)
+			want := testBounds.Start
+			if now <= time.Second+c.until {
+				want = int(easeShare * float64(testBounds.Start))
+			}
+			if k.Allowed() != want || k.Estimate() != testBounds.Start {
+				t.Fatalf("%s: %d of an estimate of %d allowed after %v, want %d", c.name, k.Allowed(), k.Estimate(), now-time.Second, want)
+			}
+		}
+	}
+}
+
+// TestShortLongProbeEases: a long probe that fills a queue before it is half sent measures nothing, but its queue
+// has to become empty too.
+func TestShortLongProbeEases(t *testing.T) {
+	for _, hindered := range []bool{true, false} {
+		p := newProber(testBounds)
+		p.current = cluster{probe: Probe{ID: 1, Long: true, Bytes: probeLongBytes}, hindered: hindered, packets: probeCount, bytes: probeLongBytes / 4}
+		p.end(time.Second, 1)
+		if p.filled() != hindered || p.filled() {
+			t.Errorf("hindered %v: it filled a queue: want %v, once", hindered, hindered)
+		}
+	}
+}

@@ -72,7 +72,7 @@ func FuzzFeedback(f *testing.F) {
 			p.BaseSequenceNumber += seq
 			p.ReferenceTime += uint32(now / referenceUnit)
 			c.Feedback(now, r.read(&p))
-			if got := c.Target(); got < testBounds.Min || got > testBounds.Max {
+			if got := c.Estimate(); got < testBounds.Min || got > testBounds.Max {
 				t.Fatalf("%d bit/s is out of bounds", got)
 			}
 			if l := c.Loss(); !(l >= 0 && l <= 1) {

@@ -70,10 +70,10 @@ func TestLateIsNoQueue(t *testing.T) {
 				}
 				control.Feedback(now, report)
 				if control.trend.usage == overuse {
-					t.Fatalf("after %v: %d bit/s", now, control.Target())
+					t.Fatalf("after %v: %d bit/s", now, control.Estimate())
 				}
 			}
-			t.Logf("%d bit/s, loss %.2f", control.Target(), control.Loss())
+			t.Logf("%d bit/s, loss %.2f", control.Estimate(), control.Loss())
 			if c.again && control.Loss() < c.share/2 {
 				t.Errorf("loss of %.2f, want about %.2f: what arrives the second time was lost the first", control.Loss(), c.share)
 			}

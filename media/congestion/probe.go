@@ -44,11 +44,14 @@ const (
 	probeLeap = 4
 	// probeGrace is for how long a queue that a probe filled is not taken for a limit.
 	probeGrace = 250 * time.Millisecond
-	// probeExcess is the share of such a probe that is in the queue when it ends. Until the queue is empty,
-	// only easeShare of the estimate is sent, unless that takes less than easeLeast.
-	probeExcess = 0.3
-	easeShare   = 0.5
-	easeLeast   = 80 * time.Millisecond
+	// Until that queue is empty, only easeShare of the estimate is sent, for easeLeast to easeMost.
+	easeShare = 0.5
+	easeLeast = 80 * time.Millisecond
+	easeMost  = 1000 * time.Millisecond
+	// A longer queue than easeQueue is not only a probe's.
+	easeQueue = 120 * time.Millisecond
+	// probeSwells is how long the rate that arrives is higher for such a probe.
+	probeSwells = rateWindow + probeGrace
 	// probeTail is how many of its packets say how fast they arrive once they fill a queue.
 	probeTail = 16
 	// A long probe ends when its packets wait so much longer than its first.
@@ -63,6 +66,9 @@ const (
 	probeTire   = 20 * time.Second
 	probeFresh  = 60 * time.Second
 	falseTime   = 2 * time.Second
+	// A long probe that shows less than refusedGain times the estimate gained nothing. After two in a row the
+	// pause is half as long again, and later each of them doubles it, once within probeTire.
+	refusedGain = 1.15
 	// probeOther is the share of the estimate at the last false probe below which the path is another.
 	probeOther = 1.0 / 3
 	// probeRefutes is how many times that estimate has to arrive for the path to carry more than it did.
@@ -82,6 +88,7 @@ type cluster struct {
 	head                      time.Duration // of a long one, when its head had left; 0 for not yet
 	delay                     time.Duration // of its first packet
 	hindered                  bool          // its packets wait longer and longer
+	told                      bool          // that it filled a queue
 
 	// Of the packets that arrived.
 	gotPackets, gotBytes int
@@ -127,8 +134,10 @@ type prober struct {
 	raised      bool
 	low         float64 // estimate that the last probe raised
 	falseProbes int
+	refused     int     // long probes in a row that gained nothing
 	falseFrom   float64 // the same of the last that was false
 	back        bool    // the path was silent and is heard again
+	full        bool    // a long probe filled a queue before it could measure anything
 	wider       bool    // it carries more than it did when it was last full
 }
 
@@ -216,9 +225,14 @@ func (p *prober) missing(now time.Duration, target float64) bool {
 
 func (p *prober) pause(now time.Duration, target float64) time.Duration {
 	if p.missing(now, target) {
-		return min(probeSoon<<min(p.falseProbes, 1+int((now-p.carriedAt)/probeTire)), probeSeldom)
+		tired := int((now - p.carriedAt) / probeTire)
+		soon := probeSoon
+		if p.refused > 1 {
+			soon += probeSoon / 2
+		}
+		return min(soon<<max(min(p.falseProbes, 1+tired), min(p.refused, tired)), probeSeldom)
 	}
-	return min(probeLate<<min(p.falseProbes, 3), probeSeldom)
+	return min(probeLate<<min(max(p.falseProbes, p.refused), 3), probeSeldom)
 }
 
 // sent takes a packet of the probe with the given ID.
@@ -244,7 +258,8 @@ func (p *prober) end(now time.Duration, id uint32) {
 		return
 	}
 	if c.packets < probeCount || c.bytes < c.probe.Bytes/2 {
-		p.current = cluster{} // could not be sent
+		p.full = p.full || p.hindered() && !c.told
+		p.current = cluster{} // too few to measure a rate
 		return
 	}
 	c.over, c.ended = true, now
@@ -273,18 +288,24 @@ func (p *prober) arrived(s *sentPacket, at time.Duration) {
 	c.gotBytes += int(s.size)
 }
 
-// result returns the rate in bit/s that the probe on its way has shown, once it has. If the path
-// carried the probe, or much more than the estimate, another step follows.
-func (p *prober) result(now time.Duration, target, inherent float64) (float64, bool) {
+// result returns the rate in bit/s that the probe on its way has shown, once it has, and whether that is all that
+// the path carries. If the path carried the probe, or much more than the estimate, another step follows.
+func (p *prober) result(now time.Duration, target, inherent float64) (bits float64, full, ok bool) {
 	c := &p.current
 	if c.probe.ID == 0 || !c.over || c.gotPackets < c.packets && now-c.ended < probeWait {
-		return 0, false
+		return 0, false, false
 	}
 	done := *c
 	p.current = cluster{}
 	rate, clear, ok := done.measure(inherent)
 	if !ok || done.stale {
-		return 0, false
+		return 0, false, false
+	}
+	if done.probe.Long {
+		p.refused++
+		if clear || rate > refusedGain*target {
+			p.refused = 0
+		}
 	}
 	further := clear || rate > probeCautious*target && done.kept(inherent) >= probeKept
 	if further && p.fallen && !done.probe.Long {
@@ -292,7 +313,7 @@ func (p *prober) result(now time.Duration, target, inherent float64) (float64, b
 		if p.falseProbes > 0 {
 			p.chain = rate
 		}
-		return 0, false
+		return 0, false, false
 	}
 	if rate > target && clear {
 		p.raised, p.raisedAt, p.low = true, now, target
@@ -303,15 +324,20 @@ func (p *prober) result(now time.Duration, target, inherent float64) (float64, b
 	case further && !done.probe.Long || clear:
 		p.chain = probeNext * rate
 	}
-	return rate, true
+	return rate, done.probe.Long && done.hindered, true
 }
 
-// filled is how many bytes the probe on its way had if it was a long one that filled a queue, else 0.
-func (p *prober) filled() int {
-	if !p.current.over || !p.hindered() {
-		return 0
+// filled says, once for a probe, whether it was a long one that filled a queue, and has been sent.
+func (p *prober) filled() bool {
+	if full := p.full; full {
+		p.full = false
+		return true
 	}
-	return p.current.bytes
+	if p.current.told || !p.current.over || !p.hindered() {
+		return false
+	}
+	p.current.told = true
+	return true
 }
 
 // hindered says whether the long probe that is being sent has shown enough: it fills a queue.

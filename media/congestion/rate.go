@@ -91,6 +91,13 @@ func (r *delayRate) collapse(now time.Duration, carried float64) {
 	r.cut(now, drainMin*r.bounce)
 }
 
+// drained records at what rate, in bit/s, the queue of a collapse became empty: the path was full all the time.
+func (r *delayRate) drained(carried float64) {
+	if r.bounce > 0 {
+		r.bounce = max(r.bounce, beta*carried)
+	}
+}
+
 // cut lowers the estimate.
 func (r *delayRate) cut(now time.Duration, bits float64) {
 	r.set(min(bits, r.target))
@@ -151,11 +158,14 @@ func (r *delayRate) advance(now time.Duration, u usage, carried float64, rtt, qu
 
 // additive is one packet of an average frame each response time, in bit/s a second, and at
 // least 4 kbit/s (libwebrtc's AimdRateControl::GetNearMaxIncreaseRateBpsPerSecond).
+//
+// It is at most slowly of the estimate a second: on a path of 300 kbit/s, a packet a response time would fill the
+// queue every two seconds.
 func additive(target float64, rtt time.Duration) float64 {
-	const frames, packet = 30, 1200 * 8
+	const frames, packet, slowly = 30, 1200 * 8, 0.08
 	frame := target / frames
 	size := frame / math.Ceil(frame/packet)
-	return max(4000, size/(rtt+100*time.Millisecond).Seconds())
+	return max(4000, min(size/(rtt+100*time.Millisecond).Seconds(), slowly*target))
 }
 
 // capacity is what the path was seen to carry when it was full: an average with a deviation

@@ -63,7 +63,7 @@ func (s *Sender) stamp(k *packet, now time.Duration) {
 
 // steer hands the controller's decisions to the pacer.
 func (s *Sender) steer(now time.Duration) {
-	s.pace.steer(float64(s.control.Target()), s.control.Hold(now))
+	s.pace.steer(float64(s.control.Allowed()), s.control.Hold(now))
 }
 
 // extend puts a packet's transport-wide number into its header.

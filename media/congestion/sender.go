@@ -71,7 +71,7 @@ func (s *Sender) NewInterceptor(string) (interceptor.Interceptor, error) { retur
 
 // Stats is how sending does.
 type Stats struct {
-	Target    int           // what the path carries, bit/s
+	Estimate  int           // what the path carries, bit/s
 	Delivered int           // what arrived lately, bit/s
 	Loss      float64       // share of packets lost lately, 0 to 1
 	Limited   bool          // the path carries less than the application wants to send
@@ -86,14 +86,22 @@ func (s *Sender) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return Stats{
-		Target: s.control.Target(), Delivered: s.control.Delivered(), Loss: s.control.Loss(),
+		Estimate: s.control.Estimate(), Delivered: s.control.Delivered(), Loss: s.control.Loss(),
 		Limited: s.control.Limited(), Wait: s.pace.wait, Dropped: s.pace.drops + s.pace.purged,
 		Probes: s.control.Probes(), Reports: s.feedback,
 	}
 }
 
-// Target is what the path carries for everything that is made to be sent, in bit/s.
-func (s *Sender) Target() int {
+// Estimate is what the path carries for everything we send on it, in bit/s.
+func (s *Sender) Estimate() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.control.Estimate()
+}
+
+// Allowed is what new media may take now, in bit/s: less than the estimate while a queue has to become empty,
+// the path's or our own.
+func (s *Sender) Allowed() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.steer(time.Since(s.start))

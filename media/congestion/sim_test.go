@@ -185,7 +185,7 @@ func (c *call) step(now time.Duration, l *simLink) {
 	if c.mends != nil {
 		c.mends.step(now, l, c)
 	}
-	c.pace.steer(float64(c.control.Target()), c.control.Hold(now))
+	c.pace.steer(float64(c.control.Allowed()), c.control.Hold(now))
 	if now >= c.sound {
 		c.sound = now + 20*time.Millisecond
 		c.out(now, l, &packet{size: 140})
@@ -277,7 +277,7 @@ func (c *call) tell(now time.Duration, l *simLink) {
 	}
 }
 
-func (c *call) target() float64 { return float64(c.control.Target()) }
+func (c *call) target() float64 { return float64(c.control.Estimate()) }
 
 // download is a TCP flow: slow start, additive increase, halving (RFC 5681), with a packet
 // lost seen after a round trip.

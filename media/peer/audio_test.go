@@ -148,3 +148,23 @@ func TestRepeatsLittleWhereLittleFits(t *testing.T) {
 		}
 	}
 }
+
+// TestSoundSpends: what sound takes of the path follows its packets, up within a few and down within seconds.
+func TestSoundSpends(t *testing.T) {
+	tr := newTrack(ada, media.Microphone)
+	if n := tr.spends(); n != 0 {
+		t.Errorf("before the first packet: %d bit/s", n)
+	}
+	send := func(bytes, packets int) int {
+		tr.mu.Lock()
+		for range packets {
+			tr.redPayload(pipe.AudioPacket{Data: make([]byte, bytes)})
+		}
+		tr.mu.Unlock()
+		return tr.spends()
+	}
+	loud, pause, quiet := send(100, 50), send(3, 10), send(3, 500)
+	if loud < 49_000 || loud > 52_000 || pause < 40_000 || quiet > 16_000 {
+		t.Errorf("%d bit/s of speech, %d after a pause of 200 ms, %d after 10 s; want about 51, at least 40, at most 16 kbit/s", loud, pause, quiet)
+	}
+}

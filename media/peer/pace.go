@@ -16,9 +16,9 @@ const (
 	wantScreen = 4_000_000
 )
 
-// soundRate is the cost of sound in bit/s: Opus at 40 kbit/s, and 50 packets a second with 58 bytes of
-// headers. Sound comes first.
-const soundRate = 64_000
+// soundHeader is the size of a sound packet's RTP header with its extensions, in bits. The bandwidth estimate
+// counts no other headers.
+const soundHeader = 28 * 8
 
 // Camera and screen share what sound leaves over. Without a screen, the camera gets all of it. While we
 // present, people look at the screen: the camera gets at least cameraLeast, enough for a small face, and
@@ -28,9 +28,9 @@ const (
 	screenMost  = 4_000_000 // bit/s
 )
 
-// splitRate divides a path of rate bit/s.
+// splitRate divides what sound leaves of a path, in bit/s.
 func splitRate(rate int, presenting bool) (camera, screen int) {
-	rest := max(rate-soundRate, 0)
+	rest := max(rate, 0)
 	if !presenting {
 		return rest, 0
 	}

@@ -20,6 +20,7 @@ type redundancy struct {
 	most       float64       // the highest estimate, in bit/s, which decays over time
 	limit      int           // the greatest depth that the path has room for
 	bits       int           // smoothed size of a packet
+	cost       int           // the same, smoothed less when it rises and more when it falls
 	depth      int           // of the newest packet
 }
 
@@ -58,7 +59,13 @@ func (t *track) bindRED(codecs []webrtc.RTPCodecParameters) {
 // redPayload returns the payload for p with its redundancy, and sets the payload type. mu is held.
 func (t *track) redPayload(p pipe.AudioPacket) []byte {
 	r := &t.red
-	r.bits += (8*len(p.Data) - r.bits) / 16
+	size := 8 * len(p.Data)
+	r.bits += (size - r.bits) / 16
+	if over := size - r.cost; over > 0 {
+		r.cost += over / 8
+	} else {
+		r.cost += over / 64
+	}
 	t.header.PayloadType, r.depth = r.plain, 0
 	if r.red == 0 {
 		return p.Data
@@ -92,6 +99,16 @@ func (t *track) onLoss(lost float64, rtt time.Duration, estimate int, now time.T
 		room := int(redShare*float64(estimate))/perSecond - packetOverhead
 		r.limit = min(max(room/r.bits-1, least), pipe.MaxRedDepth)
 	}
+}
+
+// spends is the cost of a sound, in bit/s, without redundancy.
+func (t *track) spends() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.red.cost == 0 {
+		return 0
+	}
+	return (t.red.cost + soundHeader) * int(time.Second/media.PacketDuration)
 }
 
 // redundant is the cost of redundancy, in bit/s.

@@ -52,7 +52,7 @@ func (p *Peer) addTracks(g *errgroup.Group, pc *webrtc.PeerConnection) error {
 
 // share divides the path between our pictures.
 func (p *Peer) share() {
-	camera, screen := p.cfg.SplitRate(p.Estimate() - p.overhead())
+	camera, screen := p.cfg.SplitRate(p.allowed() - p.overhead())
 	p.mu.Lock()
 	for k, rate := range map[media.Kind]int{media.Camera: camera, media.Screen: screen} {
 		if o := p.out[k]; o != nil {

@@ -39,11 +39,11 @@ func (p *Peer) Stats() transport.Stats {
 	return s
 }
 
-// overhead is the present cost of redundancy and retransmissions, in bit/s.
+// overhead is the present cost of sound, redundancy and retransmissions, in bit/s.
 func (p *Peer) overhead() (bits int) {
 	for _, o := range p.out {
 		if o.sound != nil {
-			bits += o.redundant()
+			bits += o.spends() + o.redundant()
 		}
 	}
 	p.mu.Lock()
@@ -68,7 +68,17 @@ func (p *Peer) Estimate() int {
 	if p.pc == nil || !p.connected {
 		return startRate
 	}
-	return p.sender.Target()
+	return p.sender.Estimate()
+}
+
+// allowed is what may be sent now, in bit/s.
+func (p *Peer) allowed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pc == nil || !p.connected {
+		return startRate
+	}
+	return p.sender.Allowed()
 }
 
 func (t *track) out() transport.Out {
