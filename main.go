@@ -345,8 +345,14 @@ func newLog() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 }
 
+// version is set by the linker: -X main.version=1.2.3.
+var version string
+
 // appVersion is the version of the build, or the commit it was built from.
 func appVersion() string {
+	if version != "" {
+		return version
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}
