@@ -7,10 +7,10 @@ tools := build/tools
 gofiles = $(wildcard $(shell git ls-files -co --exclude-standard '*.go'))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run build install demo test check lint bench bench-quick bench-go figures compare soak fuzz clean
+.PHONY: help setup run build install demo test check lint bench bench-quick bench-go figures compare soak fuzz package clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what building and running needs (scripts/setup --test: and testing)
 	@scripts/setup
@@ -110,6 +110,10 @@ soak: ## three bots together for 10 minutes: no growth, no gap in the sound; TIM
 
 fuzz: ## every fuzz target for 20 s; FUZZTIME=5m for longer
 	@scripts/test fuzz
+
+package: ## Debian packages of app and service, and a tarball of the app, in build/package
+	@scripts/setup --package
+	@TAGS='$(tags)' scripts/package
 
 clean: ## remove everything that was built
 	rm -rf build
