@@ -31,7 +31,7 @@ var folders = map[string]row{
 	".": {
 		[]string{
 			"ui", "media", "media/bot", "media/call", "media/check", "media/peer", "media/pipe", "media/device",
-			"media/codec", "media/transport", "signal", "signal/client", "signal/host", "signal/room", "signal/server", "assets",
+			"media/codec", "media/transport", "signal", "signal/client", "signal/host", "signal/probe", "signal/room", "signal/server", "assets",
 			"ui/desktop",
 		},
 		"main wires the parts together",
@@ -102,10 +102,11 @@ var folders = map[string]row{
 	"signal/server":        {[]string{"signal", "signal/guest"}, "the service relays opaque bytes"},
 	"signal/guest":         {nil, "the guest page is embedded files"},
 	"signal/host":          {[]string{"signal", "signal/server"}, "an app that hosts a meeting runs the service for it"},
+	"signal/probe":         {[]string{"signal", "signal/client"}, "a probe is a member that leaves at once"},
 	"signal/cert":          {nil, "a certificate knows no meeting"},
 	"signal/cert/acmetest": {nil, "an authority for tests needs nothing of the program"},
 	"signal/turn":          {[]string{"signal"}, "relaying packets knows members by their credentials, and no rendezvous"},
-	"signal/rendezvous":    {[]string{"signal", "signal/cert", "signal/server", "signal/turn"}, "the hosted service is the servers with flags"},
+	"signal/rendezvous":    {[]string{"signal", "signal/cert", "signal/probe", "signal/server", "signal/turn"}, "the hosted service is the servers with flags"},
 }
 
 // reserve keeps an import, and all below it, to some folders, and all below these.
@@ -142,7 +143,7 @@ var reserves = []reserve{
 		why: "it brings cgo; the rest knows sound devices by the interfaces in media",
 	},
 	{
-		path: "github.com/pion/turn", only: []string{"signal/turn"}, tested: true,
+		path: "github.com/pion/turn", only: []string{"signal/probe", "signal/turn"}, tested: true,
 		why: "relaying is the TURN service's own matter",
 	},
 	{

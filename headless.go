@@ -14,6 +14,7 @@ import (
 	"parley/media/call"
 	"parley/media/check"
 	"parley/signal/host"
+	"parley/signal/probe"
 	"parley/signal/server"
 )
 
@@ -43,8 +44,33 @@ func (p *program) bot() error {
 	return err
 }
 
+// errNoMeetings ends parley check when the report has said why nobody can meet.
+var errNoMeetings = errors.New("no meetings over this server from here")
+
+// probe reports what of a hosted rendezvous works from here.
+func (p *program) probe() error {
+	report := probe.Run(p.ctx, probe.Config{Server: p.server})
+	if p.json {
+		if err := report.PrintJSON(os.Stdout); err != nil {
+			return failure{fmt.Errorf("print the report: %w", err)}
+		}
+	} else {
+		report.Print(os.Stdout)
+		fmt.Println()
+	}
+	if !report.OK {
+		return failure{errNoMeetings}
+	}
+	return nil
+}
+
 // check runs parley check, with a rendezvous of its own unless there is a --server.
 func (p *program) check() error {
+	if p.server != nil {
+		if err := p.probe(); err != nil || p.json {
+			return err
+		}
+	}
 	g, ctx := errgroup.WithContext(p.ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	where := p.server

@@ -18,7 +18,7 @@ const usage = `Parley: click a link, see and hear each other.
 
   parley [flags] [link|code]     open the window
   parley bot [flags] link        take part without a window
-  parley check [--server URL]    try devices and a call, print a report
+  parley check [--server URL]    try devices, a call and that server, print a report
 
 Flags
   --server URL      rendezvous for new meetings; without one this machine hosts them for its network
@@ -33,6 +33,7 @@ Flags
   --leave-after D   leave after e.g. 20s and exit
   --count N         bot: so many of them
   --view WxH        bot: the size at which it looks at the others (640x360)
+  --json            check: the report about --server alone, as JSON
   --version         print the version
   --help            print this
 
@@ -60,6 +61,7 @@ type options struct {
 	speaker    string
 	stats      string
 	relayOnly  bool
+	json       bool
 	leaveAfter time.Duration
 	count      int
 	viewW      int
@@ -92,6 +94,7 @@ func parseOptions(args []string) (options, error) {
 	f.StringVar(&o.speaker, "speaker", media.SpecDefault, "")
 	f.StringVar(&o.stats, "stats", "", "")
 	f.BoolVar(&o.relayOnly, "relay-only", false, "")
+	f.BoolVar(&o.json, "json", false, "")
 	f.DurationVar(&o.leaveAfter, "leave-after", 0, "")
 	f.IntVar(&o.count, "count", 1, "")
 	view := f.String("view", "640x360", "")
@@ -135,6 +138,8 @@ func (o options) check() error {
 		return fmt.Errorf("--count: from 1 to 100; %w", errUsage)
 	case o.command != "bot" && (o.given["count"] || o.given["view"]):
 		return fmt.Errorf("--count and --view are for parley bot; %w", errUsage)
+	case o.json && (o.command != "check" || o.server == nil):
+		return fmt.Errorf("--json is for parley check --server URL; %w", errUsage)
 	case o.fresh && o.target != "":
 		return fmt.Errorf("either --new or a link, not both; %w", errUsage)
 	case o.command == "bot" && !o.fresh && o.target == "":

@@ -40,6 +40,8 @@ const (
 const usage = `parley-rendezvous introduces the members of Parley meetings to each other.
 
 Usage: parley-rendezvous [flags]
+       parley-rendezvous doctor [--json] NAME
+                  says from outside what is wrong with the service at https://NAME/; run it in another network, too
 
   --listen ADDR   where to serve (default :8443, with --domain :443)
   --downloads DIR packages of the app to offer to people who open a link without having it (default: none)
@@ -104,6 +106,9 @@ func main() {
 
 // run is main with everything given; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "doctor" {
+		return doctor(ctx, args[1:], stdout, stderr)
+	}
 	var opt options
 	var showVersion bool
 	flags := flag.NewFlagSet("parley-rendezvous", flag.ContinueOnError)

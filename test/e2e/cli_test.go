@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"encoding/json"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -157,6 +158,25 @@ func TestE2ECheck(t *testing.T) {
 	help := harness.Launch(t, nil, "build/parley", "--help")
 	if help.Status() != 0 || !strings.Contains(help.Output(), "\n  3   parley check:") {
 		t.Errorf("--help does not list the status:\n%s", help.Output())
+	}
+}
+
+// TestE2ECheckServer reports what works over a server: in JSON alone, and before the devices.
+func TestE2ECheckServer(t *testing.T) {
+	harness.EndToEnd(t)
+	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
+	p := harness.Launch(t, nil, "build/parley", "check", "--server", "http://"+addr, "--json")
+	var report struct {
+		OK      bool
+		Verdict string
+		Checks  []struct{ Name string }
+	}
+	if p.Status() != 0 || json.Unmarshal([]byte(p.Output()), &report) != nil || !report.OK || len(report.Checks) != 2 {
+		t.Errorf("status %d, said %s%s", p.Status(), p.Output(), p.Errors())
+	}
+	p = harness.Launch(t, nil, "build/parley", "check", "--server", "http://127.0.0.1:1")
+	if p.Status() != 1 || !strings.Contains(p.Output(), "nothing listens") && !strings.Contains(p.Output(), "connection refused") || strings.Contains(p.Output(), "Devices") {
+		t.Errorf("status %d, said %s%s", p.Status(), p.Output(), p.Errors())
 	}
 }
 

@@ -159,8 +159,12 @@ func WritePair(t testing.TB, certFile, keyFile, name string, end time.Time) []by
 		t.Fatal(err)
 	}
 	serial, _ := rand.Int(rand.Reader, big.NewInt(1<<62))
+	begin := end.Add(-2 * time.Hour)
+	if past := time.Now().Add(-time.Hour); past.Before(begin) {
+		begin = past
+	}
 	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: end.Add(-2 * time.Hour), NotAfter: end,
+		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, NotBefore: begin, NotAfter: end,
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	if ip := net.ParseIP(name); ip != nil {
