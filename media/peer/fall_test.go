@@ -196,8 +196,8 @@ func TestLeanPath(t *testing.T) {
 		fps := float64(after.Frames-before.Frames) / span
 		t.Logf("%.0f kbit/s of video at %.1f fps, 640 pixels wide for %d%% of the time; estimate %d; queue %v, below %v for 95%% of the time; sound %v late",
 			kbps, fps, 100*wide/(10*span), estimate, queue[len(queue)/2], long.Round(time.Millisecond), b.peer.Stats().Sounds[media.Microphone].Delay)
-		if 100*wide < 85*10*span {
-			t.Errorf("640 pixels wide for %d%% of the time, want 85%%", 100*wide/(10*span))
+		if 100*wide < 90*10*span {
+			t.Errorf("640 pixels wide for %d%% of the time, want 90%%", 100*wide/(10*span))
 		}
 		if kbps < 150 || fps < 28 {
 			t.Errorf("%.0f kbit/s at %.1f fps, want 150 and 28", kbps, fps)

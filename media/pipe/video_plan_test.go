@@ -138,8 +138,16 @@ func TestPlan(t *testing.T) {
 			places: []place{at(1, false, BandwidthLimit)}, rates: [3]int{0, 180_000, 0},
 		},
 		{
-			name: "less than 640x360 looks better at", w: 1280, h: 720, wants: []VideoWant{{BitRate: 115_000, Max: big}},
-			places: []place{at(0, false, BandwidthLimit)}, rates: [3]int{115_000, 0, 0},
+			name: "less than 640x360 looks better at", w: 1280, h: 720, wants: []VideoWant{{BitRate: 95_000, Max: big}},
+			places: []place{at(0, false, BandwidthLimit)}, rates: [3]int{95_000, 0, 0},
+		},
+		{
+			name: "a little less does not move it", w: 1280, h: 720, wants: []VideoWant{{BitRate: 105_000, Max: big}},
+			from: []place{at(1, false, BandwidthLimit)}, places: []place{at(1, false, BandwidthLimit)}, rates: [3]int{0, 105_000, 0},
+		},
+		{
+			name: "it comes back soon", w: 1280, h: 720, wants: []VideoWant{{BitRate: 145_000, Max: big}},
+			from: []place{at(0, false, BandwidthLimit)}, places: []place{at(1, false, BandwidthLimit)}, rates: [3]int{0, 145_000, 0},
 		},
 		{
 			name: "a small camera", w: 320, h: 240, wants: []VideoWant{{BitRate: 2_500_000, Max: big}},
@@ -232,7 +240,8 @@ func TestDipKeepsTheLayer(t *testing.T) {
 			{500 * time.Millisecond, 110_000, 200_000},
 			{100 * time.Millisecond, 210_000, 210_000}, // the dip is over
 			{600 * time.Millisecond, 100_000, 210_000},
-			{layerPatience, 100_000, 100_000}, // it is no dip
+			{layerPatience, 100_000, 100_000},         // it is no dip
+			{100 * time.Millisecond, 10_000, 100_000}, // minBitRate is sent nevertheless
 			{0, 300_000, 300_000},
 			{100 * time.Millisecond, 70_000, 70_000}, // less than layerFall of it
 		} {

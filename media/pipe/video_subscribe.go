@@ -45,7 +45,7 @@ func (s *VideoSender) Subscribe(want VideoWant, f func(*media.Packet)) *Subscrip
 func (u *Subscription) Set(want VideoWant) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	bits, now := want.BitRate, time.Now()
+	bits, now := max(want.BitRate, minBitRate), time.Now() // never less is sent
 	if bits >= u.lately || float64(bits) < layerFall*float64(u.lately) || now.Sub(u.latelyAt) > layerPatience {
 		u.lately, u.latelyAt = bits, now
 	}
