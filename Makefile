@@ -7,7 +7,7 @@ tools := build/tools
 gofiles = $(wildcard $(shell git ls-files -co --exclude-standard '*.go'))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run build install demo test check lint bench bench-quick bench-go figures compare soak fuzz package clean
+.PHONY: help setup run build install demo test check lint bench bench-quick bench-go figures nat compare soak fuzz package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,12 @@ bench-quick: ## its main rows, 1 run; below 5 minutes
 	@$(MAKE) --no-print-directory build
 	@scripts/material
 	@$(call against,quick)
+
+nat: ## calls through every kind of router: path, first picture, frame rate; 2 minutes; needs root
+	@scripts/setup --test
+	@$(MAKE) --no-print-directory build
+	@scripts/material
+	@set -o pipefail; $(whole) -v -run '^TestE2ENat$$' ./test/nat | grep -vE '^ *(=== |--- PASS|PASS)'
 
 compare: ## VP8 against VP9, layers, libvpx's settings: CPU, rate, PSNR, SSIM; 5 minutes
 	@scripts/setup --test

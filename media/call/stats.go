@@ -48,6 +48,7 @@ type LineEcho struct {
 type LinePeer struct {
 	LineMember
 	State     string       `json:"state"`
+	Problem   string       `json:"problem"` // why there is no connection, see Problem; empty if there is one
 	RTT       *float64     `json:"rtt_ms"`
 	Path      string       `json:"path"`
 	Relay     string       `json:"relay"` // how we reach the relay of the path: udp, tcp, dtls or tls
@@ -155,7 +156,7 @@ func (m *Meter) Line(now time.Time) Line {
 	m.last = now
 	before := make(map[signal.ID]transport.Stats)
 	for _, p := range s.Peers {
-		lp := LinePeer{LineMember: LineMember{p.ID, p.Name}, State: p.Phase.String()}
+		lp := LinePeer{LineMember: LineMember{p.ID, p.Name}, State: p.Phase.String(), Problem: p.Problem.String()}
 		st, ok := m.call.stats(p.ID)
 		if ok {
 			before[p.ID] = st

@@ -35,7 +35,40 @@ func (n boundNet) DialTCP(network string, local, remote *net.TCPAddr) (ptranspor
 		return nil, err
 	}
 	keepQueueShort(c)
-	return c.(*net.TCPConn), nil
+	return relayTCP{c.(*net.TCPConn)}, nil
+}
+
+// ListenPacket opens a socket to a relay over UDP.
+func (n boundNet) ListenPacket(network, address string) (net.PacketConn, error) {
+	c, err := n.Net.ListenPacket(network, address)
+	if err != nil {
+		return nil, err
+	}
+	return relayUDP{c}, nil
+}
+
+// relayTCP and relayUDP hide an own IPv6 address. Seeing one, Pion would ask the relay for an IPv6 address too, and a
+// member with IPv6 alone could never meet one with IPv4 alone. Seeing none, it asks for nothing and gets IPv4
+// (RFC 8656, section 7.2), which others reach by relays of theirs if not directly.
+type (
+	relayTCP struct{ *net.TCPConn }
+	relayUDP struct{ net.PacketConn }
+)
+
+// LocalAddr has the port alone.
+func (c relayTCP) LocalAddr() net.Addr {
+	if a, ok := c.TCPConn.LocalAddr().(*net.TCPAddr); ok && a.IP.To4() == nil {
+		return &net.TCPAddr{IP: net.IPv4zero, Port: a.Port}
+	}
+	return c.TCPConn.LocalAddr()
+}
+
+// LocalAddr has the port alone.
+func (c relayUDP) LocalAddr() net.Addr {
+	if a, ok := c.PacketConn.LocalAddr().(*net.UDPAddr); ok && a.IP.To4() == nil {
+		return &net.UDPAddr{IP: net.IPv4zero, Port: a.Port}
+	}
+	return c.PacketConn.LocalAddr()
 }
 
 // ResolveTCPAddr looks up the address of a relay.

@@ -1,0 +1,238 @@
+package nat
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"parley/test/harness"
+)
+
+// The internet of the tests. Its addresses are public ones, or the relay would refuse them; they exist in the tests'
+// namespaces only, which have no way out.
+const (
+	serverIP   = "5.0.0.1"
+	serverIPv6 = "2a0a::1"
+	coturnIP   = "5.0.0.2"
+	// nowhere is where packets to other networks vanish without a word, as on the internet. Without a route for them,
+	// the system would tell the sender at once that there is none.
+	nowhere = "5.0.0.254"
+)
+
+// lab is an internet with a server, and two homes behind routers, in network namespaces.
+type lab struct {
+	t  testing.TB
+	id string
+}
+
+// labs counts them: some exist at the same time.
+var labs atomic.Int32
+
+func newLab(t testing.TB) *lab {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skip("only root can make network namespaces")
+	}
+	sweep(t)
+	l := &lab{t: t, id: fmt.Sprintf("parnat-%d-%d-", os.Getpid(), labs.Add(1))}
+	if text, err := exec.Command("ip", "netns", "add", l.id+"try").CombinedOutput(); err != nil {
+		t.Skipf("this system makes no network namespaces: %v: %s", err, text)
+	}
+	l.run("ip", "netns", "delete", l.id+"try")
+	l.add("net")
+	l.in("net", "ip", "link", "add", "name", "switch", "type", "bridge")
+	l.in("net", "ip", "link", "set", "switch", "up")
+	l.address("net", "switch", nowhere+"/24")
+	l.add("srv")
+	l.join("srv", serverIP+"/24", serverIPv6+"/64", coturnIP+"/24")
+	return l
+}
+
+// sweep removes what a killed test has left.
+func sweep(t testing.TB) {
+	all, _ := filepath.Glob("/run/netns/parnat-*")
+	for _, path := range all {
+		var pid int
+		if _, err := fmt.Sscanf(filepath.Base(path), "parnat-%d-", &pid); err == nil && syscall.Kill(pid, 0) != nil {
+			if text, err := exec.Command("ip", "netns", "delete", filepath.Base(path)).CombinedOutput(); err != nil {
+				t.Logf("sweep %s: %v: %s", path, err, text)
+			}
+		}
+	}
+}
+
+func (l *lab) run(args ...string) {
+	l.t.Helper()
+	if text, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+		l.t.Fatalf("%s: %v: %s", strings.Join(args, " "), err, text)
+	}
+}
+
+// in runs a command in a namespace.
+func (l *lab) in(ns string, args ...string) {
+	l.t.Helper()
+	l.run(append([]string{"ip", "netns", "exec", l.id + ns}, args...)...)
+}
+
+// add makes a namespace.
+func (l *lab) add(ns string) {
+	l.t.Helper()
+	l.run("ip", "netns", "add", l.id+ns)
+	l.t.Cleanup(func() { l.run("ip", "netns", "delete", l.id+ns) })
+	l.in(ns, "ip", "link", "set", "lo", "up")
+}
+
+// cable joins two namespaces, each with a device that is named after the other's part in it.
+func (l *lab) cable(a, devA, b, devB string) {
+	l.t.Helper()
+	l.run("ip", "-n", l.id+a, "link", "add", devA, "type", "veth", "peer", "name", devB, "netns", l.id+b)
+	l.in(a, "ip", "link", "set", devA, "up")
+	l.in(b, "ip", "link", "set", devB, "up")
+}
+
+func (l *lab) address(ns, dev string, all ...string) {
+	l.t.Helper()
+	for _, a := range all {
+		args := []string{"ip", "address", "add", a, "dev", dev}
+		if strings.Contains(a, ":") {
+			args = append(args, "nodad") // usable at once
+		}
+		l.in(ns, args...)
+	}
+}
+
+// join connects a namespace to the internet, by its device wan.
+func (l *lab) join(ns string, addresses ...string) {
+	l.t.Helper()
+	l.cable(ns, "wan", "net", ns)
+	l.in("net", "ip", "link", "set", ns, "master", "switch")
+	l.address(ns, "wan", addresses...)
+	if !strings.Contains(addresses[0], ":") {
+		l.in(ns, "ip", "route", "add", "default", "via", nowhere)
+	}
+}
+
+// rule adds an iptables rule to a router.
+func (l *lab) rule(ns, rule string) {
+	l.t.Helper()
+	l.in(ns, append([]string{"iptables", "-w"}, strings.Fields(rule)...)...)
+}
+
+// route has a router pass packets on, from its device lan to its device wan.
+func (l *lab) route(ns string) {
+	l.t.Helper()
+	l.in(ns, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+	l.rule(ns, "-P FORWARD DROP")
+	l.rule(ns, "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
+	// Dropped, not refused: a packet that comes before our own leaves no trace. Otherwise the router would think that
+	// the port is taken, and give our packet another.
+	l.rule(ns, "-A INPUT -i wan -j DROP")
+}
+
+// home is what one of the two people has: a host in a network of its own, behind a router.
+type home struct {
+	firewall string // of a kind in kinds
+	double   bool   // behind a second router, the provider's
+	ipv6     bool   // without IPv4
+}
+
+// kinds are the routers of RFC 3489, by what Linux needs to behave like them. To begin with, every one gives a packet of
+// the inside its own address, and the port that it came from, where that is free: so the mapping is the same for every
+// destination, as with most home routers.
+var kinds = map[string]func(l *lab, ns, wan, host string){
+	// Whoever sends to the mapped port reaches the host: all ports lead there.
+	"full cone": func(l *lab, ns, wan, host string) {
+		l.snat(ns, wan)
+		l.rule(ns, "-t nat -A PREROUTING -i wan -p udp -j DNAT --to-destination "+host)
+		l.rule(ns, "-A FORWARD -i wan -p udp -j ACCEPT")
+	},
+	// The same, but only addresses to which the host has sent something: the list "sent" has these.
+	"address-restricted": func(l *lab, ns, wan, host string) {
+		l.snat(ns, wan)
+		l.rule(ns, "-t nat -A PREROUTING -i wan -p udp -j DNAT --to-destination "+host)
+		l.rule(ns, "-I FORWARD -i lan -p udp -m recent --name sent --rdest --set")
+		l.rule(ns, "-A FORWARD -i wan -p udp -m recent --name sent --rsource --rcheck -j ACCEPT")
+	},
+	// What Linux does by itself: only the address and port to which the host has sent something gets in.
+	"port-restricted": func(l *lab, ns, wan, _ string) { l.snat(ns, wan) },
+	// Each destination sees another port, drawn at random.
+	"symmetric": func(l *lab, ns, wan, _ string) {
+		l.rule(ns, "-t nat -A POSTROUTING -o wan -j MASQUERADE --random-fully")
+		l.rule(ns, "-A FORWARD -i lan -j ACCEPT")
+	},
+	"UDP blocked": func(l *lab, ns, wan, _ string) {
+		l.rule(ns, "-A FORWARD -p udp -j DROP")
+		l.snat(ns, wan)
+	},
+	"TCP 443 only": func(l *lab, ns, wan, _ string) {
+		l.rule(ns, "-t nat -A POSTROUTING -o wan -j SNAT --to-source "+wan)
+		l.rule(ns, "-A FORWARD -i lan -p tcp --dport 443 -j ACCEPT")
+	},
+}
+
+func (l *lab) snat(ns, wan string) {
+	l.t.Helper()
+	l.rule(ns, "-t nat -A POSTROUTING -o wan -j SNAT --to-source "+wan)
+	l.rule(ns, "-A FORWARD -i lan -j ACCEPT")
+}
+
+// settle builds a home, number 0 or 1.
+func (l *lab) settle(i int, h home) {
+	l.t.Helper()
+	host, router, wan, lan := fmt.Sprint("h", i), fmt.Sprint("r", i), fmt.Sprint("5.0.0.1", i), fmt.Sprintf("192.168.%d.", i)
+	l.add(router)
+	l.add(host)
+	l.cable(host, "eth", router, "lan")
+	if h.ipv6 {
+		prefix, out := fmt.Sprintf("2a0a:0:%d:", i+1), fmt.Sprint("2a0a::1", i)
+		l.join(router, out+"/64")
+		l.route(router)
+		l.address(router, "lan", prefix+":1/64")
+		l.address(host, "eth", prefix+":2/64")
+		l.in(host, "ip", "-6", "route", "add", "default", "via", prefix+":1")
+		l.in("srv", "ip", "-6", "route", "add", prefix+":/64", "via", out)
+		return
+	}
+	if h.double {
+		outer := fmt.Sprint("p", i)
+		l.add(outer)
+		l.join(outer, wan+"/24")
+		l.route(outer)
+		l.cable(router, "wan", outer, "lan")
+		l.address(outer, "lan", "100.64.0.1/24")
+		l.address(router, "wan", "100.64.0.2/24")
+		l.in(router, "ip", "route", "add", "default", "via", "100.64.0.1")
+		kinds[h.firewall](l, outer, wan, "100.64.0.2")
+		wan = "100.64.0.2"
+	} else {
+		l.join(router, wan+"/24")
+	}
+	l.route(router)
+	l.address(router, "lan", lan+"1/24")
+	l.address(host, "eth", lan+"2/24")
+	l.in(host, "ip", "route", "add", "default", "via", lan+"1")
+	kinds[h.firewall](l, router, wan, lan+"2")
+}
+
+// start starts a program in a namespace.
+func (l *lab) start(ns string, env []string, args ...string) *harness.Process {
+	l.t.Helper()
+	return harness.Launch(l.t, env, "ip", append([]string{"netns", "exec", l.id + ns}, args...)...)
+}
+
+// bot starts a bot at one of the homes.
+func (l *lab) bot(i int, name string, env []string, args ...string) *harness.Process {
+	l.t.Helper()
+	stats := l.t.TempDir() + "/" + name + ".stats"
+	p := l.start(fmt.Sprint("h", i), env, append([]string{
+		"build/parley", "bot", "--name", name, "--stats", stats, "--camera", "test",
+		"--mic", harness.Material(l.t, "voice1.wav"), "--speaker", "off",
+	}, args...)...)
+	p.Name, p.Stats = name, stats
+	return p
+}
