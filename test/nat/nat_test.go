@@ -95,6 +95,39 @@ func TestE2ENat(t *testing.T) {
 	}
 }
 
+// TestE2ENatHidesAddress looks at what crosses the other home's router: nothing comes from who hides their address.
+func TestE2ENatHidesAddress(t *testing.T) {
+	harness.EndToEnd(t)
+	l := newLab(t)
+	homes := both("full cone") // a direct path would work at once
+	for i, h := range homes {
+		l.settle(i, h)
+	}
+	for _, from := range []string{"5.0.0.10", "192.168.0.0/24"} {
+		l.rule("r1", "-t raw -A PREROUTING -s "+from) // counts
+	}
+	ada, ben := l.call(plain, homes, "--relay-only")
+	for _, p := range []*harness.Process{ada, ben} {
+		p.Await("is relayed", func(l call.Line) bool { return harness.Meets(1)(l) && takes(l, overUDP) })
+		frameRate(p) // and stays so
+	}
+	text, err := exec.Command("ip", "netns", "exec", l.id+"r1", "iptables", "-t", "raw", "-nvxL", "PREROUTING").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := 0
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 2 && (strings.Contains(line, "5.0.0.10") || strings.Contains(line, "192.168.0.0/24")) {
+			if rules++; f[0] != "0" {
+				t.Errorf("the other side's router saw %s packets: %s", f[0], line)
+			}
+		}
+	}
+	if rules != 2 {
+		t.Errorf("no counters in\n%s", text)
+	}
+}
+
 // TestE2ENatForgets has a router forget its mappings in mid-call, and give other ports from then on. The call comes back
 // by itself, over a direct path as over a relay.
 func TestE2ENatForgets(t *testing.T) {
@@ -242,7 +275,7 @@ func (l *lab) bots(s server, homes [2]home, flags ...string) (ada, ben *harness.
 func (l *lab) serve(s server) (url string, env []string) {
 	l.t.Helper()
 	url = "http://" + serverIP + ":" + s.port
-	args := []string{"build/parley-rendezvous", "--listen", ":" + s.port}
+	args := []string{"build/parley-rendezvous", "--listen", ":" + s.port, "--insecure"}
 	switch {
 	case s.coturn != "":
 		args[2] = serverIP + ":" + s.port // coturn may have the port of the other address
