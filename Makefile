@@ -7,7 +7,7 @@ tools := build/tools
 gofiles = $(wildcard $(shell git ls-files -co --exclude-standard '*.go'))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run build install demo test check lint bench bench-quick bench-go figures nat compare soak fuzz package clean
+.PHONY: help setup run build install demo test check lint bench bench-quick bench-go figures nat compare soak fuzz package package-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -120,6 +120,10 @@ fuzz: ## every fuzz target for 20 s; FUZZTIME=5m for longer
 package: ## Debian packages of app and service, and a tarball of the app, in build/package
 	@scripts/setup --package
 	@TAGS='$(tags)' scripts/package
+
+package-test: ## install, start, upgrade and remove them in clean systems, and build twice; as root
+	@scripts/setup --package-test
+	@TAGS='$(tags)' scripts/package-test
 
 clean: ## remove everything that was built
 	rm -rf build
