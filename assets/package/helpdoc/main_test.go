@@ -47,6 +47,14 @@ func TestParse(t *testing.T) {
 	if got := h.commands(); !slices.Equal(got, []string{"bot"}) {
 		t.Errorf("commands %q", got)
 	}
+	usage := "x serves.\n\nUsage: x [flags]\n       x doctor NAME\n                 says what is wrong\n\n  --a   it\n"
+	h = parse("x", usage)
+	if got := h.commands(); !slices.Equal(got, []string{"doctor"}) || len(h.flags()) != 1 {
+		t.Errorf("%q: commands %q, flags %q", usage, got, h.flags())
+	}
+	if page := h.man("x 1", "2026-11-27"); !strings.Contains(page, ".B x doctor NAME\nsays what is wrong\n") {
+		t.Errorf("%q: the page is\n%s", usage, page)
+	}
 	if got := want[1].choices(); !slices.Equal(got, []string{"default", "off"}) {
 		t.Errorf("choices of --camera %q", got)
 	}

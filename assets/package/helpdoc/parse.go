@@ -37,11 +37,15 @@ var (
 // is a paragraph or heading.
 func parse(name, text string) help {
 	h := help{name: name}
-	open := false // whether the next line may continue the last part
+	call := regexp.MustCompile(`^ +(` + regexp.QuoteMeta(name) + ` \S.*?)(?:  +(\S.*))?$`) // also below "Usage:"
+	open := false                                                                          // whether the next line may continue the last part
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, " \n")
 		last := len(h.parts) - 1
 		flags, m := flagRow.FindStringSubmatch(line), row.FindStringSubmatch(line)
+		if c := call.FindStringSubmatch(line); c != nil {
+			m = c
+		}
 		switch {
 		case line == "":
 			open = false
