@@ -71,11 +71,12 @@ func newConnection(ctx context.Context, cfg Config, route transport.Route, out *
 	}
 	settings, network := cfg.Settings, cfg.Net
 	if network == nil {
-		if network, err = newNet(ctx); err != nil {
+		if network, err = newNet(ctx, cfg.opened); err != nil {
 			return nil, fmt.Errorf("use this machine's network: %w", err)
 		}
 	}
 	settings.SetNet(network)
+	settings.SetICEBindingRequestHandler(cfg.takeDirect)
 	if err := setRoute(&settings, route); err != nil {
 		return nil, fmt.Errorf("set up ICE: %w", err)
 	}

@@ -3,6 +3,7 @@ package peer
 import (
 	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,6 +48,7 @@ type guard struct {
 	candidates   int  // taken in this ICE session
 	ufrag        string
 	descriptions limit
+	punch        *puncher // learns the addresses; nil: none does
 }
 
 // description returns the SDP without candidates that we refuse, or errMessage.
@@ -62,6 +64,9 @@ func (g *guard) description(sdp string, now time.Time) (string, error) {
 		}
 		if u, ok := strings.CutPrefix(line, "a=ice-ufrag:"); ok && strings.TrimSpace(u) != g.ufrag {
 			g.ufrag, g.candidates = strings.TrimSpace(u), 0 // an ICE restart forgets the old ones
+			if g.punch != nil {
+				g.punch.forget()
+			}
 		}
 	}
 	if sections > maxSections {
@@ -82,7 +87,7 @@ const candidatePrefix = "candidate:"
 // candidate reports whether to accept a candidate (RFC 8839 section 5.1). It must be a UDP address that
 // can belong to a member, not a name. Checks sent to loopback would reach services of this machine.
 func (g *guard) candidate(c string) bool {
-	const protocol, address, least = 2, 4, 8
+	const protocol, address, port, kind, least = 2, 4, 5, 7, 8
 	if strings.TrimSpace(c) == "" {
 		return true // end of candidates
 	}
@@ -99,6 +104,9 @@ func (g *guard) candidate(c string) bool {
 		return false
 	}
 	g.candidates++
+	if n, err := strconv.ParseUint(f[port], 10, 16); err == nil && g.punch != nil && f[kind] != "relay" {
+		g.punch.add(netip.AddrPortFrom(ip, uint16(n)))
+	}
 	return true
 }
 

@@ -16,12 +16,22 @@ const dialTimeout = 5 * time.Second
 // boundNet is the machine's network. What would take long ends with the connection.
 type boundNet struct {
 	ptransport.Net
-	ctx context.Context
+	ctx    context.Context
+	opened func(ptransport.UDPConn) // told of each socket of a candidate, but relays; nil: nobody is
 }
 
-func newNet(ctx context.Context) (ptransport.Net, error) {
+func newNet(ctx context.Context, opened func(ptransport.UDPConn)) (ptransport.Net, error) {
 	n, err := stdnet.NewNet()
-	return boundNet{n, ctx}, err
+	return boundNet{n, ctx, opened}, err
+}
+
+// ListenUDP opens the socket of a candidate.
+func (n boundNet) ListenUDP(network string, local *net.UDPAddr) (ptransport.UDPConn, error) {
+	c, err := n.Net.ListenUDP(network, local)
+	if err == nil && n.opened != nil {
+		n.opened(c)
+	}
+	return c, err
 }
 
 // DialTCP connects to a relay.

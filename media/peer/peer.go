@@ -10,6 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pion/ice/v4"
+	"github.com/pion/stun/v4"
+	ptransport "github.com/pion/transport/v5"
 	"github.com/pion/webrtc/v4"
 	"golang.org/x/sync/errgroup"
 
@@ -38,6 +41,9 @@ type Config struct {
 	// Changed gets every new phase.
 	Changed func(transport.Phase)
 	Log     *slog.Logger
+
+	opened     func(ptransport.UDPConn) // see newNet
+	takeDirect func(*stun.Message, ice.Candidate, ice.Candidate, *ice.CandidatePair) bool
 }
 
 // inboxSize bounds the call messages that wait: enough for several connections. More are dropped and
@@ -58,9 +64,11 @@ type Peer struct {
 	// restarted is when the last ICE restart started. Only negotiate uses it.
 	restarted time.Time
 	guard     guard // only negotiate uses it
+	punch     puncher
 	out       map[media.Kind]*outgoing
 	hidden    bool // the other side must not learn our address; set by Run
 
+	relayed atomic.Bool   // and a direct path would be taken
 	rtt     atomic.Int64  // time.Duration
 	loss    atomic.Uint32 // of our voice, in 1/256 (RFC 3550 fraction lost)
 	unknown atomic.Uint64 // tracks that the other side offers and we cannot receive
@@ -87,6 +95,7 @@ func New(cfg Config) *Peer {
 		want: Want{Camera: [2]int{1280, 720}, Screen: [2]int{1920, 1080}},
 		out:  make(map[media.Kind]*outgoing), in: make(map[media.Kind]*incoming),
 	}
+	p.cfg.opened, p.cfg.takeDirect, p.guard.punch = p.punch.opened, p.takeDirect, &p.punch
 	if cfg.Route == nil {
 		p.cfg.Route = func() transport.Route { return transport.Route{} }
 	}
@@ -284,6 +293,7 @@ func (p *Peer) watch(ctx context.Context, pc *webrtc.PeerConnection) error {
 		if n := n / sharesPerUpdate; n < 5 || n%5 == 0 {
 			p.sendReports(pc, now)
 			p.setPath(pc)
+			p.seekDirect(pc, now)
 		}
 		wants.send(p)
 	}

@@ -13,15 +13,16 @@ import (
 )
 
 // How long ICE waits for a better kind of path before it takes one that works (pion's own are 0.5, 1 and 2 s). A
-// path found later still replaces a worse one, see renomination.
+// direct path found later still replaces a relay, see takeDirect.
 const (
 	reflexiveWait = 500 * time.Millisecond
 	relayWait     = time.Second
 )
 
-// renomination is the least time between two changes of a path that works. Pion looks for a better one while
-// connected, and moves to it without a gap (draft-thatcher-ice-renomination): above all from a relay to a direct path.
-const renomination = 3 * time.Second
+// noRenomination is how long Pion waits before it changes a path that works by its own judgement. With renomination
+// (draft-thatcher-ice-renomination) it goes on checking other paths while connected. But it scores a pair of one relay
+// above two reflexive addresses, so takeDirect decides.
+const noRenomination = 365 * 24 * time.Hour
 
 // maxICEURLs bounds what the rendezvous can make us contact: each URL of a TURN server costs an allocation on it for
 // each connection and IP version.
@@ -56,7 +57,7 @@ func setRoute(settings *webrtc.SettingEngine, r transport.Route) error {
 		settings.SetRelayAcceptanceMinWait(0)
 	}
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // never resolve a name that a member sends
-	return settings.SetICERenomination(webrtc.WithRenominationInterval(renomination))
+	return settings.SetICERenomination(webrtc.WithRenominationInterval(noRenomination))
 }
 
 // policy is Pion's word for whether the other side may learn our address.
@@ -138,6 +139,13 @@ func (p *Peer) Obstacle() transport.Obstacle {
 
 // related is the part of a candidate that tells which address of ours is behind it (RFC 8839, section 5.1).
 var related = regexp.MustCompile(` raddr \S+ rport \d+`)
+
+// mayBeDirect reports whether the path is relayed and need not be.
+func (p *Peer) mayBeDirect() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.connected && p.path == "relay" && !p.hidden
+}
 
 // hide takes our own address out of a candidate or a description. What remains is the relay's.
 func (p *Peer) hide(text string) string {

@@ -119,6 +119,7 @@ func (p *Peer) setPath(pc *webrtc.PeerConnection) {
 	if path == "relay" {
 		relay = relayProtocol(pc, pair)
 	}
+	p.relayed.Store(path == "relay" && !p.hidden)
 	p.mu.Lock()
 	p.path, p.relay = path, relay
 	p.mu.Unlock()

@@ -95,6 +95,37 @@ func TestE2ENat(t *testing.T) {
 	}
 }
 
+// TestE2ENatFindsDirectPath opens a direct path while a call is relayed. The call moves to it, and nobody notices.
+func TestE2ENatFindsDirectPath(t *testing.T) {
+	harness.EndToEnd(t)
+	l := newLab(t)
+	homes := both("port-restricted")
+	for i, h := range homes {
+		l.settle(i, h)
+	}
+	shut := "FORWARD -p udp -d 5.0.0.11 -j DROP" // to the other home; the relay is elsewhere
+	l.rule("r0", "-I "+shut)
+	ada, ben := l.call(plain, homes)
+	both := []*harness.Process{ada, ben}
+	for _, p := range both {
+		p.Await("is relayed", func(l call.Line) bool { return harness.Meets(1)(l) && takes(l, anyRelay) })
+	}
+	l.rule("r0", "-D "+shut)
+	for _, p := range both {
+		from := p.Last()
+		to := p.Await("moves to the direct path", func(l call.Line) bool { return takes(l, direct) })
+		p.Await("goes on", func(l call.Line) bool { return l.TMillis >= to.TMillis+3000 && harness.Meets(1)(l) })
+		for _, l := range p.Lines() {
+			if l.TMillis > from.TMillis && (len(l.Peers) != 1 || l.Peers[0].State != "connected" || l.Peers[0].VideoIn.FPS == 0) {
+				t.Errorf("%s: a second without pictures: %+v", p.Name, l)
+			}
+		}
+		if n := p.Last().Peers[0].VideoIn.FreezeMs - from.Peers[0].VideoIn.FreezeMs; n > 1000 {
+			t.Errorf("%s: pictures froze for %.0f ms", p.Name, n)
+		}
+	}
+}
+
 // TestE2ENatHidesAddress looks at what crosses the other home's router: nothing comes from who hides their address.
 func TestE2ENatHidesAddress(t *testing.T) {
 	harness.EndToEnd(t)
