@@ -131,6 +131,17 @@ func TestLobby(t *testing.T) {
 		}
 	}
 
+	for _, on := range []bool{true, false} { // before others are reached, so already here
+		test.Tap(l.cards[2])
+		pick(t, w, say("menu.hide-address"))
+		wants(t, c, call.HideAddress{On: on})
+		if w.prefs.AddressHidden() != on {
+			t.Errorf("an address that is hidden (%v) is not remembered", on)
+		}
+		s.AddressHidden = on
+		show(w, s)
+	}
+
 	test.Tap(l.copy.Button)
 	if got := w.app.Clipboard().Content(); got != s.Link {
 		t.Errorf("copied %q", got)

@@ -82,6 +82,15 @@ var states = []struct {
 		s.Peers[2].Camera = false
 		return s
 	}, nil, nil},
+	{"stage-unreachable", func() call.State {
+		s := with(base(call.Live), 3)
+		s.AddressHidden = true
+		s.Room.ICE = nil
+		for i, k := range []call.ProblemKind{call.WithoutUDP, call.HiddenWithoutRelay, call.TheirNetwork} {
+			s.Peers[i].Phase, s.Peers[i].Problem = call.PeerFailed, call.Problem{Kind: k}
+		}
+		return s
+	}, nil, nil},
 	{"stage-reconnecting-long", func() call.State {
 		s := with(base(call.Live), 4)
 		for i := range s.Peers {
