@@ -50,7 +50,7 @@ Usage: parley-rendezvous [flags]
   --trusted-proxy NET,...
                   proxies whose X-Forwarded-For names the client, as 10.0.0.0/8 or 127.0.0.1 (default: none)
   --metrics ADDR  where to serve figures for Prometheus, at /metrics (default: nowhere)
-  --nats URL      share rooms with other nodes over this NATS (default: NATS inside this process)
+  --nats URL      share rooms with other nodes over this NATS (default: this node is alone)
   --cluster-key-file FILE
                   a secret that all nodes on that NATS share (or in $PARLEY_CLUSTER_KEY)
   --nats-creds FILE

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"time"
 
-	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"parley/signal"
@@ -112,16 +111,20 @@ func cutText(b []byte) (text string, rest []byte, ok bool) {
 	return string(b[1:n]), b[n:], true
 }
 
-// bus is the node's line to NATS.
+// bus is the node's line to the other nodes, over NATS. A node that is alone has none, and says everything to nobody.
 type bus struct {
-	nc       *nats.Conn
-	embedded *natsserver.Server
-	inbox    chan *nats.Msg
-	seal     *clusterSeal // nil: nobody but this process is on NATS
+	nc    *nats.Conn // nil: this node is alone
+	inbox chan *nats.Msg
+	seal  *clusterSeal
 }
 
-// dialBus starts the embedded NATS or connects to the external one.
+func (b *bus) alone() bool { return b.nc == nil }
+
+// dialBus connects to NATS. Without an address, the node is alone.
 func dialBus(address, name string, cluster Cluster, onDrop, onChange func(error)) (*bus, error) {
+	if address == "" {
+		return &bus{}, nil
+	}
 	b := &bus{inbox: make(chan *nats.Msg, inboxSize)}
 	options := []nats.Option{
 		nats.Name("parley-rendezvous"),
@@ -133,30 +136,13 @@ func dialBus(address, name string, cluster Cluster, onDrop, onChange func(error)
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { onChange(err) }),
 		nats.ReconnectHandler(func(*nats.Conn) { onChange(nil) }),
 	}
-	if address == "" {
-		ns, err := natsserver.NewServer(&natsserver.Options{
-			ServerName: "parley", DontListen: true, NoLog: true, NoSigs: true, NoSystemAccount: true,
-		})
-		if err != nil {
-			return nil, fmt.Errorf("start the embedded NATS: %w", err)
-		}
-		ns.Start()
-		if !ns.ReadyForConnections(5 * time.Second) {
-			ns.Shutdown()
-			return nil, errors.New("start the embedded NATS: not ready after 5 s")
-		}
-		b.embedded = ns
-		options = append(options, nats.InProcessServer(ns))
-	} else {
-		var err error
-		if b.seal, err = newClusterSeal(cluster.Key, name); err != nil {
-			return nil, fmt.Errorf("prepare the cluster's keys: %w", err)
-		}
-		options = append(options, cluster.options(address)...)
+	var err error
+	if b.seal, err = newClusterSeal(cluster.Key, name); err != nil {
+		return nil, fmt.Errorf("prepare the cluster's keys: %w", err)
 	}
+	options = append(options, cluster.options(address)...)
 	nc, err := nats.Connect(address, options...)
 	if err != nil {
-		b.close()
 		return nil, fmt.Errorf("connect to NATS at %s: %w", hostOf(address), err)
 	}
 	b.nc = nc
@@ -172,16 +158,37 @@ func hostOf(address string) string {
 }
 
 func (b *bus) close() {
-	if b.nc != nil {
+	if !b.alone() {
 		b.nc.Close()
-	}
-	if b.embedded != nil {
-		b.embedded.Shutdown()
-		b.embedded.WaitForShutdown()
 	}
 }
 
+// subscribe has what is said about subject come to the inbox, until the function it returns is called.
+func (b *bus) subscribe(subject string) (stop func(), err error) {
+	if b.alone() {
+		return func() {}, nil
+	}
+	sub, err := b.nc.ChanSubscribe(subject, b.inbox)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = sub.Unsubscribe() }, nil
+}
+
+// flush waits until NATS has everything that was said.
+func (b *bus) flush(limit time.Duration) error {
+	if b.alone() {
+		return nil
+	}
+	return b.nc.FlushTimeout(limit)
+}
+
+func (b *bus) connected() bool { return b.alone() || b.nc.IsConnected() }
+
 func (b *bus) publish(subject string, nt notice) {
+	if b.alone() {
+		return
+	}
 	text, err := json.Marshal(nt)
 	if err != nil {
 		panic(fmt.Sprintf("encode a notice: %v", err)) // it has no value that JSON cannot write
@@ -189,9 +196,9 @@ func (b *bus) publish(subject string, nt notice) {
 	_ = b.send(subject, "", text) // fails when NATS is gone for long; heartbeats heal what it misses
 }
 
-// relay publishes a sealed body to the other nodes. There are none on the embedded NATS.
+// relay publishes a sealed body to the other nodes.
 func (b *bus) relay(room string, m relayed) error {
-	if b.embedded != nil {
+	if b.alone() {
 		return nil
 	}
 	if err := b.send(subjectRoom+room, "", m.encode()); err != nil {
@@ -203,6 +210,9 @@ func (b *bus) relay(room string, m relayed) error {
 // ask publishes with an inbox and hands every answer to take until it returns true, nobody is
 // there to answer, or the time is up.
 func (b *bus) ask(ctx context.Context, subject string, nt notice, limit time.Duration, take func([]byte) bool) error {
+	if b.alone() {
+		return nats.ErrNoResponders
+	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	text, err := json.Marshal(nt)
@@ -228,7 +238,7 @@ func (b *bus) ask(ctx context.Context, subject string, nt notice, limit time.Dur
 		if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" { // NATS: no responders
 			return nats.ErrNoResponders
 		}
-		data, err := b.open(msg, seen)
+		data, err := b.seal.open(msg, seen)
 		if err != nil {
 			continue
 		}

@@ -36,7 +36,7 @@ const (
 
 var errForged = errors.New("not from a node of this cluster, or said before")
 
-// check says what is missing for this NATS. An empty address is the embedded one.
+// check says what is missing for this NATS. An empty address is none.
 func (c Cluster) check(address string) error {
 	if address == "" {
 		return nil
@@ -177,23 +177,13 @@ func (c *clusterSeal) open(msg *nats.Msg, seen stamps) ([]byte, error) {
 	return text, nil
 }
 
-// send publishes to the other nodes, sealed unless NATS is inside this process.
+// send publishes to the other nodes, sealed.
 func (b *bus) send(subject, reply string, data []byte) error {
-	if b.seal != nil {
-		b.seal.mu.Lock()
-		defer b.seal.mu.Unlock()
-		data = b.seal.seal(subject, reply, data)
-	}
+	b.seal.mu.Lock()
+	defer b.seal.mu.Unlock()
+	data = b.seal.seal(subject, reply, data)
 	if reply == "" {
 		return b.nc.Publish(subject, data)
 	}
 	return b.nc.PublishRequest(subject, reply, data)
-}
-
-// open returns what a message holds.
-func (b *bus) open(msg *nats.Msg, seen stamps) ([]byte, error) {
-	if b.seal == nil {
-		return msg.Data, nil
-	}
-	return b.seal.open(msg, seen)
 }

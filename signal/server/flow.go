@@ -210,7 +210,7 @@ func (n *node) awaitOtherNodes(ctx context.Context, s *session, a *ahead, size i
 	}
 	a.frames++
 	a.bytes += size
-	if n.bus.embedded != nil || a.frames < aheadFrames && a.bytes < aheadBytes {
+	if n.bus.alone() || a.frames < aheadFrames && a.bytes < aheadBytes {
 		return
 	}
 	if others := n.elsewhere(s.room); len(others) > 0 {

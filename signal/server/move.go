@@ -160,7 +160,7 @@ func (n *node) claim(r *room, e *entry, j signal.Join) (*moved, error) {
 	n.mu.Unlock()
 	// What was published before the round trip has reached both nodes or is behind us in their
 	// connections; from here on everything for the member is in the claim, in the parcel, or in both.
-	err := n.bus.nc.FlushTimeout(claimTimeout)
+	err := n.bus.flush(claimTimeout)
 	var p parcel
 	var waiting []event
 	if err == nil {

@@ -51,7 +51,7 @@ func newNode(log *slog.Logger, m *metrics, l *ledger) *node {
 	}
 }
 
-// start connects to NATS and finds the other nodes. Nobody else on NATS is found out at once.
+// start connects to NATS, if there is an address, and finds the other nodes. Nobody else on NATS is found out at once.
 func (n *node) start(ctx context.Context, address string, cluster Cluster) error {
 	b, err := dialBus(address, n.name, cluster, n.busTrouble, func(err error) {
 		if err != nil || ctx.Err() == nil { // our own goodbye is no news
@@ -62,6 +62,9 @@ func (n *node) start(ctx context.Context, address string, cluster Cluster) error
 		return err
 	}
 	n.bus = b
+	if b.alone() {
+		return nil
+	}
 	heard := time.Now()
 	_ = b.ask(ctx, subjectNodes, notice{Kind: noticeHello, Node: n.name}, settleTimeout, func(text []byte) bool {
 		var nt notice
@@ -71,14 +74,14 @@ func (n *node) start(ctx context.Context, address string, cluster Cluster) error
 		return false
 	})
 	for _, subject := range []string{subjectNodes, subjectNode + n.name} {
-		if _, err := b.nc.ChanSubscribe(subject, b.inbox); err != nil {
+		if _, err := b.subscribe(subject); err != nil {
 			b.close()
 			return err
 		}
 	}
 	n.metrics.nodes.Store(int64(len(n.nodes)))
 	b.publish(subjectNodes, notice{Kind: noticeAlive, Node: n.name})
-	if err := b.nc.FlushTimeout(5 * time.Second); err != nil {
+	if err := b.flush(5 * time.Second); err != nil {
 		b.close()
 		return err
 	}
@@ -94,7 +97,7 @@ func (n *node) busTrouble(err error) {
 	n.log.Warn("NATS", "err", err)
 }
 
-func (n *node) connected() bool { return n.bus != nil && n.bus.nc.IsConnected() }
+func (n *node) connected() bool { return n.bus != nil && n.bus.connected() }
 
 // members is how many sessions live here.
 func (n *node) members() int { return int(n.metrics.members.Load()) }
@@ -127,7 +130,7 @@ func (n *node) stop() {
 		}
 	}
 	n.bus.publish(subjectNodes, notice{Kind: noticeBye, Node: n.name})
-	_ = n.bus.nc.FlushTimeout(time.Second)
+	_ = n.bus.flush(time.Second)
 	close(n.stopped)
 	n.loops.Wait()
 	n.bus.close()
@@ -154,7 +157,7 @@ func (n *node) dispatch() {
 }
 
 func (n *node) take(msg *nats.Msg, seen stamps) {
-	data, err := n.bus.open(msg, seen)
+	data, err := n.bus.seal.open(msg, seen)
 	if err != nil {
 		n.metrics.forged.Inc()
 		return

@@ -65,14 +65,14 @@ func (n *node) enter(name string, v *visit) (*room, error) {
 	if !v.mayFound() {
 		return nil, n.refuse("address-rooms")
 	}
-	sub, err := n.bus.nc.ChanSubscribe(subjectRoom+name, n.bus.inbox)
+	unsubscribe, err := n.bus.subscribe(subjectRoom + name)
 	if err != nil {
 		return nil, refusal(signal.CodeUnavailable)
 	}
 	r := &room{
 		name: name, refs: 1, view: map[signal.ID]*entry{}, sessions: map[signal.ID]*session{},
 		claims: map[signal.ID]*claim{}, awaited: map[string]bool{}, synced: make(chan struct{}),
-		close: func() { _ = sub.Unsubscribe() },
+		close: unsubscribe,
 	}
 	for other := range n.nodes {
 		r.awaited[other] = true

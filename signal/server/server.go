@@ -38,7 +38,7 @@ const (
 
 // Config is what a node needs.
 type Config struct {
-	NATS           string       // URL of an external NATS; empty: embedded in this process, without a port
+	NATS           string       // URL of the NATS that the nodes share; empty: this node is alone
 	Cluster        Cluster      // for an external NATS
 	Log            *slog.Logger // nil: no log
 	MaxConnections int          // 0: 10 000
