@@ -27,11 +27,16 @@ ifneq ($(shell ! pkg-config --exists webrtc-audio-processing && pkg-config --exi
 tags := webrtc1
 export GOFLAGS := $(GOFLAGS) -tags=webrtc1
 endif
+# The first build compiles about 650 packages, which takes minutes.
+progress = 2>&1 | awk '/^[^ :#]+$$/ { if (++n % 50 == 0) { print "  compiled " n " packages"; fflush() } next } { print; fflush() }'
+
 build/parley:
-	go build -trimpath -tags '$(tags)' -o $@ .
+	@echo "building $@"
+	@set -o pipefail; go build -v -trimpath -tags '$(tags)' -o $@ . $(progress)
 
 build/parley-rendezvous:
-	CGO_ENABLED=0 go build -trimpath -o $@ ./signal/rendezvous
+	@echo "building $@"
+	@set -o pipefail; CGO_ENABLED=0 go build -v -trimpath -o $@ ./signal/rendezvous $(progress)
 
 # Where make install installs; PREFIX=/usr/local is for all users.
 PREFIX ?= $(HOME)/.local

@@ -5,6 +5,9 @@ go 1.26.0
 // One patch, see its README.
 replace github.com/jeandeaual/go-locale => ./third_party/go-locale
 
+// Cut to what the toolkit uses, see its README.
+replace github.com/go-gl/gl => ./third_party/go-gl
+
 require (
 	fyne.io/fyne/v2 v2.7.1
 	github.com/caddyserver/certmagic v0.25.6
