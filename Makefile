@@ -28,7 +28,7 @@ tags := webrtc1
 export GOFLAGS := $(GOFLAGS) -tags=webrtc1
 endif
 # The first build compiles about 650 packages, which takes minutes.
-progress = 2>&1 | awk '/^[^ :#]+$$/ { if (++n % 50 == 0) { print "  compiled " n " packages"; fflush() } next } { print; fflush() }'
+progress = 2>&1 | awk '/^[a-z][^ :]*$$/ { if (++n % 50 == 0) { print "  compiled " n " packages"; fflush() } next } { print; fflush() }'
 
 build/parley:
 	@echo "building $@"
