@@ -84,6 +84,7 @@ func (l *lab) add(ns string) {
 	l.t.Helper()
 	l.run("ip", "netns", "add", l.id+ns)
 	l.t.Cleanup(func() { l.run("ip", "netns", "delete", l.id+ns) })
+	l.in(ns, "sysctl", "-q", "-w", "net.ipv6.conf.default.accept_dad=0") // addresses are usable at once
 	l.in(ns, "ip", "link", "set", "lo", "up")
 }
 

@@ -89,7 +89,7 @@ func TestE2ENat(t *testing.T) {
 			ada, ben := l.call(c.server, c.homes, c.flags...)
 			ada.Await("takes the path: "+c.path, func(l call.Line) bool { return harness.Meets(1)(l) && takes(l, c.path) })
 			first := firstPicture(ben)
-			rate := [2]float64{frameRate(ada), frameRate(ben)}
+			rate := frameRates(ada, ben)
 			row(c.name, path(ada.Last()), fmt.Sprintf("%.1f s", first), fmt.Sprintf("%.0f and %.0f", rate[0], rate[1]))
 		})
 	}
@@ -140,8 +140,8 @@ func TestE2ENatHidesAddress(t *testing.T) {
 	ada, ben := l.call(plain, homes, "--relay-only")
 	for _, p := range []*harness.Process{ada, ben} {
 		p.Await("is relayed", func(l call.Line) bool { return harness.Meets(1)(l) && takes(l, overUDP) })
-		frameRate(p) // and stays so
 	}
+	frameRates(ada, ben) // and stays so
 	text, err := exec.Command("ip", "netns", "exec", l.id+"r1", "iptables", "-t", "raw", "-nvxL", "PREROUTING").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -165,6 +165,7 @@ func TestE2ENatForgets(t *testing.T) {
 	harness.EndToEnd(t)
 	for _, firewall := range []string{"port-restricted", "symmetric"} {
 		t.Run(firewall, func(t *testing.T) {
+			t.Parallel()
 			l := newLab(t)
 			homes := both(firewall)
 			for i, h := range homes {
@@ -237,7 +238,7 @@ func TestE2ENatLoss(t *testing.T) {
 				n++
 			}
 		}
-		t.Logf("%s: %.2f %% of the speech is concealed, %.0f pictures a second", p.Name, lost/n, frameRate(p))
+		t.Logf("%s: %.2f %% of the speech is concealed, %.0f pictures a second", p.Name, lost/n, frameRates(p)[0])
 		if lost/n > 10 {
 			t.Errorf("%s: %.2f %% of the speech is concealed", p.Name, lost/n)
 		}
@@ -270,13 +271,20 @@ func firstPicture(p *harness.Process) float64 {
 	return 0
 }
 
-// frameRate counts the pictures of two seconds.
-func frameRate(p *harness.Process) float64 {
-	began := p.Last()
-	end := p.Await("goes on", func(l call.Line) bool {
-		return harness.Meets(1)(l) && l.TMillis >= began.TMillis+1900 && l.Peers[0].VideoIn.Frames > began.Peers[0].VideoIn.Frames
-	})
-	return float64(end.Peers[0].VideoIn.Frames-began.Peers[0].VideoIn.Frames) * 1000 / float64(end.TMillis-began.TMillis)
+// frameRates counts the pictures of two seconds.
+func frameRates(bots ...*harness.Process) (rates []float64) {
+	var began []call.Line
+	for _, p := range bots {
+		began = append(began, p.Last())
+	}
+	for i, p := range bots {
+		from := began[i]
+		to := p.Await("goes on", func(l call.Line) bool {
+			return harness.Meets(1)(l) && l.TMillis >= from.TMillis+1900 && l.Peers[0].VideoIn.Frames > from.Peers[0].VideoIn.Frames
+		})
+		rates = append(rates, float64(to.Peers[0].VideoIn.Frames-from.Peers[0].VideoIn.Frames)*1000/float64(to.TMillis-from.TMillis))
+	}
+	return rates
 }
 
 // call starts the server and a bot at each home, and waits until both see and hear each other.
