@@ -26,8 +26,9 @@ const (
 
 // lab is an internet with a server, and two homes behind routers, in network namespaces.
 type lab struct {
-	t  testing.TB
-	id string
+	t       testing.TB
+	id      string
+	service *harness.Process // started last
 }
 
 // labs counts them: some exist at the same time.

@@ -188,6 +188,30 @@ func TestE2ENatForgets(t *testing.T) {
 	}
 }
 
+// TestE2ENatServiceRestarts kills the service that relays a call, and starts it again with another secret. The call comes
+// back with the credentials that the new one gives.
+func TestE2ENatServiceRestarts(t *testing.T) {
+	harness.EndToEnd(t)
+	t.Parallel() // with the other that mostly waits
+	l := newLab(t)
+	homes := both("symmetric")
+	for i, h := range homes {
+		l.settle(i, h)
+	}
+	ada, ben := l.call(plain, homes)
+	_ = l.service.Cmd.Process.Kill() // by its own process ID
+	<-l.service.Done
+	for _, p := range []*harness.Process{ada, ben} {
+		p.Await("notices", func(l call.Line) bool { return len(l.Peers) == 1 && l.Peers[0].State != "connected" })
+	}
+	l.serve(plain)
+	for _, p := range []*harness.Process{ada, ben} {
+		p.Await("sees and hears the other again", func(l call.Line) bool {
+			return harness.Meets(1)(l) && l.Peers[0].State == "connected" && l.Peers[0].VideoIn.FPS > 5
+		})
+	}
+}
+
 // TestE2ENatNothing has two homes that cannot reach each other. Each says why, from what it has tried.
 func TestE2ENatNothing(t *testing.T) {
 	harness.EndToEnd(t)
@@ -221,6 +245,7 @@ func TestE2ENatNothing(t *testing.T) {
 // stays whole.
 func TestE2ENatLoss(t *testing.T) {
 	harness.EndToEnd(t)
+	t.Parallel() // with the other that mostly waits
 	l := newLab(t)
 	homes := both("TCP 443 only")
 	for i, h := range homes {
@@ -332,8 +357,8 @@ func (l *lab) serve(s server) (url string, env []string) {
 		args = append(args, "--tls-cert", cert, "--tls-key", key)
 		url, env = "https://"+serverIP, []string{"SSL_CERT_FILE=" + cert}
 	}
-	service := l.start("srv", nil, args...)
-	harness.AwaitTrue(l.t, "the rendezvous listens", func() bool { return strings.Contains(service.Errors(), `"listening"`) }, service.Errors)
+	l.service = l.start("srv", nil, args...)
+	harness.AwaitTrue(l.t, "the rendezvous listens", func() bool { return strings.Contains(l.service.Errors(), `"listening"`) }, l.service.Errors)
 	return url, env
 }
 
