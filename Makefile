@@ -63,7 +63,7 @@ test: ## everything: tests with the race detector, end to end, fuzzing; below 30
 check: ## what to run before a commit: lint and the fast tests; below 3 minutes, less where packages are unchanged
 	@scripts/setup --test
 	@$(MAKE) --no-print-directory lint
-	go test -short ./...
+	go test -short -vet=off ./... # lint has vetted
 
 lint: ## formatting, go vet, staticcheck, shellcheck, import rules
 	@test -x $(tools)/staticcheck || scripts/setup --test
