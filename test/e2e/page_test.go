@@ -95,8 +95,10 @@ func (b *browser) text(selector string) string {
 func TestE2EPage(t *testing.T) {
 	harness.EndToEnd(t)
 	packages := t.TempDir()
-	if err := os.WriteFile(filepath.Join(packages, "parley_1.2.3_amd64.deb"), make([]byte, 3_000_000), 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"parley_1.2.3_amd64.deb", "parley-rendezvous_1.2.3_amd64.deb"} { // the second is for hosts
+		if err := os.WriteFile(filepath.Join(packages, name), make([]byte, 3_000_000), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	p, addr := harness.StartRendezvous(t, "127.0.0.1:0", "--downloads", packages)
 	home := "http://" + addr + "/"

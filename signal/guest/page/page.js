@@ -120,7 +120,7 @@ async function offer() {
   let files = [];
   try {
     const response = await fetch("download/");
-    if (response.ok) files = await response.json();
+    if (response.ok) files = (await response.json()).filter((file) => !file.name.startsWith("parley-rendezvous"));
   } catch {
     // offline: the text below says what to do
   }
