@@ -67,8 +67,10 @@ const (
 	probeFresh  = 60 * time.Second
 	falseTime   = 2 * time.Second
 	// A long probe that shows less than refusedGain times the estimate gained nothing. After two in a row the
-	// pause is half as long again, and later each of them doubles it, once within probeTire.
+	// pause is half as long again, from probeHope after the fall on, and later each of them doubles it, once within
+	// probeTire.
 	refusedGain = 1.15
+	probeHope   = 12 * time.Second
 	// probeOther is the share of the estimate at the last false probe below which the path is another.
 	probeOther = 1.0 / 3
 	// probeRefutes is how many times that estimate has to arrive for the path to carry more than it did.
@@ -227,7 +229,7 @@ func (p *prober) pause(now time.Duration, target float64) time.Duration {
 	if p.missing(now, target) {
 		tired := int((now - p.carriedAt) / probeTire)
 		soon := probeSoon
-		if p.refused > 1 {
+		if p.refused > 1 && now-p.carriedAt > probeHope {
 			soon += probeSoon / 2
 		}
 		return min(soon<<max(min(p.falseProbes, 1+tired), min(p.refused, tired)), probeSeldom)
