@@ -45,6 +45,7 @@ func newChat(s *stage) *chat {
 	c.field.Entry.OnChanged = func(string) { widget.Relayout(c.root) }
 	c.field.Entry.OnSubmitted = func(string) { c.say() }
 	c.flow = newFlow(c.placeLines)
+	c.flow.gutter = widget.Space3
 	c.root = widget.Area(fyne.Size{}, c.place, c.box, c.title, c.close, c.empty, c.flow.scroll, c.field)
 	c.root.Hide()
 	return c

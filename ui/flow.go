@@ -10,6 +10,7 @@ import (
 // flow is a column that scrolls when it does not fit. One function lays out its parts: it gets the width and
 // returns the height.
 type flow struct {
+	gutter float32 // on the right, where the scroll bar is: nothing of the column is below it
 	scroll *container.Scroll
 	box    *fyne.Container
 	height float32
@@ -23,11 +24,11 @@ func newFlow(place func(width float32) float32, parts ...fyne.CanvasObject) *flo
 	return f
 }
 
-// fit lays the column out within the given place.
+// fit lays the column out within the given place. The gutter comes on top of the width.
 func (f *flow) fit(x, y, width, height float32) {
 	f.height = f.place(width)
-	widget.Place(f.scroll, x, y, width, height)
-	content := fyne.NewSize(width, max(f.height, height))
+	widget.Place(f.scroll, x, y, width+f.gutter, height)
+	content := fyne.NewSize(width+f.gutter, max(f.height, height))
 	if f.box.Size() != content {
 		f.box.Resize(content)
 		f.scroll.Refresh()
@@ -38,4 +39,6 @@ type flowLayout struct{ f *flow }
 
 func (l flowLayout) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSize(1, l.f.height) }
 
-func (l flowLayout) Layout(_ []fyne.CanvasObject, s fyne.Size) { l.f.height = l.f.place(s.Width) }
+func (l flowLayout) Layout(_ []fyne.CanvasObject, s fyne.Size) {
+	l.f.height = l.f.place(s.Width - l.f.gutter)
+}

@@ -38,6 +38,7 @@ func newPeople(s *stage) *people {
 		}
 		return float32(len(p.rows)) * personHeight
 	})
+	p.flow.gutter = widget.Space3
 	p.root = widget.Area(fyne.Size{}, p.place, p.box, p.title, p.close, p.flow.scroll, p.copy, p.note)
 	p.root.Hide()
 	return p

@@ -219,12 +219,13 @@ func (t *VideoTile) arrange() {
 func (t *VideoTile) arrangeMiddle(picture bool) {
 	s, size := t.state, t.Size()
 	width := max(size.Width-2*Space2, 1)
-	ink := Text2
 	if picture {
-		ink = OnPicture
+		t.status.Set(s.Status, OnPicture)
+		t.note.Set(s.Note, OnPicture)
+	} else {
+		t.status.Set(s.Status, Text1)
+		t.note.Set(s.Note, Text2)
 	}
-	t.status.Set(s.Status, ink)
-	t.note.Set(s.Note, ink)
 	foot := max(s.Foot, chipHeight+2*Space2)
 	room := size.Height - foot
 	d := min(88, size.Height*0.38, size.Width*0.38)
