@@ -97,6 +97,9 @@ func (s *site) serial(name string) string {
 // TestIssuedAndRenewed has a real ACME authority issue a certificate on the first start, and renew it. A second start
 // uses what is there.
 func TestIssuedAndRenewed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for a certificate to become old")
+	}
 	t.Parallel()
 	dir := t.TempDir()
 	s := startSite(t, acmetest.Domain, dir, 30*time.Second) // renewed in the last third
@@ -122,6 +125,9 @@ func TestIssuedAndRenewed(t *testing.T) {
 
 // TestNotIssued has an authority refuse. The log says what to do.
 func TestNotIssued(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for two authorities")
+	}
 	t.Parallel()
 	for name, want := range map[string]string{
 		"elsewhere.parley.test": "The name has no address. Its A and AAAA records have to lead here",
