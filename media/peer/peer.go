@@ -173,10 +173,13 @@ func (p *Peer) Run(ctx context.Context) error {
 		cancel()
 	}
 	p.close()
-	if err := pc.GracefulClose(); err != nil {
-		p.cfg.Log.Debug("close connection", "err", err)
+	closed := pc.GracefulClose() // first, because negotiate may wait for ICE
+	err = g.Wait()
+	// If the connection had no ICE agent yet, Pion may have made one since, for a call message that negotiate took.
+	if closed = errors.Join(closed, pc.SCTP().Transport().ICETransport().GracefulStop()); closed != nil {
+		p.cfg.Log.Debug("close connection", "err", closed)
 	}
-	return g.Wait()
+	return err
 }
 
 // prepare sets up transceivers, data channel, callbacks and readers.
