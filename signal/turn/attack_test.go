@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pion/stun/v4"
+	pion "github.com/pion/turn/v5"
 
 	"parley/signal"
 )
@@ -239,6 +240,22 @@ func TestPermissionQuota(t *testing.T) {
 	}
 	if code := a.permit(peer(0)); code != 0 {
 		t.Errorf("one of them again: %d", code)
+	}
+	// An allocation over TCP from the same address and port has a quota of its own, and opens none to the first.
+	from, _ := net.ResolveTCPAddr("tcp4", a.conn.LocalAddr().String())
+	tcp, err := (&net.Dialer{LocalAddr: from}).Dial("tcp4", s.tcp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := pion.NewSTUNConn(tcp)
+	t.Cleanup(func() { conn.Close() })
+	b := &attacker{t: t, conn: conn, to: tcp.RemoteAddr(), username: a.username, password: a.password}
+	b.allocate()
+	if code := a.permit(peer(maxPermissions)); code != stun.CodeForbidden {
+		t.Errorf("one more over UDP, after an allocation over TCP: %d", code)
+	}
+	if code := b.permit(peer(maxPermissions)); code != 0 {
+		t.Errorf("the first over TCP: %d", code)
 	}
 }
 

@@ -28,13 +28,25 @@ var (
 // allocations fails.
 const portTries = 20
 
+// client is from where to where a client speaks to the service. One address may have an allocation on each port, over
+// UDP and over TCP.
+type client struct {
+	network string
+	addr    string
+	port    uint16 // of the service
+}
+
+func clientAt(from, service net.Addr) client {
+	return client{from.Network(), from.String(), addrPort(service).Port()}
+}
+
 // relays makes the sockets of allocations. It is a pion.RelayAddressGenerator.
 type relays struct {
 	server *Server
 
 	mu    sync.Mutex
 	conns map[uint16]*relayConn // by port
-	of    map[string]*relayConn // by the client's address
+	of    map[client]*relayConn
 	open  tally
 }
 
@@ -95,19 +107,19 @@ func (r *relays) at(relay netip.Addr, port uint16) *relayConn {
 }
 
 // created notes which client has which allocation.
-func (r *relays) created(client, _ net.Addr, _, _, _ string, relay net.Addr, _ int) {
+func (r *relays) created(from, service net.Addr, _, _, _ string, relay net.Addr, _ int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c := r.conns[addrPort(relay).Port()]; c != nil {
-		c.client = client.String()
+		c.client = clientAt(from, service)
 		r.of[c.client] = c
 	}
 }
 
 // mayPermit reports whether a client's allocation may send to one more address.
-func (r *relays) mayPermit(client net.Addr, peer netip.Addr) bool {
+func (r *relays) mayPermit(from client, peer netip.Addr) bool {
 	r.mu.Lock()
-	c := r.of[client.String()]
+	c := r.of[from]
 	r.mu.Unlock()
 	return c == nil || c.mayPermit(peer)
 }
@@ -144,7 +156,7 @@ type relayConn struct {
 	account *account
 	relay   Relay
 	port    uint16
-	client  string // the client's address; relays.mu guards it
+	client  client // relays.mu guards it
 	once    sync.Once
 
 	mu        sync.RWMutex

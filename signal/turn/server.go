@@ -62,7 +62,7 @@ func New(cfg Config) (*Server, error) {
 	for _, r := range cfg.Relays {
 		s.peers.relay = append(s.peers.relay, r.Public)
 	}
-	s.relays = &relays{server: s, conns: map[uint16]*relayConn{}, of: map[string]*relayConn{}}
+	s.relays = &relays{server: s, conns: map[uint16]*relayConn{}, of: map[client]*relayConn{}}
 	return s, nil
 }
 
@@ -132,12 +132,12 @@ func (s *Server) Run(ctx context.Context) error {
 	_, cfg.StrictAddressFamily = s.relayFor("udp4")
 	for _, p := range s.packets {
 		cfg.PacketConnConfigs = append(cfg.PacketConnConfigs, pion.PacketConnConfig{
-			PacketConn: p, RelayAddressGenerator: s.relays, PermissionHandler: s.permit,
+			PacketConn: p, RelayAddressGenerator: s.relays, PermissionHandler: s.permit(p.LocalAddr()),
 		})
 	}
 	for _, l := range s.listeners {
 		cfg.ListenerConfigs = append(cfg.ListenerConfigs, pion.ListenerConfig{
-			Listener: s.newListener(l), RelayAddressGenerator: s.relays, PermissionHandler: s.permit,
+			Listener: s.newListener(l), RelayAddressGenerator: s.relays, PermissionHandler: s.permit(l.Addr()),
 		})
 	}
 	server, err := pion.NewServer(cfg)
@@ -175,11 +175,13 @@ func (s *Server) authenticate(ra *pion.RequestAttributes) (member string, key []
 	return member, pion.GenerateAuthKey(ra.Username, ra.Realm, string(s.check.sign(ra.Username))), true
 }
 
-// permit decides whether an allocation may send to an address.
-func (s *Server) permit(client net.Addr, peer net.IP) bool {
-	ip, _ := netip.AddrFromSlice(peer)
-	if len(peer) == net.IPv6len && ip.Is4In6() {
-		ip = ip.Unmap() // how net.IP holds every IPv4 address
+// permit decides whether an allocation may send to an address. service is where the client has it from.
+func (s *Server) permit(service net.Addr) pion.PermissionHandler {
+	return func(from net.Addr, peer net.IP) bool {
+		ip, _ := netip.AddrFromSlice(peer)
+		if len(peer) == net.IPv6len && ip.Is4In6() {
+			ip = ip.Unmap() // how net.IP holds every IPv4 address
+		}
+		return s.peers.permits(ip) && s.relays.mayPermit(clientAt(from, service), ip) || s.refuse("peer")
 	}
-	return s.peers.permits(ip) && s.relays.mayPermit(client, ip) || s.refuse("peer")
 }
