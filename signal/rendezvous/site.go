@@ -105,12 +105,11 @@ func (o *options) allowPlain() error {
 	if o.site.cert != "" || o.site.insecure || len(o.proxies) > 0 {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(o.listen)
+	at, err := net.ResolveTCPAddr("tcp", o.listen) // as listening does
 	if err != nil {
 		return nil // listening says what is wrong
 	}
-	addr, err := netip.ParseAddr(host)
-	if host != "" && (err != nil || addr.IsLoopback() || addr.IsPrivate() || addr.IsLinkLocalUnicast()) {
+	if at.IP.IsLoopback() || at.IP.IsPrivate() || at.IP.IsLinkLocalUnicast() {
 		return nil
 	}
 	return fmt.Errorf("%s would serve http:// to everybody: use --domain NAME or --tls-cert FILE for https://, --trusted-proxy behind "+

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"parley/signal/cert/acmetest"
 )
 
@@ -195,5 +197,31 @@ func TestPlainIsAllowed(t *testing.T) {
 		if err := o.settle(nil); err != nil {
 			t.Errorf("%v: %v", args, err)
 		}
+	}
+}
+
+// TestPublicName listens by a name that leads to a public address.
+func TestPublicName(t *testing.T) {
+	p, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &dns.Server{PacketConn: p, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, r *dns.Msg) {
+		m := new(dns.Msg)
+		m.SetReply(r)
+		if q := r.Question[0]; q.Qtype == dns.TypeA {
+			m.Answer = append(m.Answer, &dns.A{Hdr: dns.RR_Header{Name: q.Name, Rrtype: q.Qtype, Class: q.Qclass}, A: net.IPv4(192, 0, 2, 1)})
+		}
+		_ = w.WriteMsg(m)
+	})}
+	go func() { _ = server.ActivateAndServe() }()
+	system := net.DefaultResolver
+	t.Cleanup(func() { net.DefaultResolver = system; _ = server.Shutdown() })
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp4", p.LocalAddr().String())
+	}}
+	o := options{listen: "meet.parley.test:8443"}
+	if err := o.settle(nil); err == nil || !strings.Contains(err.Error(), "--insecure") {
+		t.Errorf("http:// to everybody by name: %v", err)
 	}
 }
