@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,10 +17,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/certmagic"
 	"github.com/mholt/acmez/v3/acme"
+	"go.uber.org/goleak"
 
 	"parley/signal/cert/acmetest"
 )
+
+// TestMain looks for goroutines left behind. certmagic keeps one for each authority and account as long as the program
+// runs, to hold to the authority's rate, and one sleeps for seconds after a lock has been given back.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.(*RingBufferRateLimiter).loop"),
+		goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.keepLockfileFresh"))
+}
 
 // logged is a log that a test reads.
 type logged struct {
@@ -144,6 +155,56 @@ func TestNotIssued(t *testing.T) {
 	}
 }
 
+// TestKeptIsDamaged starts with what a full disk, or a start by another user, has left.
+func TestKeptIsDamaged(t *testing.T) {
+	for name, damage := range map[string]func(t *testing.T, path string){
+		"certificate.crt": func(t *testing.T, path string) {
+			if err := os.WriteFile(path, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"key.key": func(t *testing.T, path string) {
+			if err := os.WriteFile(path, []byte("rubbish"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"description.json": func(t *testing.T, path string) {
+			if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"cannot be read.crt": func(t *testing.T, path string) {
+			if err := errors.Join(os.Remove(path), os.Mkdir(path, 0o700)); err != nil { // root reads every file
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			m := NewManaged(Config{
+				Domain: acmetest.Domain, CA: "https://127.0.0.1:1/dir", Dir: dir, Log: slog.New(slog.DiscardHandler),
+			})
+			defer m.Close()
+			file := filepath.Join(dir, filepath.FromSlash(certmagic.StorageKeys.SiteCert(m.issuer.IssuerKey(), acmetest.Domain)))
+			base := strings.TrimSuffix(file, ".crt")
+			if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			acmetest.WritePair(t, file, base+".key", acmetest.Domain, time.Now().Add(time.Hour))
+			if err := os.WriteFile(base+".json", []byte("{}"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := m.checkKept(t.Context()); err != nil {
+				t.Fatalf("before: %v", err)
+			}
+			damage(t, base+filepath.Ext(name))
+			if err := m.Start(t.Context()); err == nil || !strings.Contains(err.Error(), dir) {
+				t.Errorf("said %v, want where it is", err)
+			}
+		})
+	}
+}
+
 func TestAdvice(t *testing.T) {
 	problem := func(kind string) error {
 		return fmt.Errorf("obtain: %w", acme.Problem{Type: "urn:ietf:params:acme:error:" + kind})
@@ -169,6 +230,14 @@ func TestRedirect(t *testing.T) {
 	Redirect("meet.example.org").ServeHTTP(w, httptest.NewRequest("GET", "http://evil.example/a?b=c", nil))
 	if got := w.Header().Get("Location"); w.Code != 301 || got != "https://meet.example.org/a?b=c" {
 		t.Errorf("%d to %q", w.Code, got)
+	}
+	// net/http takes such a request line, and has what follows the colon as URL.Opaque.
+	opaque := httptest.NewRequest("GET", "/", nil)
+	opaque.URL = &url.URL{Scheme: "http", Opaque: "@evil.example/"}
+	w = httptest.NewRecorder()
+	Redirect("meet.example.org").ServeHTTP(w, opaque)
+	if to, err := url.Parse(w.Header().Get("Location")); err != nil || to.Hostname() != "meet.example.org" {
+		t.Errorf("a request line without a host leads to %v, %v", to, err)
 	}
 	w = httptest.NewRecorder()
 	if Redirect("meet.example.org").ServeHTTP(w, httptest.NewRequest("POST", "/", nil)); w.Code != 400 {

@@ -5,12 +5,15 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -76,12 +79,38 @@ func NewManaged(cfg Config) *Managed {
 }
 
 // Start loads the certificate, or has it issued, and renewed before it ends. It does not wait for that. The service has
-// to listen already: the authority asks it whether it holds the name.
+// to listen already: the authority asks it whether it holds the name. It fails if what is kept cannot be used.
 func (m *Managed) Start(ctx context.Context) error {
+	if err := m.checkKept(ctx); err != nil {
+		return fmt.Errorf("read the certificate of %s kept in %s: %w: delete that folder, and a new one is issued", m.cfg.Domain, m.cfg.Dir, err)
+	}
 	if err := m.magic.ManageAsync(ctx, []string{m.cfg.Domain}); err != nil {
 		return fmt.Errorf("manage the certificate of %s: %w", m.cfg.Domain, err)
 	}
 	return nil
+}
+
+// checkKept tries what is kept from an earlier start. certmagic would give up on what is damaged, and tell its own log
+// alone.
+func (m *Managed) checkKept(ctx context.Context) error {
+	issuer, texts := m.issuer.IssuerKey(), [3][]byte{}
+	for i, key := range []string{
+		certmagic.StorageKeys.SiteCert(issuer, m.cfg.Domain),
+		certmagic.StorageKeys.SitePrivateKey(issuer, m.cfg.Domain),
+		certmagic.StorageKeys.SiteMeta(issuer, m.cfg.Domain),
+	} {
+		var err error
+		if texts[i], err = m.magic.Storage.Load(ctx, key); errors.Is(err, fs.ErrNotExist) {
+			return nil // it has a new one issued
+		} else if err != nil {
+			return err
+		}
+	}
+	if !json.Valid(texts[2]) {
+		return errors.New("its description is damaged")
+	}
+	_, err := tls.X509KeyPair(texts[0], texts[1])
+	return err
 }
 
 // Close ends the renewals.
@@ -107,7 +136,8 @@ func Redirect(domain string) http.Handler {
 			return
 		}
 		w.Header().Set("Connection", "close")
-		http.Redirect(w, r, "https://"+domain+r.URL.RequestURI(), http.StatusMovedPermanently)
+		to := url.URL{Scheme: "https", Host: domain, Path: r.URL.Path, RawPath: r.URL.RawPath, RawQuery: r.URL.RawQuery}
+		http.Redirect(w, r, to.String(), http.StatusMovedPermanently)
 	})
 }
 

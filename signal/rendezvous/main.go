@@ -246,9 +246,9 @@ func serve(ctx context.Context, l listeners, opt options, log *slog.Logger) erro
 		}()
 	}
 	log.Info("listening", "addr", l.service.Addr().String(), "version", versionText())
-	if err := l.site.start(nodeCtx); err != nil {
+	siteErr := l.site.start(nodeCtx)
+	if siteErr != nil {
 		stopNode()
-		log.Error("no certificate", "err", err)
 	}
 	defer l.site.close()
 	l.relay.log(log)
@@ -265,7 +265,7 @@ func serve(ctx context.Context, l listeners, opt options, log *slog.Logger) erro
 	nodeErr := node.Run(nodeCtx)
 	stopNode()
 	<-adjusted
-	nodeErr = errors.Join(nodeErr, <-relayed)
+	nodeErr = errors.Join(siteErr, nodeErr, <-relayed)
 	down, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	for web := range webs {
