@@ -5,35 +5,15 @@ import (
 	"testing"
 	"time"
 
-	natsserver "github.com/nats-io/nats-server/v2/server"
-
 	"parley/signal"
 	"parley/signal/client"
 	"parley/signal/server"
 )
 
-// startNATS runs a real NATS server that listens on a port of its own.
-func startNATS(t testing.TB) string {
-	t.Helper()
-	ns, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ns.Start()
-	if !ns.ReadyForConnections(patience) {
-		t.Fatal("NATS does not come up")
-	}
-	t.Cleanup(func() {
-		ns.Shutdown()
-		ns.WaitForShutdown()
-	})
-	return ns.ClientURL()
-}
-
 // startTwoNodes runs two nodes that serve the same rooms.
 func startTwoNodes(t testing.TB) (n1, n2 *node) {
 	t.Helper()
-	address := startNATS(t)
+	address := server.StartNATS(t)
 	return startNode(t, server.Config{NATS: address}), startNode(t, server.Config{NATS: address})
 }
 
@@ -100,7 +80,7 @@ func TestResumeAtAnotherNode(t *testing.T) {
 // While members hop between two nodes at every cut, nothing is lost, doubled or out of order.
 func TestNothingIsLostBetweenNodes(t *testing.T) {
 	t.Parallel()
-	address := startNATS(t)
+	address := server.StartNATS(t)
 	nodes := []*node{
 		startNode(t, server.Config{NATS: address, Rate: 100_000, Burst: 100_000}),
 		startNode(t, server.Config{NATS: address, Rate: 100_000, Burst: 100_000}),
@@ -155,7 +135,7 @@ func TestDeadNodeIsNoticed(t *testing.T) {
 		t.Skip("waits for heartbeats to be missed")
 	}
 	t.Parallel()
-	address := startNATS(t)
+	address := server.StartNATS(t)
 	mortal := startNATSProxy(t, address)
 	n1 := startNode(t, server.Config{NATS: address})
 	n2 := startNode(t, server.Config{NATS: "nats://" + mortal.listener.Addr().String()})

@@ -19,7 +19,7 @@ type far struct {
 
 func startFar(t *testing.T) *far {
 	t.Helper()
-	address := startTestNATS(t)
+	address := StartNATS(t)
 	f := &far{senderNode: startTestNode(t, address), receiverNode: startTestNode(t, address)}
 	name := testRoom(1)
 	f.sender, f.conn = testJoin(t, f.senderNode, name)

@@ -47,7 +47,7 @@ func TestCredentialsAreRenewed(t *testing.T) {
 // Who resumes gets new credentials too, and a service without servers takes those away that another one had.
 func TestCredentialsWhenResuming(t *testing.T) {
 	cfg, _ := credentials(0)
-	url := startNATS(t)
+	url := server.StartNATS(t)
 	cfg.NATS = url
 	with, without := startNode(t, cfg), startNode(t, server.Config{NATS: url})
 	front := startCutter(t, with.addr())

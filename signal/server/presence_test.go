@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	natsserver "github.com/nats-io/nats-server/v2/server"
-
 	"parley/signal"
 )
 
@@ -18,23 +16,6 @@ import (
 const manyRooms = 30_000
 
 func testRoom(i int) string { return fmt.Sprintf("%021dA", i) }
-
-func startTestNATS(t testing.TB) string {
-	t.Helper()
-	ns, err := natsserver.NewServer(&natsserver.Options{Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ns.Start()
-	if !ns.ReadyForConnections(20 * time.Second) {
-		t.Fatal("NATS does not come up")
-	}
-	t.Cleanup(func() {
-		ns.Shutdown()
-		ns.WaitForShutdown()
-	})
-	return ns.ClientURL()
-}
 
 func startTestNode(t testing.TB, address string) *node {
 	t.Helper()
@@ -72,7 +53,7 @@ func TestPresenceOf30000RoomsLosesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("presence is repeated twice meanwhile")
 	}
-	address := startTestNATS(t)
+	address := StartNATS(t)
 	n := startTestNode(t, address)
 	for i := range manyRooms {
 		testJoin(t, n, testRoom(i))
