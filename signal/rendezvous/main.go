@@ -288,7 +288,7 @@ func listenText(flag, addr string, err error) string {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Sprintf("%s is taken by another program: stop that one, or choose another address with %s", addr, flag)
 	case errors.Is(err, syscall.EACCES):
-		return fmt.Sprintf("%s may not be listened on by this user: choose a port above 1023 with %s", addr, flag)
+		return fmt.Sprintf("%s may not be listened on by this user: choose a port above 1023 with %s, or allow it with setcap cap_net_bind_service=+ep", addr, flag)
 	}
 	return fmt.Sprintf("cannot listen on %s: choose another address with %s HOST:PORT", addr, flag)
 }

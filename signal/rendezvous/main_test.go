@@ -56,6 +56,10 @@ func TestBadUsage(t *testing.T) {
 		"public http":                   {[]string{"--listen", ":8443"}, "--insecure"},
 		"public http by address":        {[]string{"--listen", "192.0.2.1:8443"}, "--trusted-proxy"},
 		"public http by IPv6 address":   {[]string{"--listen", "[2001:db8::1]:8443"}, "--domain"},
+		"downloads":                     {[]string{"--listen", "127.0.0.1:0", "--downloads", "/nowhere"}, "/nowhere"},
+		"state folder that is read only": {
+			[]string{"--domain", "meet.example.org", "--listen", "127.0.0.1:0", "--state", "/proc"}, "--state",
+		},
 		"redirect port taken": {
 			[]string{"--domain", "meet.example.org", "--listen", "127.0.0.1:0", "--redirect", taken.Addr().String(), "--state", t.TempDir()}, "--redirect",
 		},

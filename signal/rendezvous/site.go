@@ -65,6 +65,8 @@ func (o *options) settle(given map[string]bool) error {
 		return errors.New("either --domain, or --tls-cert and --tls-key, not both")
 	case (s.cert == "") != (s.key == ""):
 		return errors.New("--tls-cert and --tls-key belong together")
+	case o.downloads != "" && !isFolder(o.downloads):
+		return fmt.Errorf("--downloads: there is no folder %s", o.downloads)
 	case s.redirect != "" && s.redirect != none && s.domain == "":
 		return errors.New("--redirect needs --domain: the name to send people to")
 	}
@@ -86,6 +88,11 @@ func (o *options) settle(given map[string]bool) error {
 		o.turn.serve = true
 	}
 	return nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 var dnsName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$`)
@@ -149,7 +156,7 @@ func openSite(o siteOptions, web net.Listener, log *slog.Logger) (s site, secure
 	case o.domain == "":
 		return s, web, nil
 	}
-	if err := os.MkdirAll(o.state, 0o700); err != nil {
+	if err := writable(o.state); err != nil {
 		return s, web, fmt.Errorf("keep certificates: %w: choose another folder with --state", err)
 	}
 	cfg := cert.Config{Domain: o.domain, Email: o.email, CA: o.ca, Dir: o.state, HTTPS: tcpPort(web), Log: log}
@@ -161,6 +168,18 @@ func openSite(o siteOptions, web net.Listener, log *slog.Logger) (s site, secure
 	}
 	s.managed = cert.NewManaged(cfg)
 	return s, tls.NewListener(web, s.managed.TLS()), nil
+}
+
+// writable makes a folder, if there is none, and tries whether files can be written there.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "try")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 func tcpPort(l net.Listener) int {

@@ -138,11 +138,11 @@ async function offer() {
     link.textContent = file.name;
     const size = document.createElement("span");
     size.className = "soft";
-    size.textContent = `${(file.size / 1e6).toFixed(0)} MB`;
+    size.textContent = `${Math.ceil(file.size / 1e6)} MB`;
     item.append(link, size);
     return item;
   }));
-  const deb = files.find((file) => file.name.endsWith(".deb"));
+  const deb = files.find((file) => /^parley_[\w.+~-]+\.deb$/.test(file.name)); // nothing that a shell reads otherwise
   $("install").hidden = !(linux && deb);
   if (deb) $("command").textContent = `sudo apt install ./${deb.name}`;
 }
