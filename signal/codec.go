@@ -17,6 +17,7 @@ type wire struct {
 	Token   string      `json:"token,omitempty"`
 	Session string      `json:"session,omitempty"`
 	Resumed bool        `json:"resumed,omitempty"`
+	Back    bool        `json:"back,omitempty"`
 	Last    uint64      `json:"last,omitempty"`
 	Members []ID        `json:"members,omitempty"`
 	From    ID          `json:"from,omitempty"`
@@ -36,7 +37,7 @@ func (f Welcome) wire() wire {
 	return wire{T: "welcome", V: f.Version, Session: f.Session, Resumed: f.Resumed, Last: f.Last, Members: f.Members, ICE: f.ICE}
 }
 func (f Joined) wire() wire { return wire{T: "joined", N: f.N, ID: f.ID} }
-func (f Left) wire() wire   { return wire{T: "left", N: f.N, ID: f.ID} }
+func (f Left) wire() wire   { return wire{T: "left", N: f.N, ID: f.ID, Back: f.Back} }
 func (f Send) wire() wire   { return wire{T: "send", N: f.N, To: f.To, Seq: f.Seq, Body: f.Body} }
 func (f Message) wire() wire {
 	return wire{T: "message", N: f.N, From: f.From, To: f.To, Seq: f.Seq, Body: f.Body}
@@ -104,7 +105,7 @@ func (w wire) frame() (Frame, error) {
 	case "joined":
 		return Joined{N: w.N, ID: w.ID}, nil
 	case "left":
-		return Left{N: w.N, ID: w.ID}, nil
+		return Left{N: w.N, ID: w.ID, Back: w.Back}, nil
 	case "send":
 		return Send{N: w.N, To: w.To, Seq: w.Seq, Body: w.Body}, nil
 	case "message":

@@ -79,8 +79,9 @@ type Joined struct {
 
 // Left tells that a member has gone.
 type Left struct {
-	N  uint64
-	ID ID
+	N    uint64
+	ID   ID
+	Back bool // in a new session already: Joined follows, and what was under way may be lost
 }
 
 // Send asks the service to relay a sealed body.

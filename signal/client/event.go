@@ -23,9 +23,12 @@ type Servers struct{ ICE []signal.ICEServer }
 // Joined tells that a member has come.
 type Joined struct{ ID signal.ID }
 
-// Left tells that a member has gone. One that comes back under the same ID is told as Left, then
-// Joined, if anything may have been lost between.
-type Left struct{ ID signal.ID }
+// Left tells that a member has gone. With Back it is here again already, and Joined follows: anything may have been lost
+// between.
+type Left struct {
+	ID   signal.ID
+	Back bool
+}
 
 // Message is a sealed body that a member sent.
 type Message struct {

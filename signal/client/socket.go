@@ -133,7 +133,7 @@ func (c *Client) take(f signal.Frame) error {
 	case signal.Joined:
 		return c.deliver(f.N, Joined{ID: f.ID})
 	case signal.Left:
-		return c.deliver(f.N, Left{ID: f.ID})
+		return c.deliver(f.N, Left{ID: f.ID, Back: f.Back})
 	case signal.Message:
 		return c.deliver(f.N, Message{From: f.From, To: f.To, Seq: f.Seq, Body: f.Body})
 	case signal.Ack:

@@ -23,10 +23,13 @@ type (
 		members []signal.ID
 		resumed bool
 	}
-	servers  struct{ ice []signal.ICEServer }
-	down     struct{ err error }
-	joined   struct{ id signal.ID }
-	left     struct{ id signal.ID }
+	servers struct{ ice []signal.ICEServer }
+	down    struct{ err error }
+	joined  struct{ id signal.ID }
+	left    struct {
+		id   signal.ID
+		back bool // joined follows
+	}
 	sent     struct{ chat string } // the service has our message
 	unsent   struct{ chat string } // it could not be sent
 	refused  struct{}              // a message had a wrong seal or form

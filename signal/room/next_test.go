@@ -120,10 +120,14 @@ func TestMembers(t *testing.T) {
 		"a card before the hello":          {[]event{up{}, joined{ada}, received{ada, true, envelope{T: kindCard, Card: &card{Name: "Ada"}}}}, "", ""},
 		"a card after it":                  {[]event{up{}, joined{ada}, hello(ada, "Ada"), received{ada, true, envelope{T: kindCard, Card: &card{Name: "Eve"}}}}, "Eve", ""},
 		"in order of arrival":              {[]event{up{ids(ada, bo), false}, hello(bo, "Bo"), hello(ada, "Ada")}, "Ada Bo", ""},
-		"leaves":                           {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada}}, "", ""},
-		"leaves before the hello comes":    {[]event{up{}, joined{ada}, left{ada}, hello(ada, "Ada")}, "", ""},
-		"comes back under the same id":     {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada}, joined{ada}}, "", "hello>B"},
-		"is here again after it":           {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada}, joined{ada}, hello(ada, "Ada")}, "Ada", ""},
+		"leaves":                           {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{id: ada}}, "", ""},
+		"leaves before the hello comes":    {[]event{up{}, joined{ada}, left{id: ada}, hello(ada, "Ada")}, "", ""},
+		"comes back under the same id":     {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{id: ada}, joined{ada}}, "", "hello>B"},
+		"is back in a new session":         {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada, true}}, "Ada", "room.expired in 20s"},
+		"is back and joins":                {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada, true}, joined{ada}}, "Ada", "hello>B"},
+		"is said to be back and is not":    {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada, true}, expired{1}}, "", ""},
+		"is back before the hello comes":   {[]event{up{}, joined{ada}, left{ada, true}, hello(ada, "Ada")}, "", ""},
+		"is here again after it":           {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{id: ada}, joined{ada}, hello(ada, "Ada")}, "Ada", ""},
 		"stays while we are disconnected":  {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}}, "Ada", ""},
 		"resumed greets nobody again":      {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{ids(ada), true}}, "Ada", "room.expired in 20s"},
 		"a restart greets everybody":       {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{ids(ada), false}}, "Ada", "hello>B, room.expired in 20s"},
@@ -132,7 +136,7 @@ func TestMembers(t *testing.T) {
 		"who is back is no ghost":          {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, joined{ada}, expired{2}}, "Ada", ""},
 		"an earlier deadline is void":      {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, down{lost}, up{}, expired{2}}, "Ada", ""},
 		"no deadline while disconnected":   {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, down{lost}, expired{2}}, "Ada", ""},
-		"left ends who is not back either": {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, left{ada}}, "", ""},
+		"left ends who is not back either": {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, left{id: ada}}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, effects := play(t, c.events...)
@@ -155,7 +159,7 @@ func TestEarlierAndSince(t *testing.T) {
 	if b, _ := m.state().Member(bo); b.Earlier || !b.Since.Equal(noon.Add(3*time.Second)) {
 		t.Errorf("Bo is Earlier (%v) or since %v", b.Earlier, b.Since)
 	}
-	m, _ = play(t, up{ids(ada), false}, hello(ada, "Ada"), left{ada}, joined{ada}, hello(ada, "Ada"))
+	m, _ = play(t, up{ids(ada), false}, hello(ada, "Ada"), left{id: ada}, joined{ada}, hello(ada, "Ada"))
 	if a, _ := m.state().Member(ada); a.Earlier {
 		t.Error("Ada came back later than us and is Earlier")
 	}
@@ -259,7 +263,7 @@ func TestChat(t *testing.T) {
 		"theirs, twice":           {here(says(ada, "1", "hi", 1), says(ada, "1", "hi", 1)), "Ada:hi:1", ""},
 		"told to us alone":        {here(received{ada, false, says(ada, "1", "hi", 1).env}), "", ""},
 		"of somebody not greeted": {here(joined{cy}, says(cy, "1", "hi", 1)), "", ""},
-		"of somebody gone":        {here(left{ada}, says(ada, "1", "hi", 1)), "", ""},
+		"of somebody gone":        {here(left{id: ada}, says(ada, "1", "hi", 1)), "", ""},
 		"by Lamport's clock":      {here(says(ada, "1", "late", 7), says(bo, "2", "soon", 3)), "Bo:soon:1 Ada:late:1", ""},
 		"ours after all we saw":   {here(says(ada, "1", "seven", 7), Say{"2", "eight"}, says(bo, "3", "five", 5)), "Bo:five:1 Ada:seven:1 Me:eight:0", ""},
 		"ties by id":              {here(says(ada, "2", "b", 1), says(bo, "1", "a", 1)), "Bo:a:1 Ada:b:1", ""},
@@ -326,7 +330,7 @@ func TestAskForHistory(t *testing.T) {
 		"a deadline that is past":    {with(overdue{ada}, overdue{ada}), "", ""},
 		"it came late":               {with(overdue{ada}, history(ada, said)), "Cy:before:1", ""},
 		"no deadline after it came":  {with(history(ada), overdue{ada}), "", ""},
-		"who was asked leaves":       {with(left{ada}), "", "history?>C, room.overdue in 3s"},
+		"who was asked leaves":       {with(left{id: ada}), "", "history?>C, room.overdue in 3s"},
 		"nobody else to ask":         {with(overdue{ada}, overdue{bo}), "", ""},
 		"unasked for":                {with(history(bo, said)), "", ""},
 		"told to everyone":           {with(received{ada, true, history(ada, said).env}), "", ""},
@@ -403,7 +407,7 @@ func TestCallMessages(t *testing.T) {
 	if _, effects := play(t, here(received{ada, true, msg.env})...); len(effects) != 0 {
 		t.Error("a call message to everyone was delivered")
 	}
-	if _, effects := play(t, here(left{ada}, msg)...); len(effects) != 0 {
+	if _, effects := play(t, here(left{id: ada}, msg)...); len(effects) != 0 {
 		t.Error("a call message of somebody gone was delivered")
 	}
 }

@@ -67,6 +67,9 @@ func (p presence) next(ev event, link Link, now time.Time) (presence, []effect) 
 		p.here = append(slices.Clone(p.here), ev.id)
 		return p, []effect{p.hello(ev.id)}
 	case left:
+		if ev.back && p.find(ev.id) >= 0 {
+			return p.absent(ev.id), []effect{after{returnPatience, expired{p.ups}}}
+		}
 		return p.without(ev.id), nil
 	case received:
 		if ev.env.T == kindHello || ev.env.T == kindCard {
@@ -124,10 +127,15 @@ func (p presence) expire() presence {
 	return p
 }
 
-func (p presence) without(id signal.ID) presence {
+// absent keeps the member, but the service does not name it. One who comes back under the same ID came after us.
+func (p presence) absent(id signal.ID) presence {
 	p.here = slices.DeleteFunc(slices.Clone(p.here), func(x signal.ID) bool { return x == id })
-	// A member who comes back under the same ID came after us.
 	p.earlier = slices.DeleteFunc(slices.Clone(p.earlier), func(x signal.ID) bool { return x == id })
+	return p
+}
+
+func (p presence) without(id signal.ID) presence {
+	p = p.absent(id)
 	p.members = slices.DeleteFunc(slices.Clone(p.members), func(x Member) bool { return x.ID == id })
 	return p
 }

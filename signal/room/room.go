@@ -227,7 +227,7 @@ func (r *Room) onEvent(ev client.Event) {
 	case client.Joined:
 		e = joined{ev.ID}
 	case client.Left:
-		e = left{ev.ID}
+		e = left{ev.ID, ev.Back}
 	case client.Message:
 		e = r.open(ev)
 	default:

@@ -95,7 +95,7 @@ func TestDistinctNames(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	// A member keeps its number.
-	m, _ = play(t, up{ids(ada, bo), false}, hello(ada, "Ada"), hello(bo, "Ada"), left{ada}, hello(bo, "Ada"))
+	m, _ = play(t, up{ids(ada, bo), false}, hello(ada, "Ada"), hello(bo, "Ada"), left{id: ada}, hello(bo, "Ada"))
 	if got := names(m); got != "Ada (2)" {
 		t.Errorf("%q", got)
 	}

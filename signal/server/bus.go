@@ -64,6 +64,7 @@ type entry struct {
 
 	node string
 	seen time.Time
+	lost bool // its node has gone: what it sent may be lost, too
 }
 
 // relayed is a sealed body between nodes.

@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"errors"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -129,7 +131,65 @@ func TestGracefulStopHandsMembersOver(t *testing.T) {
 	a.hears(t, b.id, "yes")
 }
 
-// A node that dies takes its members with it; the others are told within seconds.
+// A load balancer may send members to the node that stops until it has seen that it does. Their sessions follow all the same.
+func TestStoppingNodeIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	n1, n2 := startTwoNodes(t)
+	wire := startCutter(t, n1.addr())
+	_, b := startPair(t, room(), n2.url(), wire.url())
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); n1.stop() }()
+	for { // until the stopping node itself has refused b
+		gone, ok := (<-b.events).(client.Disconnected)
+		var f *client.Failure
+		if ok && errors.As(gone.Err, &f) && f.Status == http.StatusServiceUnavailable {
+			break
+		}
+	}
+	wire.retarget(n2.addr())
+	if got := next[client.Connected](t, b); !got.Resumed {
+		t.Errorf("b got %+v", got)
+	}
+	<-stopped
+}
+
+// When a node dies, its members come back at another one, and those there do not see them leave.
+func TestMembersOfADeadNodeAreBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for heartbeats to be missed")
+	}
+	t.Parallel()
+	for name, wait := range map[string]time.Duration{"at once": 0, "after the node has been given up": 5 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			address := server.StartNATS(t)
+			mortal := startNATSProxy(t, address)
+			n1 := startNode(t, server.Config{NATS: address})
+			n2 := startNode(t, server.Config{NATS: "nats://" + mortal.listener.Addr().String()})
+			wire := startCutter(t, n2.addr())
+			a, b := startPair(t, room(), n1.url(), wire.url())
+			mortal.cut(true)
+			wire.cut(true)
+			time.Sleep(wait) // a member's own time to connect
+			wire.retarget(n1.addr())
+			wire.cut(false)
+			b.Kick()
+			if got := next[client.Connected](t, b); got.Resumed || !slices.Equal(got.Members, []signal.ID{a.id}) {
+				t.Errorf("b got %+v", got)
+			}
+			if got := next[client.Left](t, a); got.ID != b.id || !got.Back {
+				t.Errorf("a was told %+v", got)
+			}
+			if got := next[client.Joined](t, a); got.ID != b.id {
+				t.Errorf("a was told of %s", got.ID)
+			}
+			a.say(t, b.id, "still there?")
+			b.hears(t, a.id, "still there?")
+		})
+	}
+}
+
+// A node that dies takes with it the members who do not come back; the others are told within seconds.
 func TestDeadNodeIsNoticed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("waits for heartbeats to be missed")
@@ -141,8 +201,8 @@ func TestDeadNodeIsNoticed(t *testing.T) {
 	n2 := startNode(t, server.Config{NATS: "nats://" + mortal.listener.Addr().String()})
 	a, b := startPair(t, room(), n1.url(), n2.url())
 	mortal.cut(true)
-	if got := next[client.Left](t, a); got.ID != b.id {
-		t.Fatalf("a was told that %s left", got.ID)
+	if got := next[client.Left](t, a); got.ID != b.id || got.Back {
+		t.Fatalf("a was told %+v", got)
 	}
 	mortal.cut(false) // the partition heals: both are told of each other again
 	if got := next[client.Joined](t, a); got.ID != b.id {

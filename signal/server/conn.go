@@ -89,7 +89,9 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 	v, why := s.enter(r)
 	if why != "" {
 		s.metrics.refused.WithLabelValues(why).Inc()
-		w.Header().Set("Retry-After", retryAfter)
+		if why != stopped { // another node is there at once
+			w.Header().Set("Retry-After", retryAfter)
+		}
 		http.Error(w, "try again later", http.StatusServiceUnavailable)
 		return
 	}

@@ -32,6 +32,9 @@ func NewHTTP(handler http.Handler, log *slog.Logger) *http.Server {
 // retryAfter is how many seconds a client that was refused should stay away.
 const retryAfter = "5"
 
+// stopped is why a node that stops, or has not started yet, takes nobody.
+const stopped = "stopped"
+
 // watchSocket counts TCP connections that have not become WebSockets, and closes those that are
 // too many for their address. A trusted proxy has as many as it needs.
 func (s *Server) watchSocket(c net.Conn, state http.ConnState) {

@@ -227,7 +227,8 @@ func (n *node) hear(name string) {
 	n.repeatSoon = true // not all rooms here and now: there may be tens of thousands
 }
 
-// forget drops a node and its members.
+// forget drops a node. Its members have time to come back elsewhere: they are connecting already, and what flows between
+// members does not need us.
 func (n *node) forget(name string) {
 	delete(n.nodes, name)
 	n.metrics.nodes.Store(int64(len(n.nodes)))
@@ -236,7 +237,7 @@ func (n *node) forget(name string) {
 		r.answered(name)
 		for _, e := range r.view {
 			if e.node == name {
-				n.remove(r, e.ID)
+				e.lost, e.seen = true, time.Now().Add(returnTime-memberDead)
 			}
 		}
 	}

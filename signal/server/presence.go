@@ -10,6 +10,7 @@ const (
 	repeatEvery = 5 * time.Second         // for one room
 	repeatSlice = 50 * time.Millisecond   // a part of the rooms has its turn in each
 	memberDead  = 16 * time.Second        // three repetitions missed
+	returnTime  = 10 * time.Second        // for the members of a node that has gone
 	maxBacklog  = inboxSize / 8           // repetitions wait while more than this waits for the dispatcher
 )
 

@@ -217,14 +217,7 @@ func (n *node) begin(r *room, j signal.Join, replaces string, limit rate.Limit, 
 // settle makes a session one of this node's.
 func (n *node) settle(r *room, s *session, replaces string) {
 	e := entry{ID: s.id, Session: s.name, Since: s.since, node: n.name, seen: time.Now()}
-	if old := r.view[s.id]; old != nil && old.Session != s.name {
-		n.remove(r, s.id)
-	}
-	known := r.view[s.id] != nil
-	r.view[s.id] = &e
-	if !known {
-		n.tell(r, kindJoined, s.id)
-	}
+	n.place(r, e)
 	r.sessions[s.id] = s
 	n.metrics.members.Add(1)
 	n.bus.publish(subjectRoom+r.name, notice{Kind: noticeUp, Node: n.name, Members: []entry{e}, Replaces: replaces})
@@ -257,22 +250,31 @@ func (n *node) release(r *room, s *session) {
 	}
 }
 
+// place puts a member into the view, and tells those here unless the membership is the one they know.
+func (n *node) place(r *room, e entry) {
+	old := r.view[e.ID]
+	r.view[e.ID] = &e
+	if old != nil && old.Session == e.Session && !old.lost {
+		return
+	}
+	if old != nil {
+		n.tell(r, newEvent(kindLeft, e.ID, signal.Left{N: 1, ID: e.ID, Back: true}))
+	}
+	n.tell(r, newEvent(kindJoined, e.ID, signal.Joined{N: 1, ID: e.ID}))
+}
+
 // remove takes a member out of the view and tells those here.
 func (n *node) remove(r *room, id signal.ID) {
 	if r.view[id] != nil {
 		delete(r.view, id)
-		n.tell(r, kindLeft, id)
+		n.tell(r, newEvent(kindLeft, id, signal.Left{N: 1, ID: id}))
 	}
 }
 
 // tell puts presence in line for everyone here but the member itself.
-func (n *node) tell(r *room, k kind, id signal.ID) {
-	e := newEvent(kindJoined, id, signal.Joined{N: 1, ID: id})
-	if k == kindLeft {
-		e = newEvent(kindLeft, id, signal.Left{N: 1, ID: id})
-	}
+func (n *node) tell(r *room, e event) {
 	for other, s := range r.sessions {
-		if other == id {
+		if other == e.id {
 			continue
 		}
 		if err := s.push(e, stream{}, 0); err != nil {
@@ -318,7 +320,7 @@ func (n *node) see(r *room, e entry, nt notice) {
 	cur := r.view[e.ID]
 	if cur != nil && cur.Session == e.Session {
 		if cur.node == e.node || nt.Kind == noticeUp {
-			*cur = e
+			n.place(r, e)
 		}
 		return
 	}
@@ -332,7 +334,5 @@ func (n *node) see(r *room, e entry, nt notice) {
 	} else if cur != nil && nt.Kind == noticeHere && e.Since < cur.Since {
 		return // an echo of a membership that has been replaced
 	}
-	n.remove(r, e.ID)
-	r.view[e.ID] = &e
-	n.tell(r, kindJoined, e.ID)
+	n.place(r, e)
 }

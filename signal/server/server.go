@@ -33,7 +33,7 @@ const (
 	ackDelay           = 250 * time.Millisecond // how long an acknowledgement waits for company,
 	busyAckDelay       = time.Second            // and where something was written a moment ago
 	farewellTimeout    = 2 * time.Second        // for the last frames of all connections
-	handOverTimeout    = 3 * time.Second        // for members to move to other nodes when this one stops
+	handOverTimeout    = 5 * time.Second        // for members to move to other nodes when this one stops
 )
 
 // Config is what a node needs.
@@ -196,7 +196,7 @@ func (s *Server) enter(r *http.Request) (v *visit, refusal string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.open {
-		return nil, "stopped"
+		return nil, stopped
 	}
 	if v, refusal = s.node.ledger.arrive(s.clientAddr(r)); refusal != "" {
 		return nil, refusal
