@@ -17,6 +17,9 @@ import (
 const (
 	reflexiveWait = 500 * time.Millisecond
 	relayWait     = time.Second
+	// hiddenWait is relayWait where there is nothing but relays. When the first request over UDP is lost, Pion's TURN client
+	// sends it again after 200 ms. A relay over TCP is there by then, and whatever is taken first is kept.
+	hiddenWait = 500 * time.Millisecond
 )
 
 // noRenomination is how long Pion waits before it changes a path that works by its own judgement. With renomination
@@ -54,7 +57,7 @@ func setRoute(settings *webrtc.SettingEngine, r transport.Route) error {
 	settings.SetPrflxAcceptanceMinWait(reflexiveWait)
 	settings.SetRelayAcceptanceMinWait(relayWait)
 	if r.RelayOnly {
-		settings.SetRelayAcceptanceMinWait(0)
+		settings.SetRelayAcceptanceMinWait(hiddenWait)
 	}
 	settings.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled) // never resolve a name that a member sends
 	return settings.SetICERenomination(webrtc.WithRenominationInterval(noRenomination))

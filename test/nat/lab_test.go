@@ -141,6 +141,7 @@ type home struct {
 	firewall string // of a kind in kinds
 	double   bool   // behind a second router, the provider's
 	ipv6     bool   // without IPv4
+	hidden   bool   // its address is not for the other side
 }
 
 // kinds are the routers of RFC 3489, by what Linux needs to behave like them. To begin with, every one gives a packet of

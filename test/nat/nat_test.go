@@ -53,27 +53,31 @@ var cases = []struct {
 	name   string
 	homes  [2]home
 	server server
-	flags  []string // of the first home's bot
 	path   string
 }{
-	{"full cone", both("full cone"), plain, nil, direct},
-	{"address-restricted", both("address-restricted"), plain, nil, direct},
-	{"port-restricted", both("port-restricted"), plain, nil, direct},
-	{"symmetric and address-restricted", [2]home{{firewall: "symmetric"}, {firewall: "address-restricted"}}, plain, nil, direct},
-	{"symmetric and port-restricted", [2]home{{firewall: "symmetric"}, {firewall: "port-restricted"}}, plain, nil, anyRelay},
-	{"symmetric on both sides", both("symmetric"), plain, nil, anyRelay},
-	{"UDP blocked on one side", [2]home{{firewall: "UDP blocked"}, {firewall: "port-restricted"}}, plain, nil, overTCP},
-	{"UDP blocked on both sides", both("UDP blocked"), plain, nil, overTCP},
-	{"all blocked but TCP 443", both("TCP 443 only"), web, nil, overTCP},
-	{"all blocked but TCP 443, TLS", both("TCP 443 only"), tls, nil, overTLS},
-	{"IPv6 only at one end", [2]home{{ipv6: true}, {firewall: "port-restricted"}}, plain, nil, anyRelay},
-	{"double NAT", [2]home{{firewall: "port-restricted", double: true}, {firewall: "port-restricted"}}, plain, nil, direct},
-	{"address hidden", both("port-restricted"), plain, []string{"--relay-only"}, overUDP},
-	{"coturn, symmetric on both sides", both("symmetric"), server{port: "8443", coturn: "3478"}, nil, anyRelay},
-	{"coturn, all blocked but TCP 443", both("TCP 443 only"), server{port: "443", coturn: "443"}, nil, overTCP},
+	{"full cone", both("full cone"), plain, direct},
+	{"address-restricted", both("address-restricted"), plain, direct},
+	{"port-restricted", both("port-restricted"), plain, direct},
+	{"symmetric and address-restricted", [2]home{{firewall: "symmetric"}, {firewall: "address-restricted"}}, plain, direct},
+	{"symmetric and port-restricted", [2]home{{firewall: "symmetric"}, {firewall: "port-restricted"}}, plain, anyRelay},
+	{"symmetric on both sides", both("symmetric"), plain, anyRelay},
+	{"UDP blocked on one side", [2]home{{firewall: "UDP blocked"}, {firewall: "port-restricted"}}, plain, overTCP},
+	{"UDP blocked on both sides", both("UDP blocked"), plain, overTCP},
+	{"all blocked but TCP 443", both("TCP 443 only"), web, overTCP},
+	{"all blocked but TCP 443, TLS", both("TCP 443 only"), tls, overTLS},
+	{"IPv6 only at one end", [2]home{{ipv6: true}, {firewall: "port-restricted"}}, plain, anyRelay},
+	{"double NAT", [2]home{{firewall: "port-restricted", double: true}, {firewall: "port-restricted"}}, plain, direct},
+	{"address hidden", hides("port-restricted"), plain, overUDP},
+	{"coturn, symmetric on both sides", both("symmetric"), server{port: "8443", coturn: "3478"}, anyRelay},
+	{"coturn, all blocked but TCP 443", both("TCP 443 only"), server{port: "443", coturn: "443"}, overTCP},
 }
 
 func both(firewall string) [2]home { return [2]home{{firewall: firewall}, {firewall: firewall}} }
+
+// hides are two homes of which the first does not let the other side learn its address.
+func hides(firewall string) [2]home {
+	return [2]home{{firewall: firewall, hidden: true}, {firewall: firewall}}
+}
 
 // TestE2ENat makes a call through each pair of routers: pictures and sound both ways, over the path that should be.
 func TestE2ENat(t *testing.T) {
@@ -86,7 +90,7 @@ func TestE2ENat(t *testing.T) {
 			for i, h := range c.homes {
 				l.settle(i, h)
 			}
-			ada, ben := l.call(c.server, c.homes, c.flags...)
+			ada, ben := l.call(c.server, c.homes)
 			ada.Await("takes the path: "+c.path, func(l call.Line) bool { return harness.Meets(1)(l) && takes(l, c.path) })
 			first := firstPicture(ben)
 			rate := frameRates(ada, ben)
@@ -126,18 +130,33 @@ func TestE2ENatFindsDirectPath(t *testing.T) {
 	}
 }
 
+// TestE2ENatLosesTheFirst loses the first request over UDP. A relay over TCP is there sooner, and is not taken.
+func TestE2ENatLosesTheFirst(t *testing.T) {
+	harness.EndToEnd(t)
+	l := newLab(t)
+	homes := [2]home{{firewall: "symmetric", hidden: true}, {firewall: "symmetric", hidden: true}}
+	for i, h := range homes {
+		l.settle(i, h)
+		l.rule(fmt.Sprint("r", i), "-t raw -A PREROUTING -i lan -p udp -m quota --quota 90 -j DROP") // bytes
+	}
+	ada, ben := l.call(plain, homes)
+	for _, p := range []*harness.Process{ada, ben} {
+		p.Await("is relayed over UDP", func(l call.Line) bool { return harness.Meets(1)(l) && takes(l, overUDP) })
+	}
+}
+
 // TestE2ENatHidesAddress looks at what crosses the other home's router: nothing comes from who hides their address.
 func TestE2ENatHidesAddress(t *testing.T) {
 	harness.EndToEnd(t)
 	l := newLab(t)
-	homes := both("full cone") // a direct path would work at once
+	homes := hides("full cone") // a direct path would work at once
 	for i, h := range homes {
 		l.settle(i, h)
 	}
 	for _, from := range []string{"5.0.0.10", "192.168.0.0/24"} {
 		l.rule("r1", "-t raw -A PREROUTING -s "+from) // counts
 	}
-	ada, ben := l.call(plain, homes, "--relay-only")
+	ada, ben := l.call(plain, homes)
 	for _, p := range []*harness.Process{ada, ben} {
 		p.Await("is relayed", func(l call.Line) bool { return harness.Meets(1)(l) && takes(l, overUDP) })
 	}
@@ -220,14 +239,13 @@ func TestE2ENatNothing(t *testing.T) {
 		name   string
 		homes  [2]home
 		server server
-		flags  []string
 		want   string
 	}{
-		{"no relay", both("symmetric"), none, nil, "without-relay"},
-		{"no relay, address hidden", both("full cone"), none, []string{"--relay-only"}, "hidden-without-relay"},
-		{"UDP blocked, relay down", both("UDP blocked"), down, nil, "without-udp"},
-		{"address hidden, relay down", both("full cone"), down, []string{"--relay-only"}, "relay-silent"},
-		{"UDP blocked at theirs, relay over UDP alone", [2]home{{firewall: "symmetric"}, {firewall: "UDP blocked"}}, server{port: "8443", udpOnly: true}, nil, "their-network"},
+		{"no relay", both("symmetric"), none, "without-relay"},
+		{"no relay, address hidden", hides("full cone"), none, "hidden-without-relay"},
+		{"UDP blocked, relay down", both("UDP blocked"), down, "without-udp"},
+		{"address hidden, relay down", hides("full cone"), down, "relay-silent"},
+		{"UDP blocked at theirs, relay over UDP alone", [2]home{{firewall: "symmetric"}, {firewall: "UDP blocked"}}, server{port: "8443", udpOnly: true}, "their-network"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel() // nearly all of it is waiting
@@ -235,7 +253,7 @@ func TestE2ENatNothing(t *testing.T) {
 			for i, h := range c.homes {
 				l.settle(i, h)
 			}
-			ada, _ := l.bots(c.server, c.homes, c.flags...)
+			ada, _ := l.bots(c.server, c.homes)
 			ada.Await("says "+c.want, func(l call.Line) bool { return len(l.Peers) == 1 && l.Peers[0].Problem == c.want })
 		})
 	}
@@ -313,16 +331,16 @@ func frameRates(bots ...*harness.Process) (rates []float64) {
 }
 
 // call starts the server and a bot at each home, and waits until both see and hear each other.
-func (l *lab) call(s server, homes [2]home, flags ...string) (ada, ben *harness.Process) {
+func (l *lab) call(s server, homes [2]home) (ada, ben *harness.Process) {
 	l.t.Helper()
-	ada, ben = l.bots(s, homes, flags...)
+	ada, ben = l.bots(s, homes)
 	for _, p := range []*harness.Process{ada, ben} {
 		p.Await("sees and hears the other", harness.Meets(1))
 	}
 	return ada, ben
 }
 
-func (l *lab) bots(s server, homes [2]home, flags ...string) (ada, ben *harness.Process) {
+func (l *lab) bots(s server, homes [2]home) (ada, ben *harness.Process) {
 	l.t.Helper()
 	url, env := l.serve(s)
 	at := func(i int, text string) string {
@@ -331,8 +349,14 @@ func (l *lab) bots(s server, homes [2]home, flags ...string) (ada, ben *harness.
 		}
 		return strings.Replace(text, "["+serverIPv6+"]", serverIP, 1)
 	}
-	ada = l.bot(0, "Ada", env, append(flags, "--new", "--server", at(0, url))...)
-	return ada, l.bot(1, "Ben", env, at(1, ada.Link()))
+	flags := func(i int, more ...string) []string {
+		if homes[i].hidden {
+			more = append(more, "--relay-only")
+		}
+		return more
+	}
+	ada = l.bot(0, "Ada", env, flags(0, "--new", "--server", at(0, url))...)
+	return ada, l.bot(1, "Ben", env, append(flags(1), at(1, ada.Link()))...)
 }
 
 // serve starts the service, and returns its URL and what a program needs to trust it.
