@@ -16,9 +16,9 @@ import (
 )
 
 // behindProxy is a node whose connections of this machine may name any client.
-func behindProxy(t *testing.T, cfg server.Config) *node {
+func behindProxy(t *testing.T, cfg server.Config, prepare ...func(*server.Server)) *node {
 	cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-	return startNode(t, cfg)
+	return startNode(t, cfg, prepare...)
 }
 
 // dialFrom connects as a client with this address; on a refusal resp is the answer.

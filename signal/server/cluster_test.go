@@ -20,6 +20,7 @@ func startTwoNodes(t testing.TB) (n1, n2 *node) {
 }
 
 func TestTwoNodes(t *testing.T) {
+	t.Parallel()
 	n1, n2 := startTwoNodes(t)
 	name := room()
 	a := startJoined(t, n1.url(), name)

@@ -17,6 +17,7 @@ import (
 // Whoever reaches NATS without the cluster's secret cannot evict a member, take its session over, speak
 // in its name or read its token; nor by playing again what nodes have said. Before, one notice did each.
 func TestForgerOnNATSIsNotHeard(t *testing.T) {
+	t.Parallel()
 	address := server.StartNATS(t)
 	forger, err := nats.Connect(address)
 	if err != nil {

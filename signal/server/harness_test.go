@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"flag"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -20,7 +21,14 @@ import (
 
 var discard = slog.New(slog.DiscardHandler)
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain runs more tests at a time than there are processors: they mostly wait.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long a test waits for what has to come.
 const patience = 20 * time.Second
@@ -36,7 +44,8 @@ func (n *node) url() string { return "ws" + strings.TrimPrefix(n.web.URL, "http"
 
 func (n *node) addr() string { return strings.TrimPrefix(n.web.URL, "http://") }
 
-func startNode(t testing.TB, cfg server.Config) *node {
+// startNode runs a node until the test ends. Each of prepare sees the server before that.
+func startNode(t testing.TB, cfg server.Config, prepare ...func(*server.Server)) *node {
 	t.Helper()
 	if cfg.NATS != "" && cfg.Cluster.Key == nil {
 		cfg.Cluster.Key = []byte("a secret of the test's nodes")
@@ -47,6 +56,9 @@ func startNode(t testing.TB, cfg server.Config) *node {
 	s, err := server.New(cfg)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range prepare {
+		f(s)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -22,8 +22,7 @@ func TestBytesThatWaitAreBounded(t *testing.T) {
 		"whole node": {1000, 3 << 20, 60},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := behindProxy(t, server.Config{PerAddress: c.perAddress})
-			n.SetMaxHeld(c.maxHeld)
+			n := behindProxy(t, server.Config{PerAddress: c.perAddress}, func(s *server.Server) { s.SetMaxHeld(c.maxHeld) })
 			name := room()
 			heavy := map[signal.ID]bool{}
 			for range 2 {

@@ -26,6 +26,7 @@ func credentials(renewal time.Duration) (server.Config, *atomic.Pointer[server.G
 // A member gets its servers before it learns who is there, and new credentials in good time, on the same
 // connection.
 func TestCredentialsAreRenewed(t *testing.T) {
+	t.Parallel()
 	cfg, last := credentials(time.Millisecond)
 	n := startNode(t, cfg)
 	name := room()

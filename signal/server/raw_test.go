@@ -93,6 +93,7 @@ func joinRaw(t testing.TB, n *node, name string) *raw {
 
 // Whoever breaks the protocol is told so, and the others go on.
 func TestBreachesAreRefused(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, server.Config{})
 	name := room()
 	witness := startJoined(t, n.url(), name)

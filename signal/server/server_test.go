@@ -81,6 +81,7 @@ func TestRoomsAreApart(t *testing.T) {
 }
 
 func TestSecondWithOneIdentityIsRefused(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, server.Config{})
 	name, id := room(), signal.NewID()
 	a := startMember(t, n.url(), name, id)
@@ -106,6 +107,7 @@ func TestFullRoom(t *testing.T) {
 
 // A cut connection resumes: the others notice nothing, and what was said meanwhile arrives.
 func TestResume(t *testing.T) {
+	t.Parallel()
 	n := startNode(t, server.Config{})
 	wire := startCutter(t, n.addr())
 	name := room()
@@ -224,6 +226,7 @@ func sendAll(t *testing.T, m *member, to signal.ID, count int) {
 // A node that restarts knows nobody: members join afresh under their IDs, and what was not
 // acknowledged is sent again.
 func TestServerRestart(t *testing.T) {
+	t.Parallel()
 	first := startNode(t, server.Config{})
 	wire, wireB := startCutter(t, first.addr()), startCutter(t, first.addr())
 	a, b := startPair(t, room(), wire.url(), wireB.url())
