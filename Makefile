@@ -60,7 +60,7 @@ test: ## everything: tests with the race detector, end to end, fuzzing; below 30
 	@scripts/material
 	@TAGS='$(tags)' scripts/test
 
-check: ## what to run before a commit: lint and the fast tests; below 3 minutes, less where packages are unchanged
+check: ## what to run before a commit: lint and the fast tests; below 2 minutes, less where packages are unchanged
 	@scripts/setup --test
 	@$(MAKE) --no-print-directory lint
 	go test -short -vet=off ./... # lint has vetted
