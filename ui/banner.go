@@ -8,7 +8,7 @@ import (
 	"parley/ui/widget"
 )
 
-// banner says above the tiles what is wrong.
+// banner is the warning line above the tiles.
 type banner struct {
 	s         *stage
 	box       *widget.Box
@@ -19,14 +19,14 @@ type banner struct {
 	from      bannerSource
 }
 
-// bannerSource says what dismissing the banner does.
+// bannerSource is where the line comes from; it decides what dismissing does.
 type bannerSource uint8
 
 const (
 	fromNothing bannerSource = iota
-	fromProblem              // the call's own line, cleared there
-	fromDevice               // a device's or this computer's line, hidden here
-	fromLink                 // goes by itself
+	fromProblem              // the call's problem: dismissing clears it there
+	fromDevice               // a device or this computer: dismissing hides the line
+	fromLink                 // our connection: the line disappears by itself
 )
 
 func newBanner(s *stage) *banner {
@@ -96,7 +96,7 @@ func (b *banner) dismiss() {
 	widget.Relayout(b.s.root)
 }
 
-// place puts the banner at the top of a, and returns what is left below.
+// place puts the banner at the top of a and returns the rest.
 func (b *banner) place(a rect) rect {
 	if !b.box.Visible() {
 		return a

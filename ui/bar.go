@@ -11,7 +11,7 @@ import (
 	"parley/ui/widget"
 )
 
-// bar is the line at the bottom of the stage.
+// bar is the toolbar at the bottom of the stage.
 type bar struct {
 	s       *stage
 	code    *widget.Label
@@ -28,7 +28,7 @@ type bar struct {
 	people  *widget.RoundButton
 	chat    *widget.RoundButton
 	tip     *widget.Chip        // the tooltip
-	pointed *widget.RoundButton // that button
+	pointed *widget.RoundButton // the button it belongs to
 }
 
 func newBar(s *stage) *bar {
@@ -69,7 +69,7 @@ func (b *bar) keys(o *widget.RoundButton) string {
 	return ""
 }
 
-// point shows a tooltip above the button that has the pointer or the focus: an icon alone is guesswork.
+// point shows a tooltip above the button that has the pointer or the focus.
 func (b *bar) point(o *widget.RoundButton, on bool) {
 	switch {
 	case on:
@@ -190,7 +190,7 @@ func (b *bar) placeLeft(x, y, room float32) {
 	widget.Place(b.copy, x+code+time+widget.Space2+widget.Space3, mid-widget.Target/2, link, widget.Target)
 }
 
-// placePages places the page buttons. It returns false when there was no room for them.
+// placePages places the page buttons. It returns false if they do not fit.
 func (b *bar) placePages(x, y, room float32) bool {
 	more := b.s.pages > 1
 	for _, o := range []fyne.CanvasObject{b.back, b.page, b.on} {
@@ -220,8 +220,7 @@ func (b *bar) placePages(x, y, room float32) bool {
 	return true
 }
 
-// share opens the panel to choose a screen, closes it if it is open, or stops sharing. It does nothing while sharing is
-// about to begin or to end.
+// share toggles the share panel, or stops sharing. It does nothing while sharing is starting or stopping.
 func (s *stage) share() {
 	on := s.w.on(media.Screen)
 	switch {
@@ -234,7 +233,7 @@ func (s *stage) share() {
 	}
 }
 
-// moreItems are the menu items that replace the buttons a narrow bar has no room for.
+// moreItems are the menu items for the buttons that do not fit into a narrow bar.
 func (s *stage) moreItems() []widget.Item {
 	st := s.w.state
 	chat := say("chat")

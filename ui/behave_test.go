@@ -15,7 +15,7 @@ import (
 	"parley/ui/widget"
 )
 
-// wants fails unless exactly these commands came since the last look.
+// wants fails unless exactly these commands were sent since the last check.
 func wants(t *testing.T, c *fakeCall, want ...call.Command) {
 	t.Helper()
 	got := c.take()
@@ -70,7 +70,7 @@ func TestHome(t *testing.T) {
 	test.Tap(h.edit)
 	h.entry.Entry.SetText("   ")
 	h.entry.Entry.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
-	wants(t, c) // no name is no new name
+	wants(t, c) // an empty name is ignored
 
 	test.Tap(h.top.theme)
 	if w.prefs.Theme() != widget.Light || !w.light() {
@@ -121,7 +121,7 @@ func TestLobby(t *testing.T) {
 		{call.Sound{Original: true}, "Reduce background noise", call.Sound{Noise: true}},
 	} {
 		s.Sound = tt.now
-		w.prefs.SetSound(tt.now) // as the last command did
+		w.prefs.SetSound(tt.now) // as the last command set it
 		show(w, s)
 		test.Tap(l.cards[0])
 		pick(t, w, tt.pick)
@@ -131,7 +131,7 @@ func TestLobby(t *testing.T) {
 		}
 	}
 
-	for _, on := range []bool{true, false} { // before others are reached, so already here
+	for _, on := range []bool{true, false} { // the lobby too: it applies before we connect to others
 		test.Tap(l.cards[2])
 		pick(t, w, say("menu.hide-address"))
 		wants(t, c, call.HideAddress{On: on})
@@ -153,7 +153,7 @@ func TestLobby(t *testing.T) {
 	l.name.Entry.SetText("")
 	test.Tap(l.join)
 	l.name.Entry.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
-	wants(t, c) // nobody comes in without a name
+	wants(t, c) // nobody joins without a name
 	test.Type(l.name.Entry, "Nia")
 	l.name.Entry.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 	wants(t, c, call.SetName{Name: "Nia"}, call.Join{})
@@ -305,8 +305,8 @@ func TestChat(t *testing.T) {
 	}
 }
 
-// What is typed is not lost: the keyboard comes to the field however often the chat is opened,
-// a draft waits there, and letters typed after selecting in a message go there too.
+// Typed text is not lost: the field gets the focus whenever the chat opens, drafts are kept, and letters typed
+// after selecting text in a message go to the field too.
 func TestTypeIntoChat(t *testing.T) {
 	w, c := open(t, start)
 	s := with(base(call.Live), 2)
@@ -318,7 +318,7 @@ func TestTypeIntoChat(t *testing.T) {
 		if w.win.Canvas().Focused() != fyne.Focusable(chat.field.Entry) {
 			t.Fatalf("opened %d times, the keyboard is at %T", i+1, w.win.Canvas().Focused())
 		}
-		test.Type(chat.field.Entry, "m c ") // no shortcut while typing
+		test.Type(chat.field.Entry, "m c ") // shortcuts are off while typing
 		press(w, fyne.KeyC, fyne.KeyModifierControl|fyne.KeyModifierAlt)
 	}
 	wants(t, c)
@@ -362,7 +362,7 @@ func TestTypeIntoChat(t *testing.T) {
 	}
 }
 
-// retry finds the button that sends a message again.
+// retry finds the button that resends a message.
 func retry(t *testing.T, line *widget.Message) *widget.Button {
 	t.Helper()
 	for _, o := range test.WidgetRenderer(line).Objects() {
@@ -418,9 +418,9 @@ func TestKeys(t *testing.T) {
 	press(w, fyne.KeyE, fyne.KeyModifierControl)
 	wants(t, c, call.Turn{Kind: media.Microphone}, call.Turn{Kind: media.Camera})
 
-	show(w, s) // on again, by other means
+	show(w, s) // turned on in another way
 	w.stage.togglePanel(chatPanel)
-	press(w, fyne.KeyD, fyne.KeyModifierControl) // also while typing
+	press(w, fyne.KeyD, fyne.KeyModifierControl) // works while typing too
 	wants(t, c, call.Turn{Kind: media.Microphone})
 	w.typed(&fyne.KeyEvent{Name: fyne.KeyEscape})
 
@@ -453,7 +453,7 @@ func TestPushToTalk(t *testing.T) {
 		t.Error("holding Space was remembered as a choice")
 	}
 
-	show(w, s) // on by its button: Space changes nothing
+	show(w, s) // turned on by its button: Space changes nothing
 	w.keyDown(space)
 	w.keyUp(space)
 	wants(t, c)
@@ -485,7 +485,7 @@ func TestLeavingScreens(t *testing.T) {
 	wants(t, c, call.Join{}, call.Close{})
 }
 
-// TestByKeyboardAlone goes around every screen with Tab.
+// TestByKeyboardAlone tabs through every screen.
 func TestByKeyboardAlone(t *testing.T) {
 	s := with(base(call.Live), 1)
 	for _, tt := range []struct {
@@ -514,7 +514,7 @@ func TestByKeyboardAlone(t *testing.T) {
 	}
 }
 
-// tabOrder is what Tab goes to until it is back where it began, 20 at most.
+// tabOrder lists what Tab focuses until it is back at the start, 20 at most.
 func tabOrder(w *Window) []string {
 	var names []string
 	for range 20 {
@@ -575,7 +575,7 @@ func TestRingFollowsVoice(t *testing.T) {
 	if rings() {
 		t.Error("the ring stays")
 	}
-	c.levels[s.Peers[1].ID] = -20 // muted: whatever is heard is not them
+	c.levels[s.Peers[1].ID] = -20 // muted, so the level is ignored
 	if w.stage.pulse(now); w.stage.faces[s.Peers[1].ID].State().Speaking {
 		t.Error("a ring around somebody muted")
 	}

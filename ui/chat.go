@@ -11,7 +11,7 @@ import (
 	"parley/ui/widget"
 )
 
-// fieldHeight is the height of the message field with one line in it.
+// fieldHeight is the height of the message field with one line of text.
 const fieldHeight float32 = 40
 
 // chat is the panel of messages.
@@ -27,7 +27,7 @@ type chat struct {
 	send   *widget.RoundButton
 	shown  []room.Message
 	lines  []*widget.Message
-	seen   map[string]bool // messages that were read, or are ours
+	seen   map[string]bool // messages that were read or are ours
 	unread int
 	code   string // of the meeting
 }
@@ -137,7 +137,7 @@ func (c *chat) rebuild(messages []room.Message) bool {
 	return true
 }
 
-// messageWords are the labels around a message's text.
+// messageWords are the labels around the text of a message.
 func messageWords() widget.MessageWords {
 	return widget.MessageWords{
 		More: say("chat.more"), Sending: say("chat.sending"), Failed: say("chat.failed"), Retry: say("chat.retry"),
@@ -155,7 +155,7 @@ func (c *chat) bind(p *widget.Passage) {
 		}
 		c.s.w.focus(p)
 	}
-	p.OnRune = func(r rune) { // typing goes to the message field
+	p.OnRune = func(r rune) { // typed text goes to the message field
 		c.s.w.focus(c.field.Entry)
 		c.field.Entry.TypedRune(r)
 	}
@@ -177,7 +177,7 @@ func grouped(a, b room.Message) bool {
 func (c *chat) openLink(address string) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return // it only looked like an address
+		return // not a URL after all
 	}
 	if meetingLink(u) {
 		c.s.w.click(address)

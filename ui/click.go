@@ -10,17 +10,17 @@ import (
 	"parley/signal"
 )
 
-// Links reach the window from outside: clicked on the desktop or in chat, or given on the command line.
-// They are not trusted: without asking, a link neither ends a meeting nor contacts a new server.
+// Links come from outside: clicked on the desktop or in chat, or given on the command line. They are not
+// trusted: the user is asked before a link ends a meeting or contacts a new server.
 
 // click is the decision about a clicked link.
 type click struct {
-	stay  bool   // it is the meeting that is open
-	leave bool   // it ends the meeting that is open: ask
-	host  string // where we have not been: ask; empty where we have
+	stay  bool   // the meeting is already open
+	leave bool   // it would end the open meeting: ask
+	host  string // a new server: ask; empty for a known one
 }
 
-// clicked decides about a link. known says whether the user chose a server before.
+// clicked decides about a link. known reports whether the user has used a server before.
 func clicked(s call.State, link signal.Link, known func(scheme, host string) bool) click {
 	same := s.Code == link.Code.String()
 	if same && (s.Phase.Inside() || s.Phase == call.Lobby && s.Link == link.String()) {
@@ -36,8 +36,8 @@ func clicked(s call.State, link signal.Link, known func(scheme, host string) boo
 	return c
 }
 
-// Trust sets the servers that are opened without asking: the configured one, which may be nil, and this
-// machine's own, for which own returns true.
+// Trust sets the servers that need no question: the configured one, which may be nil, and this machine's
+// own, for which own returns true.
 func (w *Window) Trust(server *url.URL, own func(host string) bool) { w.server, w.own = server, own }
 
 // Click handles a clicked link, from any goroutine. An empty link only brings the window to the front.
@@ -68,7 +68,7 @@ func (w *Window) follow(link signal.Link) {
 	c := clicked(w.state, link, w.known)
 	var open func()
 	open = func() {
-		if w.state.Phase.Inside() && !c.leave { // a meeting began since the question
+		if w.state.Phase.Inside() && !c.leave { // a meeting started while the question was open
 			c = click{leave: true}
 			w.openQuestion(c, open)
 			return
@@ -105,8 +105,8 @@ func (w *Window) known(scheme, host string) bool {
 	return false
 }
 
-// meetingLink reports whether an address in chat is a meeting link: a deep link, or an https link whose
-// fragment has the exact form of a code. Other pages have fragments of twelve letters too.
+// meetingLink reports whether a URL in chat is a meeting link: a deep link, or an https link whose fragment
+// has the exact form of a code. Other pages also use twelve-letter fragments.
 func meetingLink(u *url.URL) bool {
 	if u.Scheme == signal.DeepScheme {
 		return true

@@ -57,7 +57,7 @@ func TestClicked(t *testing.T) {
 	}
 }
 
-// openTrusting is a window that knows the server of base, and counts how often it comes to the front.
+// openTrusting opens a window that trusts the server of base, and counts how often it comes to the front.
 func openTrusting(t *testing.T, phase call.Phase) (w *Window, c *fakeCall, front *int) {
 	t.Helper()
 	w, c = open(t, start)
@@ -82,7 +82,7 @@ func TestClickInMeeting(t *testing.T) {
 	}
 
 	w.Click(otherLink)
-	wants(t, c) // nothing ends unasked
+	wants(t, c) // the call goes on until the user answers
 	if w.question == nil {
 		t.Fatal("nobody is asked before a meeting ends")
 	}
@@ -96,7 +96,7 @@ func TestClickInMeeting(t *testing.T) {
 	}
 
 	w.Click(farLink)
-	w.Click(otherLink) // the last one counts
+	w.Click(otherLink) // the last click wins
 	if n := len(w.win.Canvas().Overlays().List()); n != 1 {
 		t.Errorf("%d questions lie on the window, want 1", n)
 	}
@@ -109,7 +109,7 @@ func TestClickInMeeting(t *testing.T) {
 	if w.question != nil {
 		t.Error("Escape is no answer")
 	}
-	w.Click("parley://meet.example.org/#7k3m") // damaged: the call says so
+	w.Click("parley://meet.example.org/#7k3m") // damaged: the call reports it
 	wants(t, c, call.Open{Text: "parley://meet.example.org/#7k3m"})
 }
 
@@ -133,7 +133,7 @@ func TestClickToNewServer(t *testing.T) {
 	show(w, base(call.Idle))
 	w.prefs.AddRecent(Recent{Code: "7k3m-q9xt-2w8p", Link: "https://far.example.net/#7k3m-q9xt-2w8p"})
 	w.Click(farLink)
-	wants(t, c, call.Open{Text: farLink}) // we have been there
+	wants(t, c, call.Open{Text: farLink}) // a known server
 
 	w.Click("https://" + strings.Repeat("meet.example.org.", 12) + "far.example/#aaaa-bbbb-2222")
 	if got := asRead(w.question.text.Text()); !strings.Contains(got, "far.example,") || len(got) > 150 {
@@ -141,10 +141,10 @@ func TestClickToNewServer(t *testing.T) {
 	}
 }
 
-// TestQuestionKeepsKeyboard: the keyboard is on the answer that changes nothing, also when the screen
-// below changes.
+// TestQuestionKeepsKeyboard: the focus stays on the answer that changes nothing, even when the screen
+// underneath changes.
 func TestQuestionKeepsKeyboard(t *testing.T) {
-	w, c := open(t, start) // no state is known yet, as when the link is on the command line
+	w, c := open(t, start) // no state yet, as with a link on the command line
 	w.Click(farLink)
 	for _, phase := range []call.Phase{call.Idle, call.Live, call.Ended} {
 		show(w, base(phase))
@@ -159,7 +159,7 @@ func TestQuestionKeepsKeyboard(t *testing.T) {
 	}
 }
 
-// TestLateAnswer: an answer to a question that did not speak of leaving ends no meeting.
+// TestLateAnswer: the answer to a question that did not mention leaving does not end a meeting.
 func TestLateAnswer(t *testing.T) {
 	w, c, _ := openTrusting(t, call.Idle)
 	w.Click(farLink)
@@ -203,7 +203,7 @@ func TestMeetingLink(t *testing.T) {
 	}
 }
 
-// TestChatLinkAsks: a meeting's link in chat ends no call unasked, whatever its form.
+// TestChatLinkAsks: a meeting link in chat, in any form, does not end a call without a question.
 func TestChatLinkAsks(t *testing.T) {
 	for _, address := range []string{otherLink, "parley://meet.example.org/#aaaa-bbbb-2222"} {
 		w, c, _ := openTrusting(t, call.Live)
@@ -217,7 +217,7 @@ func TestChatLinkAsks(t *testing.T) {
 	}
 }
 
-// TestFirstWindowFits: the window starts no larger than the screen, and no smaller than it works.
+// TestFirstWindowFits: the window starts no larger than the screen and no smaller than its minimum.
 func TestFirstWindowFits(t *testing.T) {
 	for screen, want := range map[fyne.Size]fyne.Size{
 		{}:                       start,

@@ -9,7 +9,7 @@ import (
 // copiedFor is how long a copy button reads "Copied".
 const copiedFor = 2 * time.Second
 
-// copyButton puts the meeting's link on the clipboard and says so for a moment.
+// copyButton copies the meeting's link to the clipboard and briefly confirms it.
 type copyButton struct {
 	*widget.Button
 	text string

@@ -9,16 +9,16 @@ import (
 	"parley/ui/widget"
 )
 
-// The window shows our devices as others receive them. A device that is switched on but cannot be used is
-// neither on nor off: it has its own icon and text.
+// The window shows our devices as others receive them. A device that is switched on but unusable has an icon
+// and text of its own.
 
 // broken reports whether a device is switched on but cannot be used.
 func broken(d call.Local) bool { return d.On && !d.Live && d.Problem != (call.Problem{}) }
 
-// silent reports whether a microphone is on but brings no sound.
+// silent reports whether a microphone is on but delivers only zeros.
 func silent(mic call.Local) bool { return mic.On && mic.Live && (mic.Device.Muted || mic.Silenced) }
 
-// mark is the sign for one of our devices in the list of people.
+// mark is the icon for one of our devices in the list of people.
 func mark(d call.Local) widget.Mark {
 	switch {
 	case broken(d):
@@ -49,7 +49,7 @@ func micIcon(mic call.Local) string {
 	return ""
 }
 
-// setSwitch sets a button's name, icon and colours for the state of a device.
+// setSwitch sets a button's name, icon and colours from the state of a device.
 func setSwitch(b *widget.RoundButton, kind media.Kind, d call.Local, plain, off widget.Look) {
 	icon := "mic"
 	if kind == media.Camera {
@@ -70,7 +70,7 @@ func setSwitch(b *widget.RoundButton, kind media.Kind, d call.Local, plain, off 
 	}
 }
 
-// alarm is the warning colour that fits a button's look.
+// alarm is the warning colour for a button's style.
 func alarm(l widget.Look) fyne.ThemeColorName {
 	if l == widget.Over {
 		return widget.PictureAlert
@@ -80,12 +80,12 @@ func alarm(l widget.Look) fyne.ThemeColorName {
 
 // command is the last command that switched a device.
 type command struct {
-	count int // as Local.Switched
+	count int // compared with Local.Switched
 	on    bool
 }
 
 // on reports whether a device will be on once all commands so far have been carried out. The State on screen
-// may be older, so a second click counts from the first one, not from what is painted.
+// may be older, so a second click toggles the first one's result, not what is painted.
 func (w *Window) on(kind media.Kind) bool {
 	if d := w.local(kind); w.switched[kind].count <= d.Switched {
 		return d.On
@@ -93,7 +93,7 @@ func (w *Window) on(kind media.Kind) bool {
 	return w.switched[kind].on
 }
 
-// send passes a command to the call, and counts those that switch a device.
+// send passes a command to the call and counts those that switch a device.
 func (w *Window) send(c call.Command) {
 	if w.pending.is(c, w.state) {
 		return
@@ -109,7 +109,7 @@ func (w *Window) send(c call.Command) {
 	w.call.Do(c)
 }
 
-// once reports whether the same command twice in a row counts as one: a double click, or a second press of Enter.
+// once reports whether a repeated command counts as one, as after a double click or a second press of Enter.
 func once(c call.Command) bool {
 	switch c := c.(type) {
 	case call.NewMeeting, call.Open, call.Join, call.Leave, call.Close, call.StopScreen, call.TestSpeaker, call.Dismiss:
@@ -124,10 +124,10 @@ func once(c call.Command) bool {
 // pending is the last command for which once holds.
 type pending struct {
 	command call.Command
-	number  int // as State.Handled
+	number  int // compared with State.Handled
 }
 
-// is reports whether c is that command, and under way.
+// is reports whether c is that command and not handled yet.
 func (p pending) is(c call.Command, s call.State) bool {
 	return once(c) && p.command == c && p.number > s.Handled
 }

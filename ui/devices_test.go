@@ -13,7 +13,7 @@ import (
 	"parley/ui/widget"
 )
 
-// TestSecondClickUndoesTheFirst: a click counts from the last command, whatever is still painted.
+// TestSecondClickUndoesTheFirst: a click toggles the last command, whatever is still painted.
 func TestSecondClickUndoesTheFirst(t *testing.T) {
 	w, c := open(t, start)
 	s := with(base(call.Live), 2)
@@ -28,7 +28,7 @@ func TestSecondClickUndoesTheFirst(t *testing.T) {
 	camera := func(on bool) call.Turn { return call.Turn{Kind: media.Camera, On: on} }
 	wants(t, c, mic(false), camera(true), mic(true), camera(false))
 
-	// A state from between the clicks, then one from before them that only came late.
+	// A state from between the clicks, then a late one from before them.
 	s.Mic.On, s.Mic.Switched = false, 1
 	s.Camera.On, s.Camera.Switched = true, 1
 	w.Show(s)
@@ -40,7 +40,7 @@ func TestSecondClickUndoesTheFirst(t *testing.T) {
 	test.Tap(b.mic)
 	wants(t, c, mic(true))
 
-	// In the lobby, and for Space, which talks only while the microphone is off.
+	// In the lobby, and for Space: push-to-talk works only while the microphone is off.
 	s = base(call.Lobby)
 	s.Mic.Switched = w.switched[media.Microphone].count
 	w.Show(s)
@@ -56,7 +56,7 @@ func TestSecondClickUndoesTheFirst(t *testing.T) {
 	wants(t, c, mic(false), mic(true), mic(false))
 }
 
-// TestSecondClickOnPanelsAndScreen: the same for what else is toggled.
+// TestSecondClickOnPanelsAndScreen: the same for everything else that toggles.
 func TestSecondClickOnPanelsAndScreen(t *testing.T) {
 	w, c := open(t, start)
 	s := with(base(call.Live), 2)
@@ -76,12 +76,12 @@ func TestSecondClickOnPanelsAndScreen(t *testing.T) {
 	}
 	wants(t, c, call.Browse{On: true}, call.Browse{})
 	w.do(call.Choose{Kind: media.Screen, ID: "screen:0"})
-	test.Tap(b.screen) // sharing begins: neither a second choice nor its end
+	test.Tap(b.screen) // sharing is starting: the click neither reopens the panel nor stops it
 	wants(t, c, call.Choose{Kind: media.Screen, ID: "screen:0"})
 	s.Screen.On = true
 	show(w, s)
 	test.Tap(b.screen)
-	test.Tap(b.screen) // sharing ends: no new choice
+	test.Tap(b.screen) // sharing is stopping: the panel does not open
 	wants(t, c, call.StopScreen{})
 	s.Screen.On = false
 	show(w, s)
@@ -90,7 +90,7 @@ func TestSecondClickOnPanelsAndScreen(t *testing.T) {
 	w.sharing.gone()
 	c.take()
 
-	// The switches of the menu count from the last choice too.
+	// Menu switches toggle the last choice too.
 	s.Sound = call.Sound{Noise: true}
 	show(w, s)
 	for range 2 {
@@ -100,8 +100,8 @@ func TestSecondClickOnPanelsAndScreen(t *testing.T) {
 	wants(t, c, call.SetSound{}, call.SetSound{Sound: call.Sound{Noise: true}})
 }
 
-// TestDoubleClicks: a second click, or a second press of Enter, does nothing while the first is under way. When that has
-// been carried out, the button works again.
+// TestDoubleClicks: a second click, or a second press of Enter, does nothing until the first has been carried out. Then
+// the button works again.
 func TestDoubleClicks(t *testing.T) {
 	enter := &fyne.KeyEvent{Name: fyne.KeyReturn}
 	live, sharing, failed, ended := with(base(call.Live), 2), with(base(call.Live), 2), base(call.Lobby), base(call.Ended)
@@ -162,7 +162,7 @@ func TestDoubleClicks(t *testing.T) {
 		yes := w.question.yes
 		for range 2 {
 			test.Tap(yes)
-			show(w, base(call.Idle)) // even when the first was carried out
+			show(w, base(call.Idle)) // even after the first was carried out
 		}
 		wants(t, c, call.Open{Text: "https://far.example.net/#aaaa-bbbb-2222"})
 	})
@@ -205,7 +205,7 @@ func TestDoubleClicks(t *testing.T) {
 	})
 }
 
-// TestBrokenDevices: who is not heard or seen by others is not shown as on to themselves.
+// TestBrokenDevices: a device that others cannot hear or see is not shown as on.
 func TestBrokenDevices(t *testing.T) {
 	for kind := call.DeviceMissing; kind <= call.DeviceFailed; kind++ {
 		t.Run(kind.String(), func(t *testing.T) {
@@ -255,7 +255,7 @@ func TestBrokenDevices(t *testing.T) {
 			if w.lobby.mic.Name != mic || w.lobby.camera.Name != camera {
 				t.Errorf("the lobby's buttons say %q, %q", w.lobby.mic.Name, w.lobby.camera.Name)
 			}
-			// Off is off: nobody misses what nobody wants.
+			// A device that is switched off needs no warning.
 			s.Mic.On, s.Camera.On = false, false
 			show(w, s)
 			if w.lobby.mic.Name != say("turn-on.microphone") || w.lobby.preview.State().Icon != "mic-off" || w.lobby.preview.State().Status != "" {

@@ -13,7 +13,7 @@ import (
 	"parley/ui/widget"
 )
 
-// pulseEvery is how often clocks and level meters are updated. Faster updates flicker.
+// pulseEvery is the interval between updates of clocks and level meters. Faster updates flicker.
 const pulseEvery = 66 * time.Millisecond
 
 // videoTile is a tile with the view that fills it.
@@ -23,11 +23,11 @@ type videoTile struct {
 	kind media.Kind
 	view media.View
 	now  func() time.Time
-	w, h int // as last told to the view
+	w, h int // last size reported to the view
 
-	waited   bool      // its picture was there a frame ago
-	shape    float32   // of its pictures, width over height; 0 before the first
-	pictured time.Time // when the last one came, or the tile began to show
+	waited   bool      // its picture has waited for one frame
+	shape    float32   // aspect ratio of its pictures; 0 before the first
+	pictured time.Time // when the last one came, or when the tile appeared
 }
 
 func (w *Window) newTile(id signal.ID, kind media.Kind) *videoTile {
@@ -50,11 +50,11 @@ func (t *videoTile) reshape(size image.Point) bool {
 
 func abs(v float32) float32 { return max(v, -v) }
 
-// stillAfter is how long a camera may bring no picture before its tile counts as frozen. The slowest useful
-// camera brings several in that time.
+// stillAfter is how long a camera may deliver no picture before its tile counts as frozen. The slowest
+// useful camera delivers several in that time.
 const stillAfter = 2500 * time.Millisecond
 
-// showing reports whether the tile shows a picture, old or new.
+// showing reports whether the tile has a picture, old or new.
 func (t *videoTile) showing() bool { return t.w > 0 && t.shape != 0 }
 
 // frozen reports whether the tile has shown the same picture for too long.
@@ -62,7 +62,7 @@ func (t *videoTile) frozen(now time.Time) bool {
 	return t.showing() && now.Sub(t.pictured) > stillAfter
 }
 
-// tell reports a changed size in pixels to the view. A hidden tile, or one without a camera, has size 0.
+// tell reports a changed size, in pixels, to the view. It is 0 for a hidden tile or one without a camera.
 func (t *videoTile) tell(visible bool) {
 	w, h := 0, 0
 	if visible && t.Visible() && t.State().Picture {
@@ -91,9 +91,9 @@ type painted struct {
 // display moves pictures from the views to the tiles. All fields except paint belong to the UI goroutine.
 type display struct {
 	onWay  []painted
-	paint  chan struct{} // holds 1: there are pictures in onWay to report
+	paint  chan struct{} // of capacity 1: pictures in onWay are to be reported
 	pulsed time.Time
-	drawn  time.Time // when pictures were drawn last
+	drawn  time.Time // when pictures were last drawn
 	unseen bool      // the window is minimised or covered
 }
 
@@ -116,13 +116,13 @@ func (w *Window) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-w.display.paint:
-			// The UI goroutine is drawing what tick handed over, and runs this afterwards.
+			// The UI goroutine draws what tick handed over first, then runs this.
 			fyne.Do(w.reportPainted)
 		}
 	}
 }
 
-// tick is one frame: it takes the newest picture of each tile and updates what else moves.
+// tick is one frame: it takes the newest picture of each tile and updates everything else that moves.
 func (w *Window) tick(now time.Time) {
 	d := &w.display
 	if tiles := w.screen.tiles(); d.due(tiles) && !d.spares(tiles, w.state.Shed, now) {
@@ -152,8 +152,8 @@ func (w *Window) tick(now time.Time) {
 }
 
 // due decides whether to paint this frame. Painting costs the same for one picture as for all, and cameras run
-// at half the display's rate. So a frame is painted when the largest tile has a new picture, and the other
-// tiles' pictures go with it. Otherwise a picture waits one frame at most.
+// at half the display's rate. So a frame is painted when the largest tile has a new picture, together with the
+// pictures of the other tiles. Without one, a picture waits one frame at most.
 func (d *display) due(tiles []*videoTile) bool {
 	var lead *videoTile
 	for _, t := range tiles {
@@ -172,8 +172,8 @@ func (d *display) due(tiles []*videoTile) bool {
 	return due
 }
 
-// sparedPause is the least time between two frames on a busy machine that shows only small pictures (up to
-// media.SmallTile high): 15 frames a second, the rate at which they come from call.ShedTiles on. Drawing
+// sparedPause is the minimum time between frames on a busy machine that shows only small pictures (up to
+// media.SmallTile high): 15 frames a second, the rate at which pictures come from call.ShedTiles on. Drawing
 // costs more than decoding.
 const sparedPause = time.Second/15 - time.Second/120
 
@@ -215,7 +215,7 @@ func (w *Window) SetShown(shown bool) {
 	})
 }
 
-// hide tells the views of a closing screen that they are hidden.
+// hide reports size 0 to the views of a closing screen.
 func (d *display) hide(s screen) {
 	for _, t := range s.tiles() {
 		t.tell(false)

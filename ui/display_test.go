@@ -107,7 +107,7 @@ func TestEveryPictureIsReported(t *testing.T) {
 		t.Fatal("no picture was reported as painted")
 	}
 	n := v.painted
-	w.tick(time.Now()) // brings nothing new
+	w.tick(time.Now()) // no new picture
 	w.reportPainted()
 	if v.painted != n {
 		t.Error("a picture is reported twice")
@@ -127,7 +127,7 @@ func TestNewestStateWins(t *testing.T) {
 	if w.screen != w.stage {
 		t.Error("not the newest state is drawn")
 	}
-	w.apply() // nothing is left
+	w.apply() // nothing left to draw
 	w.Show(base(call.Idle))
 	if w.screen != w.home {
 		t.Error("a state after the busy time is not drawn")
@@ -159,8 +159,8 @@ func TestResizeMovesTiles(t *testing.T) {
 	}
 }
 
-// TestPicturesGoTogether: the self-view waits one frame for the picture of the large tile,
-// so that two cameras cost one painting, and no longer.
+// TestPicturesGoTogether: the self-view waits for the picture of the large tile, but one frame at most, so
+// that two cameras cost one paint.
 func TestPicturesGoTogether(t *testing.T) {
 	w, c := open(t, start)
 	show(w, with(base(call.Live), 1))
@@ -194,7 +194,7 @@ func TestPicturesGoTogether(t *testing.T) {
 	}
 }
 
-// TestABusyMachineDrawsLess: where all pictures are small; a large one keeps its rate.
+// TestABusyMachineDrawsLess: the rate falls where all pictures are small; a large picture keeps its rate.
 func TestABusyMachineDrawsLess(t *testing.T) {
 	for _, c := range []struct {
 		name        string

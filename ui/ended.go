@@ -10,7 +10,7 @@ import (
 	"parley/ui/widget"
 )
 
-// ended says why the meeting is over.
+// ended is the screen after a meeting. It says why the meeting is over.
 type ended struct {
 	w      *Window
 	root   *fyne.Container
@@ -61,7 +61,7 @@ func (e *ended) update(s call.State) {
 	widget.Relayout(e.root)
 }
 
-// ending puts the reason into words: a title, what to do, and what doing it is called.
+// ending returns the text for the reason: a title, what to do, and the label of the button that does it.
 func ending(s call.State) (title, line, again string) {
 	line = problemText(s.Problem)
 	switch s.Reason {

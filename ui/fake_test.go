@@ -22,7 +22,7 @@ import (
 // clock is the time in all tests: a Sunday afternoon.
 var clock = time.Date(2026, 11, 22, 16, 2, 0, 0, time.UTC)
 
-// fakeCall stands for the call: it keeps the commands and makes up pictures.
+// fakeCall replaces the call: it records commands and generates pictures.
 type fakeCall struct {
 	mu       sync.Mutex
 	commands []call.Command
@@ -66,12 +66,12 @@ func (c *fakeCall) take() []call.Command {
 	return out
 }
 
-// fakeView gives one picture for every size it is told.
+// fakeView returns one picture for each size it is set to.
 type fakeView struct {
 	seed    string
 	screen  bool
-	shape   image.Point // of the camera
-	frozen  bool        // nothing new comes
+	shape   image.Point // the camera's size
+	frozen  bool        // no new pictures
 	w, h    int
 	fit     media.Fit
 	resized int
@@ -104,10 +104,10 @@ func (v *fakeView) Take() *media.Picture {
 
 func (v *fakeView) Painted(_, _ time.Time) { v.painted++ }
 
-// photos are the last photographs that were drawn, at most 64.
+// photos caches the last pictures of photo, at most 64.
 var photos = map[string]*image.RGBA{}
 
-// photo is a soft picture in colours that depend on the seed. Nobody may write to it.
+// photo is a smooth picture in colours that depend on the seed. It is shared: do not write to it.
 func photo(seed string, w, h int) *image.RGBA {
 	key := fmt.Sprint(seed, w, h)
 	if photos[key] == nil {
@@ -135,7 +135,7 @@ func drawPhoto(seed string, w, h int) *image.RGBA {
 	for i := range blobs {
 		blobs[i] = blob{next(), next(), 0.12 + next()*0.3, next() * 190, next() * 150, next() * 150}
 	}
-	const step = 4 // coarse is soft enough, and quick
+	const step = 4 // coarse is smooth enough, and fast
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for y := 0; y < h; y += step {
 		for x := 0; x < w; x += step {
@@ -157,7 +157,7 @@ func drawPhoto(seed string, w, h int) *image.RGBA {
 	return img
 }
 
-// slide is a white page with lines of grey, as a shared screen would be.
+// slide is a white page with grey lines, like a shared screen.
 func slide(w, h int) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	for i := range img.Pix {
@@ -175,14 +175,14 @@ func slide(w, h int) *image.RGBA {
 	return img
 }
 
-// memory is a store of one window.
+// memory is a Store for one window.
 type memory struct{ fyne.Preferences }
 
 func (m memory) UpdateString(key string, become func(old string) string) {
 	m.SetString(key, become(m.String(key)))
 }
 
-// open makes a window of the given size, in the dark unless the test chose otherwise.
+// open makes a window of the given size, in the dark palette unless the test chose another.
 func open(t *testing.T, size fyne.Size) (*Window, *fakeCall) {
 	t.Helper()
 	return openScaled(t, size, nil)
@@ -203,7 +203,7 @@ func openScaled(t *testing.T, size fyne.Size, prepare func(Preferences)) (*Windo
 	return w, c
 }
 
-// show draws a state in which all commands have been carried out, and the pictures that go with it.
+// show draws a state in which all commands have been carried out, with its pictures.
 func show(w *Window, s call.State) {
 	for kind, d := range []*call.Local{media.Camera: &s.Camera, media.Microphone: &s.Mic, media.Speaker: &s.Speaker, media.Screen: &s.Screen} {
 		d.Switched = w.switched[kind].count
@@ -217,7 +217,7 @@ func show(w *Window, s call.State) {
 	}
 }
 
-// asRead is a text as people read it: without the marks that keep names from turning it around.
+// asRead is a text without the isolation marks around names.
 func asRead(text string) string { return strings.NewReplacer("\u2068", "", "\u2069", "").Replace(text) }
 
 var names = []string{
@@ -253,7 +253,7 @@ func base(phase call.Phase) call.State {
 	}
 }
 
-// with puts n others into the meeting, some muted, some without a camera.
+// with adds n others to the meeting, some muted, some without a camera.
 func with(s call.State, n int) call.State {
 	s.Started = clock.Add(-24*time.Minute - 16*time.Second)
 	for i := range n {

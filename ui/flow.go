@@ -7,10 +7,10 @@ import (
 	"parley/ui/widget"
 )
 
-// flow is a column that scrolls when it does not fit. One function lays out its parts: it gets the width and
-// returns the height.
+// flow is a column that scrolls when it does not fit. One function lays out its parts: it takes the width
+// and returns the height.
 type flow struct {
-	gutter float32 // on the right, where the scroll bar is: nothing of the column is below it
+	gutter float32 // space on the right for the scroll bar
 	scroll *container.Scroll
 	box    *fyne.Container
 	height float32
@@ -24,7 +24,7 @@ func newFlow(place func(width float32) float32, parts ...fyne.CanvasObject) *flo
 	return f
 }
 
-// fit lays the column out within the given place. The gutter comes on top of the width.
+// fit lays the column out in the given place. The gutter is added to the width.
 func (f *flow) fit(x, y, width, height float32) {
 	f.height = f.place(width)
 	widget.Place(f.scroll, x, y, width+f.gutter, height)

@@ -7,7 +7,7 @@ import (
 	"parley/ui/widget"
 )
 
-// focus gives the keyboard focus to o if o is visible, and else removes it.
+// focus gives the keyboard focus to o, or to nothing if o is not visible.
 //
 // The toolkit finds an object inside a widget only while the widget has a renderer. A widget gets its renderer
 // when it is first drawn, and loses it a minute after it was hidden. Without one the toolkit logs an error and
@@ -23,7 +23,7 @@ func (w *Window) focus(o fyne.Focusable) {
 		if around := pathTo(root, target); around != nil {
 			for _, x := range around {
 				if wid, ok := x.(fyne.Widget); ok {
-					wid.Refresh() // makes the renderer, if there is none
+					wid.Refresh() // creates the renderer if there is none
 				}
 			}
 			c.Focus(o)

@@ -12,8 +12,8 @@ import (
 	"parley/ui/widget"
 )
 
-// A field that was never drawn, or whose renderer the toolkit has thrown away because it was
-// hidden for a minute, gets the keyboard all the same.
+// A field gets the focus even if it was never drawn, or if the toolkit discarded its renderer after a minute
+// of being hidden.
 func TestFocusWithoutRenderer(t *testing.T) {
 	w, _ := open(t, start)
 	show(w, base(call.Live))
@@ -33,7 +33,7 @@ func TestFocusWithoutRenderer(t *testing.T) {
 	w.focus(nil)
 }
 
-// Only focus moves the keyboard: the toolkit's own Focus finds only what was drawn.
+// All code uses focus: the toolkit's own Focus finds only objects that were drawn.
 func TestFocusIsOurs(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) < 10 {

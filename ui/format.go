@@ -51,7 +51,7 @@ func day(t, now time.Time) string {
 	return dated("day-year", t)
 }
 
-// word is one of our own words in a template. It is not isolated as a name is.
+// word is one of our own words in a template. Unlike a name, it is not isolated.
 type word string
 
 // dated writes a date or a time as the language does; kind is one of the bundle's keys that begin with "date.".
@@ -73,7 +73,7 @@ func firstName(name string) string {
 	return say("somebody")
 }
 
-// orSomebody is a name, or "Somebody" where there is none.
+// orSomebody is the name, or "Somebody" if it is empty.
 func orSomebody(name string) string {
 	if name == "" {
 		return say("somebody")
@@ -118,8 +118,8 @@ func (r Recent) note(now time.Time) string {
 	return strings.Join(parts, " · ")
 }
 
-// peerNote describes a connection: what is wrong with it, or else its path, its round-trip time, and the size of
-// the received picture or what limits ours.
+// peerNote describes a connection: what is wrong with it, or its path, its round-trip time, and the size of the
+// received picture or what limits ours.
 func peerNote(p call.Peer) string {
 	if status := peerStatus(p.Phase); status != "" || p.Report.RTT == 0 {
 		return status

@@ -12,15 +12,15 @@ import (
 
 var update = flag.Bool("update", false, "write the golden pictures anew")
 
-// A golden picture may differ in this share of its pixels by more than the tolerance: glyph
-// edges move a little between processors.
+// This share of a golden picture's pixels may differ by more than the tolerance: glyph edges vary a little
+// between processors.
 const (
-	tolerance = 24 // of 255, in a channel
+	tolerance = 24 // of 255, per channel
 	allowed   = 0.0002
 )
 
-// golden compares what the window shows with testdata/NAME.png. What differs is kept in
-// testdata/failed for review. With -update, only pictures that differ are written.
+// golden compares the window with testdata/NAME.png. A picture that differs is written to testdata/failed for
+// review, or with -update over the old one.
 func golden(t *testing.T, w *Window, name string) {
 	t.Helper()
 	got := w.win.Canvas().Capture()
@@ -66,7 +66,7 @@ func write(t *testing.T, path string, img image.Image) {
 	}
 }
 
-// difference is the share of pixels that are not alike, from 0 to 1.
+// difference is the share of pixels that differ by more than the tolerance, from 0 to 1.
 func difference(a, b image.Image) float64 {
 	if a.Bounds() != b.Bounds() {
 		return 1
@@ -83,12 +83,12 @@ func difference(a, b image.Image) float64 {
 	return float64(off) / float64(len(p)/4)
 }
 
-// pixels are the bytes of an opaque picture, four for each pixel.
+// pixels are the bytes of an opaque picture, four per pixel.
 func pixels(img image.Image) []byte {
 	switch img := img.(type) {
-	case *image.NRGBA: // what a canvas captures
+	case *image.NRGBA: // as a canvas captures it
 		return img.Pix
-	case *image.RGBA: // what a PNG file without transparency is read as
+	case *image.RGBA: // as a PNG file without transparency decodes
 		return img.Pix
 	}
 	rgba := image.NewRGBA(img.Bounds())

@@ -10,8 +10,8 @@ const (
 	tileGap  float32 = 8
 	maxTiles int     = 16 // on one page
 
-	// usual is the aspect ratio assumed while a picture's is not known. Ratios beyond the other two are
-	// clamped to them.
+	// usual is the aspect ratio assumed until a picture's is known. The other two are the limits to which
+	// ratios are clamped.
 	usual    float32 = 16.0 / 9
 	tallest  float32 = 9.0 / 21
 	broadest float32 = 21.0 / 9
@@ -19,16 +19,15 @@ const (
 	// How much a tile's aspect ratio may differ from its picture's; the picture still fills it (media.Fills).
 	slack float32 = 8.0/7 - 0.001
 
-	// Below this width faces are too small to read.
+	// Below this width, faces are too small to read.
 	leastTile float32 = 120
 )
 
 // rect is a place on the stage.
 type rect struct{ x, y, w, h float32 }
 
-// grid places one tile for each picture in an area of w by h, in rows of equal length except the last. shapes
-// are the pictures' aspect ratios. All pictures have the same height, as large as possible, and each row is
-// centred.
+// grid places one tile for each picture in an area of w by h, in rows of equal length except the last. shapes are
+// the pictures' aspect ratios. All pictures have the same height, as large as possible. Each row is centred.
 func grid(shapes []float32, w, h float32) []rect {
 	n := len(shapes)
 	if n == 0 || w <= 0 || h <= 0 {
@@ -42,7 +41,7 @@ func grid(shapes []float32, w, h float32) []rect {
 		row := shapes[i:min(i+cols, n)]
 		wider = min(wider, (w-float32(len(row)-1)*tileGap)/(high*total(row)))
 	}
-	// Whole units keep the pictures on the pixels.
+	// Whole units align the pictures with the pixels.
 	th := floor(min(high*slack, (h-float32(rows-1)*tileGap)/float32(rows)))
 	widths := make([]float32, n)
 	for i, s := range shapes {
@@ -68,8 +67,8 @@ func grid(shapes []float32, w, h float32) []rect {
 	return places
 }
 
-// single is the place of the only tile: the part of the stage that its picture fills, or the whole stage if
-// more than a quarter would stay empty.
+// single is the place of the only tile: the part of the stage that its picture fills, or the whole stage if more
+// than a quarter of it would be empty.
 func single(shape, w, h float32) rect {
 	if p := grid([]float32{shape}, w, h); len(p) == 1 && p[0].w*p[0].h >= 0.75*w*h {
 		return p[0]
@@ -108,7 +107,7 @@ func clampShape(s float32) float32 {
 	return min(max(s, tallest), broadest)
 }
 
-// alike are n times the usual aspect ratio.
+// alike is a list of n usual aspect ratios.
 func alike(n int) []float32 { return make([]float32, n) }
 
 // rounding exceeds the error of 32-bit arithmetic on a whole number.
@@ -116,7 +115,7 @@ const rounding = 0.01
 
 func floor(v float32) float32 { return float32(math.Floor(float64(v))) }
 
-// capacity is how many tiles fit on a page of w by h without becoming too small.
+// capacity is how many tiles fit on a page of w by h at a readable size.
 func capacity(w, h float32) int {
 	for n := maxTiles; n > 2; n-- {
 		if p := grid(alike(n), w, h); len(p) > 0 && p[0].w >= leastTile && p[0].h >= leastTile*9/16 {
@@ -126,13 +125,13 @@ func capacity(w, h float32) int {
 	return 2
 }
 
-// pages is how many pages the others take when our own tile is on each.
+// pages is how many pages the others need when every page has our own tile.
 func pages(others, perPage int) int {
 	return max((others+perPage-2)/(perPage-1), 1)
 }
 
-// selfView places our own picture in the corner of another: in its own aspect ratio, as large as 240 by 135,
-// and smaller on a small stage.
+// selfView places our own picture in the corner of another: in its own aspect ratio, with the area of 240 by 135,
+// smaller on a small stage.
 func selfView(stage rect, shape float32) rect {
 	shape = clampShape(shape)
 	const wide, high = 240, 135
@@ -175,7 +174,7 @@ func (r rect) place(o fyne.CanvasObject, dx, dy float32) {
 	o.Resize(fyne.NewSize(r.w, r.h))
 }
 
-// below is what is left of r below a bar of the given height.
+// below is the part of r below a bar of the given height.
 func (r rect) below(high float32) rect {
 	high += tileGap
 	return rect{r.x, r.y + high, r.w, r.h - high}

@@ -13,7 +13,7 @@ import (
 // maxName is the maximum length of a name, in runes: it has to fit into messages and labels.
 const maxName = 64
 
-// home is where a meeting begins, or is found again.
+// home is the first screen: start a meeting, join one, or reopen a recent one.
 type home struct {
 	w    *Window
 	root *fyne.Container
@@ -55,7 +55,7 @@ func newHome(w *Window) *home {
 	h.code.Entry.OnChanged = func(string) {
 		h.typed()
 		if w.state.Problem != (call.Problem{}) {
-			w.do(call.Dismiss{}) // it was about the text before this change
+			w.do(call.Dismiss{}) // the problem was with the old text
 		}
 	}
 	h.code.Entry.OnSubmitted = func(string) { h.openCode() }
@@ -198,7 +198,7 @@ func (h *home) place(width float32) float32 {
 	}
 	margin := (width - 1088) / 2
 	margin = max(margin, widget.Space5)
-	// 60 between the top bar and the card as in the design, more in a high window.
+	// 60 between the top bar and the card as in the design, more in a tall window.
 	top := max(60, floor((h.size.Height-topHeight-480)*0.4-1))
 	bottom := h.placeStart(margin, top+16, min(520, width-2*margin-432-64))
 	room := h.size.Height - topHeight - top - widget.Space6

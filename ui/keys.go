@@ -8,8 +8,8 @@ import (
 	"parley/media/call"
 )
 
-// bindKeys binds the keyboard: Ctrl+D microphone, Ctrl+E camera, Ctrl+Alt+C chat, Escape closes what is
-// open, Page Up and Page Down turn the grid's pages, and holding Space talks while muted.
+// bindKeys binds the shortcuts: Ctrl+D microphone, Ctrl+E camera, Ctrl+Alt+C chat, Escape closes what is
+// open, Page Up and Page Down turn the grid's pages, and holding Space is push-to-talk.
 func (w *Window) bindKeys() {
 	c := w.win.Canvas()
 	bind := func(key fyne.KeyName, mod fyne.KeyModifier, f func()) {
@@ -57,7 +57,7 @@ func (w *Window) typed(e *fyne.KeyEvent) {
 	}
 }
 
-// keyDown and keyUp are called only while nothing has the focus. In a field Space types a space, and on a focused
+// keyDown and keyUp are called only while nothing has the focus: in a field Space types a space, and on a focused
 // button it presses the button.
 func (w *Window) keyDown(e *fyne.KeyEvent) {
 	if e.Name != fyne.KeySpace || w.screen != w.stage || w.on(media.Microphone) || w.talking {
@@ -74,7 +74,7 @@ func (w *Window) keyUp(e *fyne.KeyEvent) {
 }
 
 // stopTalking ends push-to-talk: when Space is released, and when the window loses the keyboard and would miss
-// that.
+// the release.
 func (w *Window) stopTalking() {
 	if !w.talking {
 		return

@@ -13,7 +13,7 @@ import (
 	"parley/signal/room"
 )
 
-// at moves the window's clock and lets it look at what moves by itself. Views that are not frozen bring
+// at moves the window's clock to a time and runs the updates that are due. Views that are not frozen deliver
 // a picture.
 func at(w *Window, c *fakeCall, after time.Duration) {
 	w.now = func() time.Time { return clock.Add(after) }
@@ -24,8 +24,8 @@ func at(w *Window, c *fakeCall, after time.Duration) {
 	w.tick(time.Now())
 }
 
-// TestTilesSayWhatIsNotLive: a last picture never passes for a live one, from the first sight of the
-// state on until the first new picture.
+// TestTilesSayWhatIsNotLive: a tile never shows its last picture as live, from the moment the state changes
+// until the first new picture.
 func TestTilesSayWhatIsNotLive(t *testing.T) {
 	w, c := open(t, start)
 	s := with(base(call.Live), 1)
@@ -80,10 +80,10 @@ func TestTilesSayWhatIsNotLive(t *testing.T) {
 	s.Peers[0].Camera = false
 	phase(call.PeerConnected)
 	at(w, c, 30*time.Second)
-	says("", "") // a camera that is off is not missed
+	says("", "") // a camera that is switched off is not frozen
 }
 
-// TestHiddenTileIsNotFrozen: what was not shown for a while begins anew.
+// TestHiddenTileIsNotFrozen: the timeout restarts when a tile is shown again.
 func TestHiddenTileIsNotFrozen(t *testing.T) {
 	w, c := open(t, start)
 	s := with(base(call.Live), 1)
@@ -101,7 +101,7 @@ func TestHiddenTileIsNotFrozen(t *testing.T) {
 	}
 }
 
-// TestTilesStayLiveWithoutTheServer: pictures do not come by way of the rendezvous.
+// TestTilesStayLiveWithoutTheServer: media does not pass through the rendezvous.
 func TestTilesStayLiveWithoutTheServer(t *testing.T) {
 	w, c := open(t, start)
 	s := with(base(call.Live), 2)
@@ -120,8 +120,8 @@ func TestTilesStayLiveWithoutTheServer(t *testing.T) {
 	}
 }
 
-// TestLayersDoNotMoveTheTiles: another size of the same shape leaves the stage as it is, and a camera
-// that is turned does not.
+// TestLayersDoNotMoveTheTiles: a new size with the same aspect ratio does not change the stage; a rotated
+// camera does.
 func TestLayersDoNotMoveTheTiles(t *testing.T) {
 	w, c := open(t, start)
 	s := shapes(image.Pt(1280, 720), image.Pt(1280, 720), image.Pt(2560, 1080))()
@@ -166,7 +166,7 @@ func TestLayersDoNotMoveTheTiles(t *testing.T) {
 	}
 }
 
-// TestNothingCoversTheTiles: whatever is said to us stands beside the tiles' marks.
+// TestNothingCoversTheTiles: no message to us covers a tile's marks.
 func TestNothingCoversTheTiles(t *testing.T) {
 	for _, size := range []fyne.Size{start, smallest, fyne.NewSize(700, 1000), fyne.NewSize(2000, 700)} {
 		w, _ := open(t, size)
@@ -201,7 +201,7 @@ func placeOf(o fyne.CanvasObject) rect {
 	return rect{p.X, p.Y, s.Width, s.Height}
 }
 
-// TestDismissedBannerGivesItsPlaceBack: the tiles are as large as before it came.
+// TestDismissedBannerGivesItsPlaceBack: the tiles return to their old size.
 func TestDismissedBannerGivesItsPlaceBack(t *testing.T) {
 	w, _ := open(t, start)
 	s := with(base(call.Live), 3)

@@ -23,14 +23,14 @@ type lobby struct {
 	top  *topbar
 	flow *flow
 	size fyne.Size
-	low  bool // the window has no room for everything: name and join stay at its foot
+	low  bool // a small window: name and join stay at the bottom
 
 	preview *videoTile
 	mic     *widget.RoundButton
 	camera  *widget.RoundButton
 	meter   *widget.LevelMeter
 	cards   [3]*widget.DeviceCard // microphone, speaker, camera
-	test    *widget.Button        // of the speaker
+	test    *widget.Button        // plays the test sound
 
 	title   *widget.Label
 	code    *widget.Label
@@ -45,9 +45,9 @@ type lobby struct {
 	back    *widget.Button
 	lock    *widget.Icon
 	e2e     *widget.Label
-	line    *widget.Box         // above the foot
-	shown   int                 // faces
-	inner   []fyne.CanvasObject // what scrolls in every window
+	line    *widget.Box         // above the bottom part
+	shown   int                 // how many faces are shown
+	inner   []fyne.CanvasObject // scrolls in every window
 }
 
 func newLobby(w *Window) *lobby {
@@ -64,7 +64,7 @@ func newLobby(w *Window) *lobby {
 		l.cards[i] = widget.NewDeviceCard(say("choose."+kind.String()), icon, meter, func() {
 			w.openMenu(l.cards[i], false, func() []widget.Item {
 				items := w.cardItems(kind)
-				if kind == media.Camera { // the last card: what is to be chosen before others are reached
+				if kind == media.Camera { // the last card has the settings to choose before we connect to others
 					items = append(items, w.networkItems()...)
 				}
 				return items
@@ -113,7 +113,7 @@ func (l *lobby) arrange() {
 	l.flow.box.Objects = l.inner
 	if l.low {
 		root = append(root, l.line, l.name, l.join)
-	} else { // Tab goes in this order
+	} else { // the order for Tab
 		l.flow.box.Objects = slices.Insert(slices.Clone(l.inner), slices.Index(l.inner, fyne.CanvasObject(l.back)), fyne.CanvasObject(l.name), fyne.CanvasObject(l.join))
 	}
 	l.root.Objects = root
@@ -123,7 +123,7 @@ func (l *lobby) arrange() {
 func (l *lobby) content() fyne.CanvasObject { return l.root }
 func (l *lobby) tiles() []*videoTile        { return []*videoTile{l.preview} }
 
-// enter prepares the lobby for a meeting that was just chosen.
+// enter prepares the lobby for a new meeting.
 func (l *lobby) enter() { l.name.Entry.SetText(l.w.state.Name) }
 
 // entered focuses the name field if it is empty.

@@ -62,7 +62,7 @@ func (l *lobby) place(width float32) float32 {
 	return max(y, door) + widget.Space5
 }
 
-// placeLow lays out a small window. The notice, the preview and who is there come first, so that they are
+// placeLow lays out a small window. The notice, the preview and the people come first, so that they are
 // visible without scrolling.
 func (l *lobby) placeLow(width float32) float32 {
 	margin := max(widget.Space5, (width-640)/2)
@@ -151,7 +151,7 @@ func (l *lobby) placeWho(x, y, width float32) float32 {
 	return y + max(36, h)
 }
 
-// placeNotice places the notice. It takes no room while nothing is wrong.
+// placeNotice places the notice. It takes no room while it is empty.
 func (l *lobby) placeNotice(x, y, width float32) float32 {
 	if l.dismiss.Visible() {
 		width -= widget.Target + widget.Space3

@@ -12,7 +12,7 @@ import (
 	"parley/signal/room"
 )
 
-// TestLobbyNeedsAName: without one the keyboard is where it is missing, and Enter goes in.
+// TestLobbyNeedsAName: an empty name field has the focus, and Enter joins.
 func TestLobbyNeedsAName(t *testing.T) {
 	w, c := open(t, start)
 	s := base(call.Idle)
@@ -27,14 +27,14 @@ func TestLobbyNeedsAName(t *testing.T) {
 	w.win.Canvas().Focused().TypedKey(enter)
 	wants(t, c)
 	test.Type(w.win.Canvas().Focused(), "Nia")
-	show(w, s) // a state of before the name does not take the keyboard away
+	show(w, s) // an older state, without the name, does not move the focus
 	if w.win.Canvas().Focused() != w.lobby.name.Entry {
 		t.Error("a new state took the keyboard from the name")
 	}
 	w.win.Canvas().Focused().TypedKey(enter)
 	wants(t, c, call.SetName{Name: "Nia"}, call.Join{})
 
-	// Who has a name is not in a field: keys are for the window.
+	// With a name, no field has the focus, so the window gets the keys.
 	w, _ = open(t, start)
 	show(w, base(call.Lobby))
 	if f := w.win.Canvas().Focused(); f != nil {
@@ -42,12 +42,12 @@ func TestLobbyNeedsAName(t *testing.T) {
 	}
 }
 
-// TestJoinIsInSight: without scrolling, whatever the window's size and however much is wrong.
+// TestJoinIsInSight: the join button is visible without scrolling, at any window size and with every warning.
 func TestJoinIsInSight(t *testing.T) {
 	sizes := []fyne.Size{
 		start, smallest,
 		{Width: 800, Height: 600},
-		{Width: 640, Height: 480}, // and those at a scale of 1.5
+		{Width: 640, Height: 480}, // the same at a scale of 1.5
 		{Width: 800 / 1.5, Height: 600 / 1.5},
 		{Width: 1280 / 1.5, Height: 720 / 1.5},
 		{Width: 1366 / 1.5, Height: 768 / 1.5},
@@ -75,7 +75,7 @@ func TestJoinIsInSight(t *testing.T) {
 	}
 }
 
-// TestLobbyMessage: what is wrong stands beside who is there, until it is over or taken away.
+// TestLobbyMessage: the notice is beside the people until the problem is solved or dismissed.
 func TestLobbyMessage(t *testing.T) {
 	w, c := open(t, start)
 	s := with(base(call.Lobby), 2)

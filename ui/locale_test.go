@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestNoLocaleComplains: this program, started anew in every kind of locale, prints nothing about it. It is
-// about the start of the toolkit, which happens before any code of ours.
+// TestNoLocaleComplains: started in any kind of locale, this program prints nothing about it. The toolkit reads
+// the locale before any code of ours runs.
 func TestNoLocaleComplains(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"parley/ui/widget"
 )
 
-// openMenu is an open menu and the function that makes its items.
+// openMenu is an open menu and the function that creates its items.
 type openMenu struct {
 	w     *Window
 	menu  *widget.Menu
@@ -27,7 +27,7 @@ func (w *Window) openMenu(anchor fyne.CanvasObject, above bool, items func() []w
 	m.menu = widget.ShowMenu(w.win.Canvas(), anchor, above, m.closing(), func() { m.close() })
 }
 
-// closing wraps the items so that each closes the menu first.
+// closing wraps the items: each closes the menu before it acts.
 func (m *openMenu) closing() []widget.Item {
 	items := m.items()
 	m.shown = slices.Clone(items)
@@ -43,7 +43,7 @@ func (m *openMenu) closing() []widget.Item {
 	return items
 }
 
-// update shows the items as they are now, if a menu is open and they changed.
+// update redraws an open menu if its items changed.
 func (m *openMenu) update() {
 	if m == nil || m.w.menu != m {
 		return
@@ -94,7 +94,7 @@ func (w *Window) deviceItems(kind media.Kind) []widget.Item {
 		found = found || checked
 		items = append(items, widget.Item{Label: d.Name, Checked: checked, OnTap: choose(d.ID)})
 	}
-	if !found && local.Device.Name != "" { // one that is in no list: a file
+	if !found && local.Device.Name != "" { // not in the list: a file
 		items = append(items, widget.Item{Label: local.Device.Name, Checked: true, OnTap: choose(local.Choice)})
 	}
 	return items
@@ -107,7 +107,7 @@ func (w *Window) testSpeaker() {
 	}
 }
 
-// soundItems are the switches for the processing of the microphone.
+// soundItems are the switches for microphone processing.
 func (w *Window) soundItems() []widget.Item {
 	s := w.prefs.Sound() // the last choice, which the state may not show yet
 	set := func(s call.Sound) func() {
@@ -136,7 +136,7 @@ func (w *Window) cardItems(kind media.Kind) []widget.Item {
 	return items
 }
 
-// networkItems are the switches for how others are reached.
+// networkItems are the switches for how we connect to others.
 func (w *Window) networkItems() []widget.Item {
 	hidden := w.state.AddressHidden
 	return []widget.Item{

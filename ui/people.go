@@ -11,7 +11,7 @@ import (
 
 const personHeight float32 = 52
 
-// people is the panel that lists everybody.
+// people is the panel that lists the participants.
 type people struct {
 	s     *stage
 	root  *fyne.Container
@@ -19,7 +19,7 @@ type people struct {
 	title *widget.Label
 	close *widget.RoundButton
 	copy  *copyButton
-	note  *widget.Paragraph // about the link
+	note  *widget.Paragraph // warns about the link
 	flow  *flow
 	rows  []*widget.Person
 }
@@ -65,7 +65,7 @@ func (p *people) update(st call.State) {
 	widget.Relayout(p.root)
 }
 
-// ownNote is the line below our own name: which of our devices cannot be used. It has room for one reason.
+// ownNote is the line below our own name: which of our devices are broken. It has room for one reason.
 func ownNote(st call.State) string {
 	mic, camera := brokenText(st.Mic), brokenText(st.Camera)
 	if mic != "" && camera != "" {

@@ -14,12 +14,12 @@ import (
 // maxRecent is how many meetings are remembered.
 const maxRecent = 10
 
-// Store keeps values by key, across runs.
+// Store keeps values by key between runs.
 type Store interface {
 	String(key string) string
 	StringWithFallback(key, fallback string) string
 	SetString(key, value string)
-	// UpdateString changes a text, starting from the one that is kept now, which may be another window's.
+	// UpdateString changes a text atomically, from its current value, which another window may have set.
 	UpdateString(key string, become func(old string) string)
 	Bool(key string) bool
 	BoolWithFallback(key string, fallback bool) bool
@@ -29,7 +29,7 @@ type Store interface {
 // Preferences are the settings kept between runs.
 type Preferences struct{ store Store }
 
-// NewPreferences keeps preferences in a store.
+// NewPreferences returns preferences kept in a store.
 func NewPreferences(s Store) Preferences { return Preferences{s} }
 
 // Recent is a past meeting.
@@ -38,8 +38,8 @@ type Recent struct {
 	Link     string        `json:"link"`
 	When     time.Time     `json:"when"`
 	Duration time.Duration `json:"duration"`
-	People   int           `json:"people"` // the most at a time, with us
-	Names    []string      `json:"names"`  // of the others
+	People   int           `json:"people"` // the most at one time, us included
+	Names    []string      `json:"names"`  // the others
 }
 
 // Name is the user's name as others see it. It is empty at first.
@@ -48,7 +48,7 @@ func (p Preferences) Name() string { return p.store.String("name") }
 // SetName remembers the name.
 func (p Preferences) SetName(name string) { p.store.SetString("name", name) }
 
-// Choice is the chosen device of a kind, media.SpecDefault at first.
+// Choice is the chosen device of a kind, by default media.SpecDefault.
 func (p Preferences) Choice(kind media.Kind) string {
 	return p.store.StringWithFallback("device."+kind.String(), media.SpecDefault)
 }
@@ -60,7 +60,7 @@ func (p Preferences) SetChoice(kind media.Kind, id string) {
 	}
 }
 
-// On reports whether a kind of device starts switched on, which it does at first.
+// On reports whether a kind of device starts switched on. The default is true.
 func (p Preferences) On(kind media.Kind) bool {
 	return p.store.BoolWithFallback("on."+kind.String(), true)
 }
@@ -72,7 +72,7 @@ func (p Preferences) SetOn(kind media.Kind, on bool) {
 	}
 }
 
-// Sound is the processing of the microphone. At first, noise is suppressed.
+// Sound is the processing of the microphone. By default, noise is suppressed.
 func (p Preferences) Sound() call.Sound {
 	return call.Sound{
 		Noise:    p.store.BoolWithFallback("sound.noise", true),
@@ -86,7 +86,7 @@ func (p Preferences) SetSound(s call.Sound) {
 	p.store.SetBool("sound.original", s.Original)
 }
 
-// AddressHidden reports whether others are reached by relays alone, so that they do not learn our address.
+// AddressHidden reports whether we connect through relays only, so that others do not learn our address.
 func (p Preferences) AddressHidden() bool { return p.store.Bool("address.hidden") }
 
 // SetAddressHidden remembers it.
@@ -94,7 +94,7 @@ func (p Preferences) SetAddressHidden(on bool) { p.store.SetBool("address.hidden
 
 var modes = map[widget.Mode]string{widget.System: "system", widget.Dark: "dark", widget.Light: "light"}
 
-// Theme is the chosen palette, the desktop's at first.
+// Theme is the chosen palette, by default the desktop's.
 func (p Preferences) Theme() widget.Mode {
 	name := p.store.String("theme")
 	for m, n := range modes {
@@ -116,7 +116,7 @@ func readRecents(text string) []Recent {
 	if json.Unmarshal([]byte(text), &list) != nil {
 		return nil
 	}
-	// The file may have been edited, or be of another version.
+	// The file may have been edited, or written by another version.
 	list = slices.DeleteFunc(list, func(r Recent) bool { return r.Code == "" })
 	for i, r := range list {
 		list[i].Code = room.CleanLine(r.Code)
@@ -128,13 +128,13 @@ func readRecents(text string) []Recent {
 	return list[:min(len(list), maxRecent)]
 }
 
-// AddRecent puts a meeting first and removes its earlier entry. Meetings of other windows stay.
+// AddRecent puts a meeting first and removes its earlier entry. It keeps what other windows added.
 func (p Preferences) AddRecent(r Recent) {
 	p.store.UpdateString("recent", func(old string) string {
 		list := slices.DeleteFunc(readRecents(old), func(old Recent) bool { return old.Code == r.Code })
 		list = slices.Insert(list, 0, r)
 		data, err := json.Marshal(list[:min(len(list), maxRecent)])
-		if err != nil { // of a year above 9999
+		if err != nil { // a year above 9999
 			return old
 		}
 		return string(data)

@@ -56,7 +56,7 @@ func presentingText(l call.Local) string {
 	return sayWith("presenting.on", name)
 }
 
-// place puts the bar at the top of a, and returns what is left below.
+// place puts the bar at the top of a and returns the rest.
 func (p *presentingBar) place(a rect) rect {
 	if !p.box.Visible() {
 		return a

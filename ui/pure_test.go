@@ -18,8 +18,8 @@ import (
 	"parley/ui/widget"
 )
 
-// TestGrid: tiles do not leave the stage nor touch each other, and none is so unlike its picture that
-// more than an eighth of that would be lost.
+// TestGrid: tiles stay on the stage and do not touch each other, and none crops more than an eighth of its
+// picture.
 func TestGrid(t *testing.T) {
 	const upright, square, wide = 9.0 / 16, 1, 64.0 / 27
 	mixes := map[string][]float32{
@@ -41,7 +41,7 @@ func TestGrid(t *testing.T) {
 					if p.x < 0 || p.y < 0 || p.x+p.w > size.Width || p.y+p.h > size.Height || p.w <= 0 || p.h <= 0 {
 						t.Errorf("%s, %d on %v: tile %d at %+v is off the stage", name, n, size, i, p)
 					}
-					// A tile of a few units is all rounding.
+					// In a tile of a few units, rounding dominates.
 					if s := clampShape(shapes[i]); p.h > 60 && p.w > 60 && !media.Fills(int(1000*s), 1000, int(p.w), int(p.h)) {
 						t.Errorf("%s, %d on %v: a tile of %gx%g for a picture of %.2f", name, n, size, p.w, p.h, s)
 					}
@@ -64,7 +64,7 @@ func TestGrid(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{places(upright, upright), "400x624+224+0 400x624+632+0 "}, // side by side, tall
 		{places(usual, usual), "624x400+0+112 624x400+632+112 "},
-		{places(usual, usual, usual, usual), "624x308+0+0 624x308+632+0 624x308+0+316 624x308+632+316 "}, // the drawing
+		{places(usual, usual, usual, usual), "624x308+0+0 624x308+632+0 624x308+0+316 624x308+632+316 "}, // as in the design
 	} {
 		if c.got != c.want {
 			t.Errorf("the tiles stand at %s, want %s", c.got, c.want)
@@ -72,7 +72,7 @@ func TestGrid(t *testing.T) {
 	}
 }
 
-// TestSingle: the only tile keeps to what its picture fills, unless most of the stage would be empty.
+// TestSingle: the only tile has its picture's shape, unless too much of the stage would be empty.
 func TestSingle(t *testing.T) {
 	for _, c := range []struct {
 		shape, w, h float32
@@ -114,7 +114,7 @@ func TestPresenting(t *testing.T) {
 	}
 }
 
-// TestBarFits looks for what touches or leaves the bar at any width.
+// TestBarFits: at every width the buttons stay within the bar and do not touch each other.
 func TestBarFits(t *testing.T) {
 	w, _ := open(t, start)
 	for _, n := range []int{1, 20} {
@@ -175,7 +175,7 @@ func TestRecorder(t *testing.T) {
 	}
 }
 
-// TestRecentOfTwoWindows: each window of a profile adds its meetings to what the other one kept meanwhile.
+// TestRecentOfTwoWindows: each window of a profile adds its meetings to those the other stored meanwhile.
 func TestRecentOfTwoWindows(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	windows := make([]Preferences, 3)

@@ -9,7 +9,7 @@ import (
 	"parley/ui/widget"
 )
 
-// maxHost is how many runes of a host name a question shows. It shows the end, which tells who owns it.
+// maxHost is how many runes of a host name a question shows. It shows the end, which identifies the owner.
 const maxHost = 60
 
 // question is the dialog shown before a meeting is opened.
@@ -23,7 +23,7 @@ type question struct {
 	choices *flow // hidden if there is nothing to choose from
 	rows    []*widget.Row
 	no      *widget.Button
-	yes     *widget.Button // hidden where a choice is the answer
+	yes     *widget.Button // hidden if the user picks from choices
 	cancel  func()         // called if the user refuses; may be nil
 	before  fyne.Focusable // had the focus before
 }
@@ -61,7 +61,7 @@ func (w *Window) openChoice(links []signal.Link, open func(signal.Link), cancel 
 		q.rows, rows[i] = append(q.rows, row), row
 	}
 	q.choices = newFlow(func(width float32) float32 {
-		for i, r := range rows { // a row is lit beyond its sides
+		for i, r := range rows { // a row's highlight is wider than the row
 			widget.Place(r, widget.Space2, float32(i)*widget.RowHeight, width-2*widget.Space2, widget.RowHeight)
 		}
 		return float32(len(rows)) * widget.RowHeight
@@ -70,7 +70,7 @@ func (w *Window) openChoice(links []signal.Link, open func(signal.Link), cancel 
 	w.ask(q)
 }
 
-// shortHost cuts a host name to its end, which tells who owns it.
+// shortHost cuts a host name to its end, which identifies the owner.
 func shortHost(name string) string {
 	host := []rune(name)
 	if len(host) <= maxHost {
@@ -79,7 +79,7 @@ func shortHost(name string) string {
 	return "…" + string(host[len(host)-maxHost:])
 }
 
-// newQuestion makes a dialog with one button, which refuses.
+// newQuestion makes a dialog whose only button refuses.
 func (w *Window) newQuestion(title, no string) *question {
 	q := &question{
 		w: w, shade: canvas.NewRectangle(shadeColor),
@@ -107,7 +107,7 @@ func (w *Window) ask(q *question) {
 	w.focus(q.no)
 }
 
-// refuse answers no. It reports whether a question was open.
+// refuse answers no, and reports whether a question was open.
 func (q *question) refuse() bool {
 	if !q.close() {
 		return false
@@ -118,7 +118,7 @@ func (q *question) refuse() bool {
 	return true
 }
 
-// answer closes the question and does what it was about. The second click of a double click does nothing.
+// answer closes the question and runs its action. The second click of a double click does nothing.
 func (q *question) answer(do func()) {
 	if q.close() {
 		do()

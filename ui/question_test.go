@@ -16,7 +16,7 @@ const (
 	thirdLink   = "https://far.example.net/#cccc-dddd-3333"
 )
 
-// twoNamed is the state after a text with two meetings was pasted.
+// twoNamed is the state after pasting a text with two meeting links.
 func twoNamed(t *testing.T, phase call.Phase) call.State {
 	t.Helper()
 	s := base(phase)
@@ -29,7 +29,7 @@ func twoNamed(t *testing.T, phase call.Phase) call.State {
 	return s
 }
 
-// TestTwoMeetingsAreAsked: a text with two meetings opens none until the user chose.
+// TestTwoMeetingsAreAsked: a text with two meeting links opens neither until the user chooses.
 func TestTwoMeetingsAreAsked(t *testing.T) {
 	w, c := open(t, start)
 	show(w, base(call.Idle))
@@ -49,7 +49,7 @@ func TestTwoMeetingsAreAsked(t *testing.T) {
 			t.Errorf("choice %d is at %q, want %q", i, got, want)
 		}
 	}
-	show(w, twoNamed(t, call.Idle)) // news of something else
+	show(w, twoNamed(t, call.Idle)) // an unrelated change
 	if n := len(w.win.Canvas().Overlays().List()); n != 1 {
 		t.Fatalf("%d questions lie on the window, want 1", n)
 	}
@@ -58,7 +58,7 @@ func TestTwoMeetingsAreAsked(t *testing.T) {
 	if w.question != nil {
 		t.Error("the question stays after Cancel")
 	}
-	show(w, twoNamed(t, call.Idle)) // on its way when the user said no
+	show(w, twoNamed(t, call.Idle)) // sent before the user refused
 	if w.question != nil {
 		t.Error("the question comes back after Cancel")
 	}
@@ -66,7 +66,7 @@ func TestTwoMeetingsAreAsked(t *testing.T) {
 	show(w, base(call.Idle))
 	show(w, twoNamed(t, call.Idle))
 	test.Tap(w.question.rows[1])
-	wants(t, c, call.Open{Text: thirdLink}) // the user's own text: no second question
+	wants(t, c, call.Open{Text: thirdLink}) // the user pasted the link: no second question
 	if w.question != nil {
 		t.Error("the question stays after a choice")
 	}
@@ -77,14 +77,14 @@ func TestTwoMeetingsAreAsked(t *testing.T) {
 	wants(t, c, call.Dismiss{})
 	show(w, base(call.Idle))
 	show(w, twoNamed(t, call.Idle))
-	show(w, base(call.Lobby)) // another way was taken
+	show(w, base(call.Lobby)) // the user opened a meeting in another way
 	if w.question != nil {
 		t.Error("the question lies over another screen")
 	}
 }
 
-// TestClickedTwoMeetings: a clicked text with two meetings asks which one, and what a click on
-// that one would have asked.
+// TestClickedTwoMeetings: a clicked text with two meeting links asks which one, and then asks what a click on
+// that link alone would ask.
 func TestClickedTwoMeetings(t *testing.T) {
 	w, c, _ := openTrusting(t, call.Live)
 	w.Click(twoMeetings)
@@ -107,7 +107,7 @@ func TestClickedTwoMeetings(t *testing.T) {
 	wants(t, c, call.Open{Text: thirdLink})
 }
 
-// TestTwoMeetingsLook holds the choice to its pictures, with more meetings than fit in the last.
+// TestTwoMeetingsLook compares the choice with its golden pictures; the last has more meetings than fit.
 func TestTwoMeetingsLook(t *testing.T) {
 	for name, size := range map[string]fyne.Size{"home-two-meetings": start, "home-two-meetings-small": smallest} {
 		w, _ := openScaled(t, size, someRecents)

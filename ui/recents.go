@@ -7,7 +7,7 @@ import (
 	"parley/media/call"
 )
 
-// recorder watches the call and remembers each meeting.
+// recorder follows the call and stores each meeting.
 type recorder struct {
 	live    bool
 	since   time.Time
@@ -15,7 +15,7 @@ type recorder struct {
 }
 
 // follow handles the next state. A meeting is stored when we join, so that it survives a crash, whenever
-// somebody new comes, and with its duration when it is over.
+// somebody new joins, and, with its duration, when it ends.
 func (r *recorder) follow(p Preferences, s call.State, now time.Time) {
 	in := s.Phase == call.Live || s.Phase == call.Reconnecting
 	if r.live && (!in || s.Code != r.current.Code) {

@@ -31,7 +31,7 @@ var conversation = []room.Message{
 	message(6, "Nia Koroma", "And one on its way", true, room.Sending),
 }
 
-// states are the golden pictures: a name, the state, and what the user did there.
+// states are the golden pictures: the name, the state, and the user's actions.
 var states = []struct {
 	name  string
 	state func() call.State
@@ -229,7 +229,7 @@ var states = []struct {
 	}, nil, nil},
 }
 
-// shapes is a meeting whose others have cameras of these sizes.
+// shapes is a meeting in which the others have cameras of these sizes.
 func shapes(sizes ...image.Point) func() call.State {
 	return func() call.State {
 		s := with(base(call.Live), len(sizes))
@@ -242,10 +242,10 @@ func shapes(sizes ...image.Point) func() call.State {
 	}
 }
 
-// shapeMark is what the fake call knows a camera's size by.
+// shapeMark is the prefix of an ID from which the fake call reads the camera's size.
 func shapeMark(size image.Point) string { return fmt.Sprintf("%dx%d", size.X, size.Y) }
 
-// troubled is a state in which something is wrong with the connections, and the banner says more.
+// troubled is a state with connection problems and a banner.
 func troubled(state func() call.State) func() call.State {
 	return func() call.State {
 		s := state()
@@ -264,7 +264,7 @@ func choosing(list call.Shareables) call.State {
 	return s
 }
 
-// some are two screens and a few windows, one of them without a picture.
+// some is two screens and a few windows, one of them without a picture.
 func some() call.Shareables {
 	screen := func(id, name, seed string, at int) media.Shareable {
 		return media.Shareable{
@@ -287,7 +287,7 @@ func some() call.Shareables {
 	return l
 }
 
-// previews are made once: what shows is told from what came new by the pointer.
+// previews are created once: a new pointer means a new picture.
 var previews = map[string]*image.RGBA{}
 
 func previewOf(seed string, w, h int) *image.RGBA {
@@ -306,8 +306,8 @@ func someRecents(p Preferences) {
 	p.AddRecent(Recent{Code: "7k3m-q9xt-2w8p", Link: "https://meet.example.org/#7k3m-q9xt-2w8p", When: clock.AddDate(0, 0, -2), Duration: 48 * time.Minute, People: 6, Names: names[:5]})
 }
 
-// TestScreens compares every screen and state with its picture, and checks that everything that can be
-// pressed is large enough to be hit. The smallest size runs in the long tests only.
+// TestScreens compares every screen and state with its golden picture, and checks that every button is large
+// enough to hit. The smallest size runs in the long tests only.
 func TestScreens(t *testing.T) {
 	for _, size := range []struct {
 		suffix string
@@ -342,7 +342,7 @@ func checkTargets(t *testing.T, w *Window) {
 		}
 		size := o.Size()
 		if !o.Visible() || size.IsZero() {
-			continue // or in something hidden
+			continue // or inside a hidden object
 		}
 		if size.Height < widget.Target || size.Width < widget.Target {
 			t.Errorf("%T is %v", o, size)

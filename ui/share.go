@@ -13,10 +13,10 @@ import (
 	"parley/ui/widget"
 )
 
-// leastRegion is the minimum width and height of a region, in pixels: anything smaller is a slip of the hand.
+// leastRegion is the minimum width and height of a region, in pixels. Anything smaller was dragged by mistake.
 const leastRegion = 32
 
-// regionCard stands for the card "A part of the screen" in share.chosen.
+// regionCard is the value of share.chosen for the card "A part of the screen".
 const regionCard = "region"
 
 // share is the panel over the window in which the user chooses what to share.
@@ -38,9 +38,9 @@ type share struct {
 
 	before fyne.Focusable // had the focus before
 	shown  []media.Shareable
-	still  media.Shareable // the first screen as it was before this panel lay on it
-	chosen string          // an ID, or regionCard; "" before anything is
-	draw   bool            // the part of the screen is being drawn
+	still  media.Shareable // the first screen, captured before this panel covered it
+	chosen string          // an ID, or regionCard; "" for none yet
+	draw   bool            // the user is drawing the part of the screen
 }
 
 // switches are the options of sharing.
@@ -138,7 +138,7 @@ func (s *share) update(st call.State) {
 	s.refresh()
 }
 
-// sameChoice reports whether two lists have the same items, so that only names and pictures change.
+// sameChoice reports whether two lists have the same items, apart from names and pictures.
 func sameChoice(a, b []media.Shareable) bool {
 	if len(a) != len(b) {
 		return false
@@ -222,7 +222,7 @@ func (s *share) find(id string) *media.Shareable {
 	return nil
 }
 
-// refresh updates the panel for what is chosen.
+// refresh updates the panel for the current choice.
 func (s *share) refresh() {
 	at := 0
 	for i := range s.shown {

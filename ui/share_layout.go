@@ -15,7 +15,7 @@ const (
 	shareWidth  float32 = 760
 	shareHeight float32 = 600
 	shareHead   float32 = 60
-	shareCard   float32 = 200 // about as wide is a card
+	shareCard   float32 = 200 // the width of a card, roughly
 )
 
 // CreateRenderer is for Fyne.
@@ -98,7 +98,7 @@ func (r *shareRenderer) Layout(size fyne.Size) {
 func (r *shareRenderer) placeSwitches(x, foot, width float32, small bool) float32 {
 	all := r.l.s.all()
 	if small {
-		// Two columns; the third switch is beside the buttons.
+		// Two columns. The third switch goes beside the buttons.
 		half := width / 2
 		for i, o := range all {
 			widget.Place(o, x+float32(i%2)*half, foot-widget.SwitchHeight+float32(i/2)*widget.SwitchHeight, half-widget.Space3, widget.SwitchHeight)

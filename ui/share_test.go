@@ -13,7 +13,7 @@ import (
 	"parley/media/call"
 )
 
-// sharing opens a window with its share panel, and some things to share in it.
+// sharing opens a window with its share panel and something to share.
 func openSharing(t *testing.T, size fyne.Size) (*Window, *fakeCall) {
 	t.Helper()
 	w, c := open(t, size)
@@ -44,7 +44,7 @@ func TestShareWindow(t *testing.T) {
 	}
 }
 
-// TestShareFollowsState: what is chosen stays while its window is there.
+// TestShareFollowsState: the choice stays as long as its window exists.
 func TestShareFollowsState(t *testing.T) {
 	w, c := openSharing(t, start)
 	p := w.sharing
@@ -67,7 +67,7 @@ func TestShareFollowsState(t *testing.T) {
 		t.Error("nothing can be shared, and can")
 	}
 	wants(t, c)
-	// The panel goes with the meeting.
+	// The panel closes with the meeting.
 	s := base(call.Ended)
 	show(w, s)
 	wants(t, c, call.Browse{})
@@ -122,7 +122,7 @@ func TestShareRegion(t *testing.T) {
 		Kind: media.Screen, ID: "region:768,384,1152x312", Capture: media.ScreenOptions{Pointer: true},
 	}, call.Browse{})
 	// Escape goes back to the cards first.
-	show(w, choosing(some())) // it could not be shared
+	show(w, choosing(some())) // sharing failed
 	test.Tap(w.stage.bar.screen)
 	show(w, choosing(some()))
 	test.Tap(w.sharing.cards[2])

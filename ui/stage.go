@@ -26,8 +26,8 @@ const (
 	panelWidth float32 = 344
 	margin     float32 = widget.Space3 // around the stage
 
-	// A level above this, in dBFS, counts as speech. The ring stays for ringStays longer, so that it does
-	// not flicker between words.
+	// A level above this, in dBFS, counts as speech. The ring stays for ringStays, so that it does not
+	// flicker between words.
 	voice     = -45.0
 	ringStays = 600 * time.Millisecond
 )
@@ -38,14 +38,14 @@ type stage struct {
 	root   *fyne.Container
 	narrow bool
 	size   fyne.Size
-	area   rect // of the tiles
+	area   rect // the part for the tiles
 
 	self   *videoTile
 	shares map[signal.ID]*videoTile // screens
 	faces  map[signal.ID]*videoTile
-	all    []*videoTile // in the order of drawing: the self-view lies on top
+	all    []*videoTile // in drawing order: the self-view is on top
 	heard  map[signal.ID]time.Time
-	lost   map[signal.ID]time.Time // since when a member that was connected is not
+	lost   map[signal.ID]time.Time // when each member's connection was lost
 	page   int
 	pages  int
 
@@ -241,7 +241,7 @@ func (s *stage) shareState(st call.State, id signal.ID) widget.TileState {
 	for _, p := range st.Peers {
 		if p.ID == id {
 			t.Label = sayWith("stage.presenting", fill{"Name": firstName(p.Name)})
-			if p.Phase != call.PeerConnected { // a screen may well stand still
+			if p.Phase != call.PeerConnected { // a frozen picture is normal on a shared screen
 				t.Status, t.Note = s.standing(p)
 			}
 		}
@@ -249,7 +249,7 @@ func (s *stage) shareState(st call.State, id signal.ID) widget.TileState {
 	return t
 }
 
-// overlaid reports whether our own picture lies in the corner of another.
+// overlaid reports whether our own picture is in the corner of another.
 func (s *stage) overlaid(st call.State) bool { return len(st.Peers) == 1 && !sharing(st) }
 
 func sharing(st call.State) bool {

@@ -19,7 +19,7 @@ func (s *stage) place(size fyne.Size) {
 	if beside {
 		s.area.w -= panelWidth + widget.Space3
 	}
-	// Bars stand above the tiles and cover none of their marks.
+	// The bars are above the tiles, not on them, so they cover no marks.
 	s.area = s.banner.place(s.own.place(s.area))
 	s.placeTiles()
 	s.bar.place(size)
@@ -31,7 +31,7 @@ func (s *stage) place(size fyne.Size) {
 		panel.place(o, 0, 0)
 	}
 	for _, t := range s.all {
-		// In a narrow window the panel covers the tiles, and nobody sees them.
+		// In a narrow window the panel covers the tiles.
 		t.tell(!s.narrow || s.panel == noPanel)
 	}
 }
@@ -76,7 +76,7 @@ func (s *stage) placeGrid(st call.State, put func(*videoTile, rect)) {
 	}
 	shapes = append(shapes, s.self.shape)
 	for s.pages > 1 && len(shapes) < per {
-		shapes = append(shapes, usual) // the last page keeps the size of the others
+		shapes = append(shapes, usual) // tiles on the last page are as large as on the others
 	}
 	places := grid(shapes, s.area.w, s.area.h)
 	for i, p := range on {

@@ -8,10 +8,10 @@ import (
 	"parley/ui/widget"
 )
 
-// topHeight is the height of the top bar, which every screen except the stage has.
+// topHeight is the height of the top bar. Every screen except the stage has one.
 const topHeight float32 = 88
 
-// topbar is the app's name, the time and the switch between dark and light.
+// topbar shows the app's name, the time, and the switch between dark and light.
 type topbar struct {
 	w     *Window
 	logo  *widget.Logo
@@ -62,7 +62,7 @@ func (t *topbar) place(s fyne.Size) {
 	widget.Place(t.clock, s.Width-84-width, y-10, width, 20)
 }
 
-// bottom is where a screen's content begins.
+// bottom is the top bar's lower edge, where a screen's content begins.
 func (t *topbar) bottom(s fyne.Size) float32 {
 	if s.Height < 480 {
 		return 64

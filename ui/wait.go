@@ -9,7 +9,7 @@ import (
 	"parley/ui/widget"
 )
 
-// wait is shown between the lobby and the stage.
+// wait is the screen between the lobby and the stage.
 type wait struct {
 	w      *Window
 	root   *fyne.Container

@@ -18,7 +18,7 @@ import (
 	"parley/ui/widget"
 )
 
-// Call is what the window needs of the call.
+// Call is the part of the call that the window uses.
 type Call interface {
 	// Do passes on a command. It never blocks.
 	Do(call.Command)
@@ -28,7 +28,7 @@ type Call interface {
 	Level(id signal.ID) float64
 }
 
-// smallest is the minimum size that every screen is made for, start the size of the first window.
+// smallest is the minimum size that every screen supports; start is the size of the first window.
 var (
 	smallest = fyne.NewSize(480, 360)
 	start    = fyne.NewSize(1280, 720)
@@ -51,8 +51,8 @@ type screen interface {
 	pulse(now time.Time)
 }
 
-// blank shows until the first state is known. Most screens have a text field, which loads 6 MB of fonts for
-// anything that may be typed; a meeting that is joined at once needs none.
+// blank shows until the first state is known. Most screens have a text field, which loads 6 MB of fonts. A
+// meeting that is joined at once needs none.
 type blank struct{ nothing fyne.CanvasObject }
 
 func (b blank) content() fyne.CanvasObject { return b.nothing }
@@ -71,7 +71,7 @@ type Window struct {
 	newest atomic.Pointer[call.State]
 	queued atomic.Bool
 
-	// What follows belongs to the UI goroutine.
+	// The fields below belong to the UI goroutine.
 	state    call.State
 	shown    bool // a state was drawn
 	home     *home
@@ -82,21 +82,21 @@ type Window struct {
 	screen   screen
 	root     *fyne.Container
 	menu     *openMenu
-	sharing  *share     // the panel in which is chosen what to share; nil while it is closed
+	sharing  *share     // the share panel; nil while closed
 	talking  bool       // the microphone is on because Space is held
 	switched [4]command // by media.Kind
-	sent     int        // commands, as State.Handled
+	sent     int        // commands sent so far; compared with State.Handled
 	pending  pending
 	recents  recorder
 	display  display
 
-	question *question // which meeting to open, and whether; nil while there is none
+	question *question // about opening a meeting; nil while there is none
 	raise    func()    // brings the window to the front
-	server   *url.URL  // needs no question, as own; see Trust
+	server   *url.URL  // opened without a question, like own; see Trust
 	own      func(host string) bool
 }
 
-// New makes the window; nothing shows before its FyneWindow does.
+// New makes the window. Nothing is visible until FyneWindow is shown.
 func New(app fyne.App, prefs Preferences, c Call) *Window {
 	w := &Window{
 		app: app, win: app.NewWindow("Parley"), call: c,
@@ -122,7 +122,7 @@ func New(app fyne.App, prefs Preferences, c Call) *Window {
 // FyneWindow is the toolkit's window.
 func (w *Window) FyneWindow() fyne.Window { return w.win }
 
-// Limit makes the first window no larger than the screen. A size of 0 is an unknown screen.
+// Limit keeps the first window no larger than the screen. A size of 0 means that the screen is unknown.
 func (w *Window) Limit(screen fyne.Size) {
 	if !screen.IsZero() {
 		w.win.Resize(start.Min(screen).Max(smallest))
@@ -132,7 +132,7 @@ func (w *Window) Limit(screen fyne.Size) {
 // Preferences are the settings kept between runs.
 func (w *Window) Preferences() Preferences { return w.prefs }
 
-// Show draws s, from any goroutine. A newer state replaces one that is not drawn yet.
+// Show draws s. Any goroutine may call it. A newer state replaces one that is not drawn yet.
 func (w *Window) Show(s call.State) {
 	w.newest.Store(&s)
 	if w.queued.CompareAndSwap(false, true) {
@@ -166,7 +166,7 @@ func (w *Window) apply() {
 	w.offer(before)
 }
 
-// offer asks which meeting is meant when a pasted text names several. before are the candidates of the previous
+// offer asks which meeting to open if a pasted text has several links. before are the candidates of the previous
 // state.
 func (w *Window) offer(before []signal.Link) {
 	links := w.state.Candidates
@@ -176,7 +176,7 @@ func (w *Window) offer(before []signal.Link) {
 	case len(links) > 0:
 		w.openChoice(links, func(l signal.Link) { w.do(call.Open{Text: l.String()}) }, func() { w.do(call.Dismiss{}) })
 	case w.question != nil && w.question.cancel != nil:
-		w.question.close() // another way was taken
+		w.question.close() // the user opened a meeting in another way
 	}
 }
 
@@ -214,7 +214,7 @@ func (w *Window) open(s screen) {
 	w.root.Refresh()
 }
 
-// do sends a command, and remembers what the user chose with it.
+// do sends a command and stores the choice in it, if any.
 func (w *Window) do(c call.Command) {
 	switch c := c.(type) {
 	case call.SetName:

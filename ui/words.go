@@ -20,8 +20,8 @@ import (
 )
 
 // catalogue has the window's texts in the language that fits the user's locale best. It works like
-// fyne.io/fyne/v2/lang but is separate: with that package, a user of a language that the toolkit has and we
-// do not would read keys instead of English.
+// fyne.io/fyne/v2/lang but is separate: that package shows keys instead of English if the toolkit has the
+// user's language and we do not.
 var catalogue atomic.Pointer[i18n.Localizer]
 
 func init() {
@@ -47,7 +47,7 @@ func speak(files fs.FS, folder, locale string) error {
 	return nil
 }
 
-// fill is the data of a text's template. Its strings are names and the like, not our words: each is isolated, so
+// fill is the data for a text's template. Its strings are names and the like, not our words: each is isolated, so
 // that its direction does not change that of the sentence.
 type fill map[string]any
 
@@ -62,7 +62,7 @@ func (f fill) isolated() fill {
 	return out
 }
 
-// say looks up the text for a key. A text missing in a language comes in English.
+// say looks up the text for a key. It falls back to English if the language lacks the text.
 func say(key string) string { return localize(key, nil) }
 
 // sayWith is say for a text with a template, filled from f.
@@ -76,7 +76,7 @@ func localize(key string, data any) string {
 	return text
 }
 
-// problemText says what is wrong and what to do about it. It is empty for no problem.
+// problemText says what is wrong and what to do about it. It is empty if there is no problem.
 func problemText(p call.Problem) string {
 	if p.Kind == call.NoProblem {
 		return ""
@@ -91,7 +91,7 @@ func problemText(p call.Problem) string {
 	})
 }
 
-// shedText says what a busy computer gives up. It is empty for nothing.
+// shedText says what a busy computer has given up. It is empty for nothing.
 func shedText(s call.Shed) string {
 	if s == call.ShedNothing {
 		return ""
@@ -107,8 +107,8 @@ func formatText(f call.Format) string {
 	return sayWith("format", fill{"Width": f.Width, "Height": f.Height, "Rate": math.Round(f.FrameRate)})
 }
 
-// fromSystem cleans the names in a State that come from the system, from servers and from files. Devices, windows,
-// hosts and certificates can have any name. The names of people are already clean.
+// fromSystem cleans the names in a State that come from the system, from servers and from files: devices, windows,
+// hosts and certificates can have any name. People's names are already clean.
 func fromSystem(s call.State) call.State {
 	for _, l := range []*call.Local{&s.Mic, &s.Camera, &s.Screen, &s.Speaker} {
 		l.Device.Name = systemName(l.Device.Name)
@@ -138,8 +138,8 @@ func systemProblem(p call.Problem) call.Problem {
 	return p
 }
 
-// systemName is a name on one line, without invisible characters and direction controls. A name without any visible
-// character is replaced by a word.
+// systemName is a name on one line, without invisible characters and direction controls. A name without visible
+// characters is replaced by a word.
 func systemName(name string) string {
 	clean := room.CleanLine(name)
 	if clean == "" && name != "" {

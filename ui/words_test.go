@@ -20,7 +20,7 @@ import (
 	"parley/media/call"
 )
 
-// saidOf is all that the window may say of the call's State, by its key.
+// saidOf is every text that the window can show for the call's State, by key.
 func saidOf() map[string]string {
 	said := map[string]string{}
 	for _, k := range call.ProblemKinds() {
@@ -39,7 +39,7 @@ func saidOf() map[string]string {
 	return said
 }
 
-// english is the file that every other language is made from.
+// english is the file from which other languages are translated.
 func english(t *testing.T) map[string]string {
 	t.Helper()
 	b, err := assets.Words.ReadFile("words/en.json")
@@ -53,7 +53,7 @@ func english(t *testing.T) map[string]string {
 	return texts
 }
 
-// speaks has the window speak another language for the length of a test.
+// speaks sets the window's language for one test.
 func speaks(t *testing.T, files fs.FS, locale string) {
 	t.Helper()
 	before := catalogue.Load()
@@ -63,7 +63,7 @@ func speaks(t *testing.T, files fs.FS, locale string) {
 	}
 }
 
-// TestEveryStateHasWords: one sentence or two, each filled in, and none that nobody says.
+// TestEveryStateHasWords: every state has one or two complete sentences, and no text is unused.
 func TestEveryStateHasWords(t *testing.T) {
 	speaks(t, assets.Words, "en")
 	said, texts := saidOf(), english(t)
@@ -87,7 +87,7 @@ func TestEveryStateHasWords(t *testing.T) {
 	}
 }
 
-// TestAnotherLanguageIsOneFile: beside the English one, with some of its keys missing.
+// TestAnotherLanguageIsOneFile: a language is one file beside the English one, and may lack some of its keys.
 func TestAnotherLanguageIsOneFile(t *testing.T) {
 	const missing = "problem.meeting-full"
 	texts := map[string]string{}
@@ -112,7 +112,7 @@ func TestAnotherLanguageIsOneFile(t *testing.T) {
 			t.Errorf("%s in Esperanto: %q", key, text)
 		}
 	}
-	// A language that the toolkit knows and we do not.
+	// A language that the toolkit has and we do not.
 	speaks(t, files, "de-DE")
 	for key, text := range saidOf() {
 		if strings.HasPrefix(text, "Esperante") || text == key {
@@ -121,29 +121,29 @@ func TestAnotherLanguageIsOneFile(t *testing.T) {
 	}
 }
 
-// uttering are the calls by which a text comes from the bundle.
+// uttering are the functions that look up a text in the bundle.
 var uttering = map[string]bool{"say": true, "sayWith": true, "dated": true}
 
-// silentCalls take literals with words in them that no person reads in the window: errors, the
-// log, names of files, and parts of icons.
+// silentCalls are functions whose literals are not shown in the window: errors, the log, file names and parts of
+// icons.
 var silentCalls = map[string]bool{
 	"Errorf": true, "New": true, "LogError": true, "panic": true, "font": true, "Appendf": true, "byte": true,
 }
 
-// spoken finds what a file says: the keys it looks up, the beginnings of keys that it completes,
-// and literals that are words.
+// spoken finds the texts of a file: the keys it looks up, the prefixes of keys it completes, and literals that
+// are words.
 type spoken struct{ keys, prefixes, words []string }
 
 func (s *spoken) visit(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.ImportSpec:
 		return false
-	case *ast.Field: // but not its tag, which is for encoding
+	case *ast.Field: // without its tag, which is for encoding
 		ast.Inspect(n.Type, s.visit)
 		return false
 	case *ast.CallExpr:
 		name := called(n.Fun)
-		if name == "Format" { // a date in the English way, whatever is in it
+		if name == "Format" { // a date in the English order, whatever its layout
 			for _, a := range n.Args {
 				if lit, ok := a.(*ast.BasicLit); ok {
 					s.words = append(s.words, strings.Trim(lit.Value, `"`))
@@ -166,7 +166,7 @@ func (s *spoken) visit(n ast.Node) bool {
 		if called(n.Type) != "fill" {
 			return true
 		}
-		for _, e := range n.Elts { // its keys are names in a template
+		for _, e := range n.Elts { // its keys are template fields
 			ast.Inspect(e.(*ast.KeyValueExpr).Value, s.visit)
 		}
 		return false
@@ -178,7 +178,7 @@ func (s *spoken) visit(n ast.Node) bool {
 	return true
 }
 
-// key notes the key of a look-up: a literal, or a literal beginning.
+// key records the key of a look-up: a literal, or a literal prefix.
 func (s *spoken) key(e ast.Expr) {
 	if sum, ok := e.(*ast.BinaryExpr); ok {
 		if lit, ok := sum.X.(*ast.BasicLit); ok {
@@ -206,10 +206,10 @@ func called(e ast.Expr) string {
 	return ""
 }
 
-// worded says whether a literal is for people: several words, or one that begins a line, but no mark in capitals.
+// worded reports whether a literal is text for people: several words, or a capitalised one, but not all capitals.
 func worded(text string) bool {
 	switch {
-	case text == "Parley": // a name is the same in every language
+	case text == "Parley": // the app's name is the same in every language
 		return false
 	case strings.Contains(text, " "), strings.Contains(text, "…"):
 		return strings.ContainsFunc(verb.ReplaceAllString(text, ""), unicode.IsLower)
@@ -222,13 +222,13 @@ var (
 	capital = regexp.MustCompile(`^\PL*\p{Lu}\p{Ll}`)
 )
 
-// ofOtherTests are the beginnings of keys that TestEveryStateHasWords, TestBrokenDevices and
-// TestDatesInAnotherLanguage look into.
+// ofOtherTests are prefixes of keys that TestEveryStateHasWords, TestBrokenDevices and
+// TestDatesInAnotherLanguage check.
 var ofOtherTests = map[string]bool{
 	"problem.": true, "shed.": true, "broken.": true, "date.": true, "date.weekday.": true, "date.month.": true, "date.long-month.": true,
 }
 
-// TestDatesInAnotherLanguage: every date and time of the window is in the words and the order of the language.
+// TestDatesInAnotherLanguage: every date and time in the window uses the words and the order of the language.
 func TestDatesInAnotherLanguage(t *testing.T) {
 	texts := map[string]string{
 		"date.time":      `{{.Hour}}h{{printf "%02d" .Minute}}`,
@@ -286,8 +286,8 @@ func TestDatesInAnotherLanguage(t *testing.T) {
 	}
 }
 
-// TestSystemNamesAreClean: a name that comes from the system, a server or a file is drawn as one line of letters that
-// can be seen, whatever it holds.
+// TestSystemNamesAreClean: any name from the system, a server or a file is drawn as one line of visible
+// characters.
 func TestSystemNamesAreClean(t *testing.T) {
 	const bad = "Cam\xff\n\u202eera \u05d0\xd7\u2067"
 	w, _ := open(t, start)
@@ -325,8 +325,8 @@ func TestSystemNamesAreClean(t *testing.T) {
 	}
 }
 
-// TestEveryWordIsInTheBundle: no file of the window or its widgets has words of its own, each key
-// that is looked up exists, and each that exists is looked up.
+// TestEveryWordIsInTheBundle: the window and its widgets have no texts outside the bundle, every key they look up
+// exists, and every key that exists is looked up.
 func TestEveryWordIsInTheBundle(t *testing.T) {
 	texts, used := english(t), map[string]bool{}
 	devices := []string{media.Microphone.String(), media.Camera.String(), media.Speaker.String()}
@@ -357,7 +357,7 @@ func TestEveryWordIsInTheBundle(t *testing.T) {
 	}
 }
 
-// spokenIn reads the files of some folders, without their tests.
+// spokenIn reads the files of some folders, except tests.
 func spokenIn(t *testing.T, folders ...string) map[string]*spoken {
 	t.Helper()
 	found := map[string]*spoken{}
@@ -386,7 +386,7 @@ func spokenIn(t *testing.T, folders ...string) map[string]*spoken {
 	return found
 }
 
-// TestWordsAreFound holds the finder of words to a file that says some.
+// TestWordsAreFound checks the finder of texts on a sample file.
 func TestWordsAreFound(t *testing.T) {
 	f, err := parser.ParseFile(token.NewFileSet(), "x.go", `package x
 import "some words/here"
@@ -409,8 +409,8 @@ func f() {
 	}
 }
 
-// TestNamesAreIsolated: every text that is not ours is isolated wherever it becomes part of a sentence, so that
-// the sentence reads on in its own direction; what is empty stays empty.
+// TestNamesAreIsolated: every text that is not ours is isolated within a sentence, so that the sentence keeps its
+// own direction. An empty text stays empty.
 func TestNamesAreIsolated(t *testing.T) {
 	speaks(t, assets.Words, "en")
 	const nas = "\u0646\u0633"
