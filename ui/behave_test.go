@@ -519,7 +519,7 @@ func tabOrder(w *Window) []string {
 	var names []string
 	for range 20 {
 		test.FocusNext(w.win.Canvas())
-		name := asRead(focusName(w.win.Canvas().Focused()))
+		name := withoutIsolates(focusName(w.win.Canvas().Focused()))
 		if len(names) > 0 && name == names[0] {
 			break
 		}

@@ -50,16 +50,16 @@ func (t *videoTile) reshape(size image.Point) bool {
 
 func abs(v float32) float32 { return max(v, -v) }
 
-// stillAfter is how long a camera may deliver no picture before its tile counts as frozen. The slowest
+// frozenAfter is how long a camera may deliver no picture before its tile counts as frozen. The slowest
 // useful camera delivers several in that time.
-const stillAfter = 2500 * time.Millisecond
+const frozenAfter = 2500 * time.Millisecond
 
 // showing reports whether the tile has a picture, old or new.
 func (t *videoTile) showing() bool { return t.w > 0 && t.shape != 0 }
 
 // frozen reports whether the tile has shown the same picture for too long.
 func (t *videoTile) frozen(now time.Time) bool {
-	return t.showing() && now.Sub(t.pictured) > stillAfter
+	return t.showing() && now.Sub(t.pictured) > frozenAfter
 }
 
 // tell reports a changed size, in pixels, to the view. It is 0 for a hidden tile or one without a camera.
@@ -90,11 +90,11 @@ type painted struct {
 
 // display moves pictures from the views to the tiles. All fields except paint belong to the UI goroutine.
 type display struct {
-	onWay  []painted
-	paint  chan struct{} // of capacity 1: pictures in onWay are to be reported
-	pulsed time.Time
-	drawn  time.Time // when pictures were last drawn
-	unseen bool      // the window is minimised or covered
+	painting []painted
+	paint    chan struct{} // of capacity 1: pictures in painting are to be reported
+	pulsed   time.Time
+	drawn    time.Time // when pictures were last drawn
+	unseen   bool      // the window is minimised or covered
 }
 
 func (d *display) init() { d.paint = make(chan struct{}, 1) }
@@ -125,7 +125,7 @@ func (w *Window) Run(ctx context.Context) error {
 // tick is one frame: it takes the newest picture of each tile and updates everything else that moves.
 func (w *Window) tick(now time.Time) {
 	d := &w.display
-	if tiles := w.screen.tiles(); d.due(tiles) && !d.spares(tiles, w.state.Shed, now) {
+	if tiles := w.screen.tiles(); d.due(tiles) && !d.skips(tiles, w.state.Shed, now) {
 		d.drawn = now
 		reshaped := false
 		for _, t := range tiles {
@@ -133,7 +133,7 @@ func (w *Window) tick(now time.Time) {
 				t.pictured = w.now()
 				reshaped = t.reshape(p.Source) || reshaped
 				t.SetPicture(p.Image)
-				d.onWay = append(d.onWay, painted{t.view, p.Captured})
+				d.painting = append(d.painting, painted{t.view, p.Captured})
 			}
 			t.waited = false
 		}
@@ -172,14 +172,14 @@ func (d *display) due(tiles []*videoTile) bool {
 	return due
 }
 
-// sparedPause is the minimum time between frames on a busy machine that shows only small pictures (up to
+// busyInterval is the minimum time between frames on a busy machine that shows only small pictures (up to
 // media.SmallTile high): 15 frames a second, the rate at which pictures come from call.ShedTiles on. Drawing
 // costs more than decoding.
-const sparedPause = time.Second/15 - time.Second/120
+const busyInterval = time.Second/15 - time.Second/120
 
-// spares reports whether this frame is skipped.
-func (d *display) spares(tiles []*videoTile, shed call.Shed, now time.Time) bool {
-	if shed < call.ShedTiles || now.Sub(d.drawn) >= sparedPause {
+// skips reports whether this frame is skipped.
+func (d *display) skips(tiles []*videoTile, shed call.Shed, now time.Time) bool {
+	if shed < call.ShedTiles || now.Sub(d.drawn) >= busyInterval {
 		return false
 	}
 	for _, t := range tiles {
@@ -192,11 +192,11 @@ func (d *display) spares(tiles []*videoTile, shed call.Shed, now time.Time) bool
 
 func (w *Window) reportPainted() {
 	now := time.Now()
-	for _, p := range w.display.onWay {
+	for _, p := range w.display.painting {
 		p.view.Painted(p.captured, now)
 	}
-	clear(w.display.onWay)
-	w.display.onWay = w.display.onWay[:0]
+	clear(w.display.painting)
+	w.display.painting = w.display.painting[:0]
 }
 
 // resize tells all views of the screen their sizes.

@@ -178,8 +178,8 @@ func slide(w, h int) *image.RGBA {
 // memory is a Store for one window.
 type memory struct{ fyne.Preferences }
 
-func (m memory) UpdateString(key string, become func(old string) string) {
-	m.SetString(key, become(m.String(key)))
+func (m memory) UpdateString(key string, update func(old string) string) {
+	m.SetString(key, update(m.String(key)))
 }
 
 // open makes a window of the given size, in the dark palette unless the test chose another.
@@ -217,8 +217,10 @@ func show(w *Window, s call.State) {
 	}
 }
 
-// asRead is a text without the isolation marks around names.
-func asRead(text string) string { return strings.NewReplacer("\u2068", "", "\u2069", "").Replace(text) }
+// withoutIsolates is a text without the isolation marks around names.
+func withoutIsolates(text string) string {
+	return strings.NewReplacer("\u2068", "", "\u2069", "").Replace(text)
+}
 
 var names = []string{
 	"Amara Okafor", "Jonas Lindqvist", "Mei Tanaka", "Rafael Costa", "Priya Raman", "Tomasz Nowak",

@@ -12,9 +12,9 @@ const (
 
 	// usual is the aspect ratio assumed until a picture's is known. The other two are the limits to which
 	// ratios are clamped.
-	usual    float32 = 16.0 / 9
-	tallest  float32 = 9.0 / 21
-	broadest float32 = 21.0 / 9
+	usual   float32 = 16.0 / 9
+	tallest float32 = 9.0 / 21
+	widest  float32 = 21.0 / 9
 
 	// How much a tile's aspect ratio may differ from its picture's; the picture still fills it (media.Fills).
 	slack float32 = 8.0/7 - 0.001
@@ -104,11 +104,11 @@ func clampShape(s float32) float32 {
 	if s <= 0 {
 		return usual
 	}
-	return min(max(s, tallest), broadest)
+	return min(max(s, tallest), widest)
 }
 
-// alike is a list of n usual aspect ratios.
-func alike(n int) []float32 { return make([]float32, n) }
+// usualShapes is a list of n usual aspect ratios.
+func usualShapes(n int) []float32 { return make([]float32, n) }
 
 // rounding exceeds the error of 32-bit arithmetic on a whole number.
 const rounding = 0.01
@@ -118,7 +118,7 @@ func floor(v float32) float32 { return float32(math.Floor(float64(v))) }
 // capacity is how many tiles fit on a page of w by h at a readable size.
 func capacity(w, h float32) int {
 	for n := maxTiles; n > 2; n-- {
-		if p := grid(alike(n), w, h); len(p) > 0 && p[0].w >= leastTile && p[0].h >= leastTile*9/16 {
+		if p := grid(usualShapes(n), w, h); len(p) > 0 && p[0].w >= leastTile && p[0].h >= leastTile*9/16 {
 			return n
 		}
 	}

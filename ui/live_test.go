@@ -37,7 +37,7 @@ func TestTilesSayWhatIsNotLive(t *testing.T) {
 	}
 	says := func(status, note string) {
 		t.Helper()
-		if got := w.stage.faces[id].State(); asRead(got.Status) != status || got.Note != note {
+		if got := w.stage.faces[id].State(); withoutIsolates(got.Status) != status || got.Note != note {
 			t.Errorf("the tile says %q, %q; want %q, %q", got.Status, got.Note, status, note)
 		}
 	}

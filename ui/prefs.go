@@ -20,7 +20,7 @@ type Store interface {
 	StringWithFallback(key, fallback string) string
 	SetString(key, value string)
 	// UpdateString changes a text atomically, from its current value, which another window may have set.
-	UpdateString(key string, become func(old string) string)
+	UpdateString(key string, update func(old string) string)
 	Bool(key string) bool
 	BoolWithFallback(key string, fallback bool) bool
 	SetBool(key string, value bool)

@@ -249,7 +249,7 @@ func TestWords(t *testing.T) {
 		}
 	}
 	for n, want := range []string{"", "Amara", "Amara and Jonas", "Amara, Jonas and 1 more", "Amara, Jonas and 2 more"} {
-		if got := asRead(who(names[:n])); got != want {
+		if got := withoutIsolates(who(names[:n])); got != want {
 			t.Errorf("who(%d) = %q, want %q", n, got, want)
 		}
 	}

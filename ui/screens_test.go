@@ -103,7 +103,7 @@ var states = []struct {
 		for _, v := range w.call.(*fakeCall).views {
 			v.frozen = true
 		}
-		w.now = func() time.Time { return clock.Add(stillAfter + time.Second) }
+		w.now = func() time.Time { return clock.Add(frozenAfter + time.Second) }
 	}, nil},
 	{"lobby-silenced", func() call.State { s := base(call.Lobby); s.Mic.Silenced = true; return s }, nil, nil},
 	{"stage-silenced", func() call.State { s := with(base(call.Live), 3); s.Mic.Silenced = true; return s }, nil, nil},

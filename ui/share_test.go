@@ -162,12 +162,12 @@ func TestStopSharing(t *testing.T) {
 	s := with(base(call.Live), 1)
 	s.Screen = call.Local{On: true}
 	show(w, s)
-	if got := asRead(w.stage.own.text.Text()); got != "Starting to share…" {
+	if got := withoutIsolates(w.stage.own.text.Text()); got != "Starting to share…" {
 		t.Errorf("it says %q", got)
 	}
 	s.Screen = call.Local{On: true, Live: true, Device: media.Device{Name: "Entire screen"}}
 	show(w, s)
-	if got := asRead(w.stage.own.text.Text()); got != "You are sharing “Entire screen”" {
+	if got := withoutIsolates(w.stage.own.text.Text()); got != "You are sharing “Entire screen”" {
 		t.Errorf("it says %q", got)
 	}
 	test.Tap(w.stage.own.stop)

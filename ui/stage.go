@@ -167,7 +167,7 @@ func (s *stage) objects() []fyne.CanvasObject {
 
 func (s *stage) faceState(p call.Peer) widget.TileState {
 	name := orSomebody(p.Name)
-	status, note := s.standing(p)
+	status, note := s.liveStatus(p)
 	t := widget.TileState{
 		Name: name, Label: name, Picture: p.Camera, Quality: p.Quality, Status: status, Note: note,
 		Speaking: s.speaking(p.ID, p.Mic, p.Speaking),
@@ -181,9 +181,9 @@ func (s *stage) faceState(p call.Peer) widget.TileState {
 // longLost is how long a connection is lost before the tile says "Still trying to reach ...".
 const longLost = 10 * time.Second
 
-// standing says why a member's picture is not live: the connection is lost, or the picture is frozen. The status
+// liveStatus says why a member's picture is not live: the connection is lost, or the picture is frozen. The status
 // stays until the first new picture.
-func (s *stage) standing(p call.Peer) (status, note string) {
+func (s *stage) liveStatus(p call.Peer) (status, note string) {
 	now, face := s.w.now(), s.faces[p.ID]
 	since, lost := s.lost[p.ID]
 	switch {
@@ -242,7 +242,7 @@ func (s *stage) shareState(st call.State, id signal.ID) widget.TileState {
 		if p.ID == id {
 			t.Label = sayWith("stage.presenting", fill{"Name": firstName(p.Name)})
 			if p.Phase != call.PeerConnected { // a frozen picture is normal on a shared screen
-				t.Status, t.Note = s.standing(p)
+				t.Status, t.Note = s.liveStatus(p)
 			}
 		}
 	}

@@ -20,8 +20,8 @@ import (
 	"parley/media/call"
 )
 
-// saidOf is every text that the window can show for the call's State, by key.
-func saidOf() map[string]string {
+// stateTexts is every text that the window can show for the call's State, by key.
+func stateTexts() map[string]string {
 	said := map[string]string{}
 	for _, k := range call.ProblemKinds() {
 		p := call.Problem{Kind: k, Name: "USB camera", Host: "meet.example.org:8443", By: "proxy.example.org:3128", Port: 8443, Status: 407, Names: "example.net", Time: clock, Now: clock}
@@ -53,8 +53,8 @@ func english(t *testing.T) map[string]string {
 	return texts
 }
 
-// speaks sets the window's language for one test.
-func speaks(t *testing.T, files fs.FS, locale string) {
+// useLanguage sets the window's language for one test.
+func useLanguage(t *testing.T, files fs.FS, locale string) {
 	t.Helper()
 	before := catalogue.Load()
 	t.Cleanup(func() { catalogue.Store(before) })
@@ -65,8 +65,8 @@ func speaks(t *testing.T, files fs.FS, locale string) {
 
 // TestEveryStateHasWords: every state has one or two complete sentences, and no text is unused.
 func TestEveryStateHasWords(t *testing.T) {
-	speaks(t, assets.Words, "en")
-	said, texts := saidOf(), english(t)
+	useLanguage(t, assets.Words, "en")
+	said, texts := stateTexts(), english(t)
 	for key, text := range said {
 		first := text[:1]
 		if texts[key] == "" || first != strings.ToUpper(first) || !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, "?") ||
@@ -106,23 +106,23 @@ func TestAnotherLanguageIsOneFile(t *testing.T) {
 	}
 	files := fstest.MapFS{"words/en.json": {Data: en}, "words/eo.json": {Data: esperanto}}
 
-	speaks(t, files, "eo-FR")
-	for key, text := range saidOf() {
+	useLanguage(t, files, "eo-FR")
+	for key, text := range stateTexts() {
 		if translated := strings.HasPrefix(text, "Esperante: "); translated == (key == missing) || text == key {
 			t.Errorf("%s in Esperanto: %q", key, text)
 		}
 	}
 	// A language that the toolkit has and we do not.
-	speaks(t, files, "de-DE")
-	for key, text := range saidOf() {
+	useLanguage(t, files, "de-DE")
+	for key, text := range stateTexts() {
 		if strings.HasPrefix(text, "Esperante") || text == key {
 			t.Errorf("%s in German: %q", key, text)
 		}
 	}
 }
 
-// uttering are the functions that look up a text in the bundle.
-var uttering = map[string]bool{"say": true, "sayWith": true, "dated": true}
+// lookups are the functions that look up a text in the bundle.
+var lookups = map[string]bool{"say": true, "sayWith": true, "dated": true}
 
 // silentCalls are functions whose literals are not shown in the window: errors, the log, file names and parts of
 // icons.
@@ -151,7 +151,7 @@ func (s *spoken) visit(n ast.Node) bool {
 			}
 			return false
 		}
-		if _, plain := n.Fun.(*ast.Ident); !plain || !uttering[name] {
+		if _, plain := n.Fun.(*ast.Ident); !plain || !lookups[name] {
 			return !silentCalls[name]
 		}
 		s.key(n.Args[0])
@@ -171,7 +171,7 @@ func (s *spoken) visit(n ast.Node) bool {
 		}
 		return false
 	case *ast.BasicLit:
-		if text, err := strconv.Unquote(n.Value); n.Kind == token.STRING && err == nil && worded(text) {
+		if text, err := strconv.Unquote(n.Value); n.Kind == token.STRING && err == nil && isText(text) {
 			s.words = append(s.words, text)
 		}
 	}
@@ -206,8 +206,8 @@ func called(e ast.Expr) string {
 	return ""
 }
 
-// worded reports whether a literal is text for people: several words, or a capitalised one, but not all capitals.
-func worded(text string) bool {
+// isText reports whether a literal is text for people: several words, or a capitalised one, but not all capitals.
+func isText(text string) bool {
 	switch {
 	case text == "Parley": // the app's name is the same in every language
 		return false
@@ -259,7 +259,7 @@ func TestDatesInAnotherLanguage(t *testing.T) {
 	if strings.Contains(string(en), ".Format") {
 		t.Error("a text of the bundle formats a date by itself")
 	}
-	speaks(t, fstest.MapFS{"words/en.json": {Data: en}, "words/eo.json": {Data: esperanto}}, "eo")
+	useLanguage(t, fstest.MapFS{"words/en.json": {Data: en}, "words/eo.json": {Data: esperanto}}, "eo")
 	for i := range 12 {
 		at := clock.AddDate(-1, i, 0)
 		month := strings.ToLower(at.Month().String())
@@ -412,9 +412,9 @@ func f() {
 // TestNamesAreIsolated: every text that is not ours is isolated within a sentence, so that the sentence keeps its
 // own direction. An empty text stays empty.
 func TestNamesAreIsolated(t *testing.T) {
-	speaks(t, assets.Words, "en")
+	useLanguage(t, assets.Words, "en")
 	const nas = "\u0646\u0633"
-	said := saidOf()
+	said := stateTexts()
 	for name, text := range map[string]string{
 		"who.two": who([]string{nas, "Bot"}), "who.more": who([]string{nas, "Bot", "x"}),
 		"lobby.are-in": sayWith("lobby.are-in", fill{"People": who([]string{nas, "Bot"})}),

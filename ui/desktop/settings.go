@@ -81,11 +81,11 @@ func (s *Settings) read() map[string]any {
 
 // change sets a value to what becomes of it. It changes only this one in the file, which another window of the user
 // may have written.
-func (s *Settings) change(key string, become func(old any) any) {
+func (s *Settings) change(key string, update func(old any) any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.file == "" {
-		s.values[key] = become(s.values[key])
+		s.values[key] = update(s.values[key])
 		return
 	}
 	defer lockFile(s.file + lockSuffix)()
@@ -94,7 +94,7 @@ func (s *Settings) change(key string, become func(old any) any) {
 		values = maps.Clone(s.values)
 	}
 	old, known := values[key]
-	s.values[key] = become(old)
+	s.values[key] = update(old)
 	if known && reflect.DeepEqual(old, s.values[key]) {
 		return
 	}
@@ -107,10 +107,10 @@ func (s *Settings) change(key string, become func(old any) any) {
 func (s *Settings) set(key string, value any) { s.change(key, func(any) any { return value }) }
 
 // UpdateString changes a text, starting from the one that is kept now, which may be another window's.
-func (s *Settings) UpdateString(key string, become func(old string) string) {
+func (s *Settings) UpdateString(key string, update func(old string) string) {
 	s.change(key, func(old any) any {
 		text, _ := old.(string)
-		return become(text)
+		return update(text)
 	})
 }
 

@@ -22,8 +22,8 @@ type Avatar struct {
 	border float32
 }
 
-// NewAvatar makes an avatar; border is the width of a rim in the background's colour, which
-// sets overlapping avatars apart.
+// NewAvatar makes an avatar. border is the width of a rim in the background's colour, which separates
+// overlapping avatars.
 func NewAvatar(name string, border float32) *Avatar {
 	a := &Avatar{disc: &canvas.Circle{}, text: canvas.NewText("", color.White), border: border}
 	a.text.Alignment = fyne.TextAlignCenter
@@ -46,7 +46,7 @@ func (a *Avatar) paint() {
 	a.disc.FillColor = PersonColor(a.name)
 	a.disc.StrokeWidth, a.disc.StrokeColor = a.border, colorOf(Background)
 	a.text.Text, a.text.FontSource = "?", interSemiBold
-	// One line of the toolkit's has one font, so of several runs only the one that is read first is drawn.
+	// A line of the toolkit has one font. If the initials need several, only the first run is drawn.
 	first := slices.MinFunc(runs(Initials(a.name), interSemiBold), func(a, b run) int { return a.at - b.at })
 	if first.font != nil {
 		a.text.Text, a.text.FontSource = first.shown(), first.font
@@ -67,16 +67,16 @@ func (a *Avatar) CreateRenderer() fyne.WidgetRenderer {
 	}
 }
 
-// PersonColor is the colour that goes with a name, always the same one.
+// PersonColor is the colour for a name. The same name always has the same colour.
 func PersonColor(name string) color.NRGBA {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(strings.ToLower(strings.TrimSpace(name))))
 	return people[h.Sum32()%uint32(len(people))]
 }
 
-// Initials are the first letters of the first and the last word of a name, a letter being
-// what a reader takes for one: with its marks, or an emoji. They are ? where there
-// is none, and an emoji that comes first stands alone.
+// Initials are the first letters of the first and the last word of a name. A letter is what a reader sees as
+// one: with its combining marks, or an emoji. A leading emoji is used alone. Without any letter, the result is
+// "?".
 func Initials(name string) string {
 	var letters []string
 	for word := range strings.FieldsSeq(name) {
@@ -94,7 +94,7 @@ func Initials(name string) string {
 		return letters[0]
 	}
 	if emoji([]rune(letters[0])) {
-		return letters[0] // says more alone
+		return letters[0] // a leading emoji is used alone
 	}
 	return letters[0] + letters[len(letters)-1]
 }

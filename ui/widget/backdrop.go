@@ -7,32 +7,32 @@ import (
 )
 
 // A backdrop is a blurred, dark copy of a picture. It surrounds a picture that does not fill its tile, and
-// replaces one that is not live. It is drawn from a coarse grid of averages at a fraction of the tile's
-// resolution, and the painter scales it up: cheap, and without detail to lose.
+// replaces one that is not live. It is cheap: it is drawn from a coarse grid of averages at a fraction of the
+// tile's resolution, and the painter scales it up.
 type backdrop struct {
 	img   *canvas.Image
 	cells [backdropRows][backdropCols][3]float32
-	count int // pictures since it was painted
+	count int // pictures since the last paint
 }
 
 const (
 	backdropCols, backdropRows = 12, 8
-	backdropScale              = 4 // pixels of the tile, each way, for one of its own
-	backdropSamples            = 5 // of a cell, each way
-	backdropEvery              = 8 // pictures: four times a second is as fast as its colours need to move
+	backdropScale              = 4 // tile pixels per backdrop pixel, in each direction
+	backdropSamples            = 5 // per cell, in each direction
+	backdropEvery              = 8 // pictures per paint: about four paints a second are enough
 
-	around  float32 = 0.42 // how much of its light it keeps around a picture
-	instead float32 = 0.36 // and in place of one
+	around  float32 = 0.42 // brightness around a picture
+	instead float32 = 0.36 // brightness in place of a picture
 )
 
 func newBackdrop() *backdrop {
-	// Its pixels are too coarse for round corners, so the painter rounds them.
+	// The backdrop's pixels are too coarse for round corners, so the painter rounds them.
 	b := &backdrop{img: &canvas.Image{FillMode: canvas.ImageFillStretch, ScaleMode: canvas.ImageScaleFastest, CornerRadius: RadiusTile}}
 	b.img.Hide()
 	return b
 }
 
-// due counts pictures, and reports whether to repaint for this one.
+// due counts pictures and reports whether to repaint for this one.
 func (b *backdrop) due() bool {
 	b.count++
 	return b.img.Image == nil || b.count >= backdropEvery
@@ -47,13 +47,13 @@ func (b *backdrop) paint(src *image.RGBA, w, h int, light float32) {
 		dst = image.NewRGBA(image.Rect(0, 0, w, h))
 	}
 	b.sample(src)
-	b.soften()
+	b.smooth()
 	b.draw(dst, light)
 	b.img.Image = dst
 	b.img.Refresh()
 }
 
-// sample averages a few pixels of each cell. Transparent pixels are round corners and do not count.
+// sample averages a few pixels of each cell. It skips transparent pixels, which are round corners.
 func (b *backdrop) sample(src *image.RGBA) {
 	r := src.Rect
 	for y := range backdropRows {
@@ -80,8 +80,8 @@ func (b *backdrop) sample(src *image.RGBA) {
 	}
 }
 
-// soften replaces each cell by the average of itself and its neighbours.
-func (b *backdrop) soften() {
+// smooth replaces each cell with the average of itself and its neighbours.
+func (b *backdrop) smooth() {
 	from := b.cells
 	for y := range backdropRows {
 		for x := range backdropCols {
@@ -129,7 +129,7 @@ func (b *backdrop) draw(dst *image.RGBA, light float32) {
 // blend is a position between the centres of two cells.
 type blend struct {
 	i, j int
-	part float32 // of j
+	part float32 // weight of j
 }
 
 func between(at, length, cells int) blend {

@@ -20,12 +20,12 @@ type Badge struct {
 // NewBadge makes a badge.
 func NewBadge() *Badge {
 	b := &Badge{rect: canvas.NewRectangle(nil), label: NewLabel("0", Tiny, OnAccent).Align(fyne.TextAlignCenter)}
-	b.rect.CornerRadius, b.rect.StrokeWidth = 10, 2 // a rim, against a button in the same colour
+	b.rect.CornerRadius, b.rect.StrokeWidth = 10, 2 // a rim sets it apart from a button in the same colour
 	b.ExtendBaseWidget(b)
 	return b
 }
 
-// SetCount changes the number and reports whether it was different.
+// SetCount sets the number and reports whether it changed.
 func (b *Badge) SetCount(n int) bool {
 	if b.count == n {
 		return false

@@ -50,8 +50,8 @@ func refreshAll(parts []fyne.CanvasObject) {
 	}
 }
 
-// Area is a container with a layout function, for screens that place their parts by hand. minimum may be smaller
-// than the parts' own minimum.
+// Area is a container with a layout function, for screens that place their parts themselves. minimum may be
+// smaller than the parts' own minimum.
 func Area(minimum fyne.Size, place func(fyne.Size), parts ...fyne.CanvasObject) *fyne.Container {
 	return &fyne.Container{Layout: area{minimum, place}, Objects: parts}
 }
@@ -89,14 +89,14 @@ func Show(o fyne.CanvasObject, visible bool) bool {
 	return true
 }
 
-// Box is a rectangle in a role's colour.
+// Box is a rectangle in a theme colour.
 type Box struct {
 	fw.BaseWidget
 	rect         *canvas.Rectangle
 	fill, stroke fyne.ThemeColorName
 }
 
-// NewBox makes a rectangle with rounded corners; a stroke other than None is 1 wide.
+// NewBox makes a rectangle with rounded corners. A stroke, unless None, is 1 wide.
 func NewBox(fill, stroke fyne.ThemeColorName, radius float32) *Box {
 	b := &Box{rect: canvas.NewRectangle(nil), fill: fill, stroke: stroke}
 	b.rect.CornerRadius = radius
@@ -123,22 +123,22 @@ func (b *Box) CreateRenderer() fyne.WidgetRenderer {
 	}
 }
 
-// control is the common part of everything that can be pressed: with the mouse, or with Enter or Space when it has
-// the focus. The widget draws itself from these fields in Refresh.
+// control is the common part of all buttons. It is pressed with the mouse, or with Enter or Space while it has the
+// focus. The widget draws itself from these fields in Refresh.
 type control struct {
 	fw.BaseWidget
-	Name    string // what it does, for people who cannot see its icon and for tests
+	Name    string // what it does, for people who cannot see the icon and for tests
 	OnTap   func()
-	OnPoint func(on bool) // the pointer or the focus came, or went
+	OnPoint func(on bool) // the control gained or lost the pointer or the focus
 	focused bool
 	hovered bool
 	off     bool
 }
 
-// Disabled reports whether the control refuses to be pressed.
+// Disabled reports whether the control ignores presses.
 func (c *control) Disabled() bool { return c.off }
 
-// Enable makes the control work.
+// Enable makes the control respond to presses.
 func (c *control) Enable() { c.setOff(false) }
 
 // Disable makes the control ignore presses.
@@ -168,7 +168,7 @@ func (c *control) FocusLost() { c.focused = false; c.point() }
 // TypedRune ignores text.
 func (c *control) TypedRune(rune) {}
 
-// TypedKey presses the control on Enter or Space, and passes other keys to the window.
+// TypedKey presses the control on Enter or Space and passes other keys to the window.
 func (c *control) TypedKey(e *fyne.KeyEvent) {
 	switch e.Name {
 	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeySpace:
@@ -194,7 +194,7 @@ func (c *control) point() {
 	}
 }
 
-// Cursor is a hand over an enabled control.
+// Cursor is the hand cursor over an enabled control.
 func (c *control) Cursor() desktop.Cursor {
 	if c.off {
 		return desktop.DefaultCursor
@@ -202,8 +202,8 @@ func (c *control) Cursor() desktop.Cursor {
 	return desktop.PointerCursor
 }
 
-// bubble passes a key that the focused control does not use to its window. The toolkit finds the canvas of a
-// widget, but not of a control, which is only embedded in one.
+// bubble passes a key that the focused control does not use to the window. It searches all windows: the toolkit
+// finds the canvas of a widget, but not of a control, which is only embedded in one.
 func bubble(e *fyne.KeyEvent) {
 	for _, w := range fyne.CurrentApp().Driver().AllWindows() {
 		if c := w.Canvas(); c.Focused() != nil && c.OnTypedKey() != nil {

@@ -8,16 +8,16 @@ import (
 // Look is a button's style.
 type Look uint8
 
-// The looks.
+// The styles.
 const (
-	Plain   Look = iota // a grey surface
-	Primary             // the main action, or on
-	Danger              // off, or leave
-	Ghost               // the icon alone
-	Quiet               // the text alone, weaker than the text around
-	Link                // the text alone, in the accent colour
-	Over                // on a picture
-	OverOff             // off, on a picture
+	Plain   Look = iota // grey background
+	Primary             // the main action, or a device that is on
+	Danger              // a device that is off, or leaving
+	Ghost               // icon only
+	Quiet               // text only, weaker than the text around it
+	Link                // text only, in the accent colour
+	Over                // over a picture
+	OverOff             // over a picture, off
 )
 
 func (l Look) colors() (fill, ink fyne.ThemeColorName) {
@@ -47,10 +47,10 @@ type RoundButton struct {
 	badge       *Badge
 	look        Look
 	width, side float32
-	ink         fyne.ThemeColorName // instead of the look's
+	ink         fyne.ThemeColorName // overrides the style's colour
 }
 
-// NewRoundButton makes a round button. name says what it does.
+// NewRoundButton makes a round button. name is what it does.
 func NewRoundButton(name, icon string, look Look, onTap func()) *RoundButton {
 	return newRound(name, icon, look, RoundSize, RoundSize, 22, onTap)
 }
@@ -78,7 +78,7 @@ func newRound(name, icon string, look Look, width, side, iconSize float32, onTap
 	return b
 }
 
-// Set changes the button's name, icon and look.
+// Set changes the button's name, icon and style.
 func (b *RoundButton) Set(name, icon string, look Look) {
 	if b.Name == name && b.icon.name == icon && b.look == look {
 		return
@@ -91,7 +91,7 @@ func (b *RoundButton) Set(name, icon string, look Look) {
 // Icon is the name of the button's icon.
 func (b *RoundButton) Icon() string { return b.icon.name }
 
-// SetCount shows n at the button's top right, and nothing for 0.
+// SetCount shows n at the button's top right. It hides a count of 0.
 func (b *RoundButton) SetCount(n int) {
 	if b.badge.SetCount(n) {
 		Show(b.badge, n > 0)
@@ -147,7 +147,7 @@ type Button struct {
 	label             *Label
 }
 
-// NewButton makes a button of the given height; icon may be empty.
+// NewButton makes a button of the given height. icon may be empty.
 func NewButton(text, icon string, look Look, height float32, onTap func()) *Button {
 	b := &Button{
 		text: text, icon: icon, look: look, size: height, style: Strong,
@@ -260,7 +260,7 @@ func (b *Button) SetIcon(icon string) {
 	}
 }
 
-// SetInk overrides the colour of the icon. An empty name restores the look's colour.
+// SetInk overrides the colour of the icon. An empty name restores the style's colour.
 func (b *RoundButton) SetInk(ink fyne.ThemeColorName) {
 	if b.ink != ink {
 		b.ink = ink

@@ -19,7 +19,7 @@ type DeviceCard struct {
 	action            *Button
 }
 
-// NewDeviceCard makes a card; meter, which may be nil, shows while there is no note.
+// NewDeviceCard makes a card. meter, which may be nil, shows while there is no note.
 func NewDeviceCard(name, icon string, meter *LevelMeter, onTap func()) *DeviceCard {
 	c := &DeviceCard{
 		back: canvas.NewRectangle(nil), light: canvas.NewRectangle(nil), ring: focusRing(RadiusTile),
@@ -97,7 +97,7 @@ func (c *DeviceCard) CreateRenderer() fyne.WidgetRenderer {
 				m := c.meter.MinSize()
 				Place(c.meter, Space3, 44, m.Width, m.Height)
 			}
-			if c.action != nil { // its words stand where the note would
+			if c.action != nil { // in the place of the note
 				m := c.action.MinSize()
 				Place(c.action, Space3-Space2, 39, m.Width, m.Height)
 			}
@@ -105,7 +105,7 @@ func (c *DeviceCard) CreateRenderer() fyne.WidgetRenderer {
 		min: c.MinSize,
 		refresh: func() {
 			paint()
-			placeNote(c.Size()) // another text may have another number of lines
+			placeNote(c.Size()) // a new text may have a different number of lines
 			refreshAll(objects)
 		},
 	}

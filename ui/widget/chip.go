@@ -85,7 +85,7 @@ type Bars struct {
 	n    int
 }
 
-// NewBars makes bars without a value.
+// NewBars makes bars that are all unlit.
 func NewBars() *Bars {
 	b := &Bars{rect: canvas.NewRectangle(nil)}
 	b.rect.CornerRadius = RadiusChip

@@ -5,19 +5,19 @@ import (
 	"math"
 )
 
-// roundOff makes the corners of a picture transparent outside the radius, in pixels. The painter could round them
-// too, but would compute the distance to a corner for every pixel of every frame. Transparent pixels stay as
-// they are.
+// roundOff makes the corners of a picture transparent outside the radius, in pixels. Pixels that are transparent
+// already stay so. The painter could round corners too, but computes the distance to a corner for every pixel of
+// every frame.
 func roundOff(img *image.RGBA, radius float64) {
 	w, h := img.Rect.Dx(), img.Rect.Dy()
 	radius = min(radius, float64(w)/2, float64(h)/2)
 	n := int(math.Ceil(radius))
 	for y := range n {
 		for x := range n {
-			// How far the pixel's middle is within the edge, in pixels, is how much of it remains.
+			// The pixel's opacity is the distance of its centre inside the edge, in pixels.
 			part := radius - math.Hypot(radius-float64(x)-0.5, radius-float64(y)-0.5) + 0.5
 			if part >= 1 {
-				break // and so are those further right
+				break // pixels further right are inside too
 			}
 			part = max(part, 0)
 			for corner := range 4 {
@@ -29,7 +29,7 @@ func roundOff(img *image.RGBA, radius float64) {
 					at.Y = img.Rect.Max.Y - 1 - y
 				}
 				if c := img.RGBAAt(at.X, at.Y); c.A == 0xff {
-					c.R, c.G, c.B, c.A = less(c.R, part), less(c.G, part), less(c.B, part), less(c.A, part)
+					c.R, c.G, c.B, c.A = scale(c.R, part), scale(c.G, part), scale(c.B, part), scale(c.A, part)
 					img.SetRGBA(at.X, at.Y, c)
 				}
 			}
@@ -37,4 +37,4 @@ func roundOff(img *image.RGBA, radius float64) {
 	}
 }
 
-func less(v uint8, part float64) uint8 { return uint8(math.Round(part * float64(v))) }
+func scale(v uint8, part float64) uint8 { return uint8(math.Round(part * float64(v))) }

@@ -14,7 +14,7 @@ import (
 	"github.com/go-text/typesetting/fontscan"
 )
 
-// coverage is the set of code points that a font has.
+// coverage is the set of code points in a font.
 type coverage struct{ cmap gotext.Cmap }
 
 // Contains reports whether the font has a code point.
@@ -28,7 +28,7 @@ func (c coverage) Contains(r rune) bool {
 
 var coverages sync.Map // by fyne.Resource
 
-// coverageOf reads only the font's character map: loading an emoji font takes megabytes.
+// coverageOf reads only the font's character map: loading a whole emoji font takes megabytes.
 func coverageOf(f fyne.Resource) coverage {
 	if c, ok := coverages.Load(f); ok {
 		return c.(coverage)
@@ -49,16 +49,16 @@ type quiet struct{}
 
 func (quiet) Printf(string, ...any) {}
 
-// systemFonts are the installed fonts. The toolkit searches the same list, which exists once in the process.
+// systemFonts are the installed fonts. The toolkit searches the same list; the process has one copy.
 var systemFonts = sync.OnceValue(func() []fontscan.Footprint {
 	list, err := fontscan.SystemFonts(quiet{}, "")
 	if err != nil {
-		return nil // as the toolkit has it: no fonts but those embedded
+		return nil // as in the toolkit: only embedded fonts
 	}
 	return list
 })
 
-var known sync.Map // code points: whether a font of this machine has them
+var known sync.Map // by code point: whether an installed font has it
 
 func systemHas(r rune) bool {
 	if has, ok := known.Load(r); ok {
@@ -85,7 +85,7 @@ var colourFonts = sync.OnceValue(func() []colourFont {
 	var out []colourFont
 	for _, f := range systemFonts() {
 		if strings.Contains(f.Family, "emoji") && drawable(f.Location.File) {
-			// If a font lacks a letter, the toolkit looks in the family of the font's name.
+			// For letters that a font lacks, the toolkit searches the family of the font's name.
 			name := fyne.NewStaticResource(f.Family, theme.DefaultSymbolFont().Content())
 			out = append(out, colourFont{f.Runes, name})
 		}
@@ -93,8 +93,8 @@ var colourFonts = sync.OnceValue(func() []colourFont {
 	return out
 })
 
-// drawable reports whether the toolkit can draw a font's colour glyphs: bitmaps and SVG. It draws nothing at all of a
-// font that has only layered outlines (COLR).
+// drawable reports whether the toolkit can draw a font's colour glyphs: bitmaps and SVG. For a font that has only
+// layered outlines (COLR) it draws nothing.
 func drawable(file string) bool {
 	f, err := os.Open(file)
 	if err != nil {
@@ -113,8 +113,8 @@ func drawable(file string) bool {
 	return false
 }
 
-// emojiFont is the font that has all of a cluster in colour: an installed one, or else the toolkit's own, which has
-// no emoji newer than 2016. It is nil if neither has it.
+// emojiFont is the font that has all of a cluster in colour: an installed one, or the toolkit's own, which has no
+// emoji newer than 2016. It is nil if neither has it.
 func emojiFont(cluster []rune) fyne.Resource {
 	for _, f := range colourFonts() {
 		if all(cluster, f.runes.Contains) {

@@ -21,8 +21,8 @@ const (
 	placeholder        = "\ufffc" // stands for an isolate in the text around it
 )
 
-// Isolate wraps a name, or other text that is not ours, for use in a sentence: its direction does not change that
-// of the sentence.
+// Isolate wraps a name or other foreign text for use in a sentence, so that its direction does not change that of
+// the sentence.
 func Isolate(text string) string {
 	if text == "" {
 		return ""
@@ -38,16 +38,16 @@ func class(r rune) bidi.Class {
 	return p.Class()
 }
 
-// piece is a part of a line, in one direction.
+// piece is a part of a line in one direction.
 type piece struct {
 	text  string
-	at    int  // where it begins in the line, in bytes
+	at    int  // byte offset in the line
 	right bool // right to left
 }
 
-// fromRight reports whether a paragraph is right-to-left: its first strong character outside isolates is (UAX 9, P2
-// and P3).
-func fromRight(text string) bool {
+// rightToLeft reports whether a paragraph is right-to-left, that is, whether its first strong character outside
+// isolates is (UAX 9, P2 and P3).
+func rightToLeft(text string) bool {
 	depth := 0
 	for _, r := range text {
 		switch {
@@ -79,8 +79,8 @@ func bidirectional(text string) bool {
 	return false
 }
 
-// undirected removes the isolate characters.
-func undirected(text string) string {
+// stripIsolates removes the isolate characters.
+func stripIsolates(text string) string {
 	return strings.Map(func(r rune) rune {
 		if begins(r) || r == popIsolate {
 			return -1
@@ -89,8 +89,8 @@ func undirected(text string) string {
 	}, text)
 }
 
-// visual splits a line into pieces in visual order. right is the direction of its paragraph. The isolate
-// characters are in no piece, so they are not drawn.
+// visual splits a line into pieces in visual order. right is the direction of its paragraph. The pieces leave out
+// the isolate characters, so these are not drawn.
 func visual(text string, right bool) []piece {
 	if !strings.ContainsFunc(text, func(r rune) bool { return begins(r) || r == popIsolate }) {
 		return order(text, right)
@@ -113,11 +113,11 @@ type isolate struct {
 // skeleton is a line with a placeholder for each isolate.
 type skeleton struct {
 	text string
-	from []int // for each byte of the text, which one of the line it is; for a placeholder, -1 less the isolate's number
+	from []int // for each byte of the text, its offset in the line; for a placeholder, -1 minus the isolate's index
 }
 
-// isolates takes the outermost isolates out of a line. One without an end lasts to the end of the line; an end
-// without a beginning is ignored.
+// isolates takes the outermost isolates out of a line. An isolate without an end lasts to the end of the line. An
+// end without a beginning is ignored.
 func isolates(text string) (skeleton, []isolate) {
 	var around strings.Builder
 	var from []int
@@ -130,7 +130,7 @@ func isolates(text string) (skeleton, []isolate) {
 			end, next := isolateEnd(text, start)
 			in := isolate{text: text[start:end], at: start, right: r == rightIsolate}
 			if r == firstStrongIsolate {
-				in.right = fromRight(in.text)
+				in.right = rightToLeft(in.text)
 			}
 			for range len(placeholder) {
 				from = append(from, -1-len(all))
@@ -151,7 +151,7 @@ func isolates(text string) (skeleton, []isolate) {
 	return skeleton{around.String(), from}, all
 }
 
-// isolateEnd finds the end of an isolate that begins at start, and where the text goes on after it.
+// isolateEnd finds the end of the isolate that begins at start, and the offset of the text after it.
 func isolateEnd(text string, start int) (end, next int) {
 	depth := 1
 	for i, r := range text[start:] {
@@ -201,11 +201,11 @@ func (s *skeleton) restore(p piece, line string, all []isolate) []piece {
 	return slices.DeleteFunc(slices.Concat(out...), func(p piece) bool { return p.text == "" })
 }
 
-// order splits text without isolates where the direction changes, and puts the pieces into visual order (UAX 9,
+// order splits text without isolates where the direction changes and puts the pieces into visual order (UAX 9,
 // rule L2).
 func order(text string, right bool) []piece {
 	var out []piece
-	group := -1 // where the pieces begin that are laid out from the right; -1 for none
+	group := -1 // index of the first piece of a right-to-left group; -1 for none
 	flush := func() {
 		if group >= 0 {
 			slices.Reverse(out[group:])
@@ -222,22 +222,21 @@ func order(text string, right bool) []piece {
 		if group < 0 {
 			group = len(out)
 		}
-		out = append(out, whole.trim()...) // alone, a piece would have the spaces at its end on its right
+		out = append(out, whole.trim()...) // untrimmed, its trailing spaces would be drawn on its right
 	}
 	flush()
 	return slices.DeleteFunc(out, func(p piece) bool { return p.text == "" })
 }
 
 // levelRun is a part of a line on one embedding level: 0 is left-to-right text in a left-to-right line, 1 is
-// right-to-left text, 2 is a number or left-to-right text within that.
+// right-to-left text, 2 is a number or left-to-right text within it.
 type levelRun struct{ from, to, level int }
 
-// levelRuns finds the levels of text without isolates. It leaves text in one run, in the direction of the line, that
-// the bidi package would change or cut: text that is not UTF-8, and more than one paragraph.
-// Explicit embeddings and overrides (U+202A to U+202E), which are removed from names and messages, give a run its
-// direction but no deeper level.
+// levelRuns finds the levels of text without isolates. Text that the bidi package would change or cut stays one run
+// in the direction of the line: text that is not UTF-8, and more than one paragraph. Explicit embeddings and
+// overrides (U+202A to U+202E), which are removed from names and messages, set a run's direction but add no level.
 func levelRuns(text string, right bool) []levelRun {
-	// A mark before the text gives the paragraph its direction.
+	// A mark before the text sets the paragraph's direction.
 	mark, base := "\u200e", 0
 	if right {
 		mark, base = "\u200f", 1
@@ -276,8 +275,8 @@ func levelRuns(text string, right bool) []levelRun {
 	return out
 }
 
-// splitNumbers splits a run that is read from the left in a left-to-right line. The bidi package does not tell the
-// numbers in it, which are on level 2, from the rest.
+// splitNumbers splits a left-to-right run of a left-to-right line. The bidi package does not distinguish the numbers
+// in it, which are on level 2, from the rest.
 func splitNumbers(inNumber []bool, from, to int) []levelRun {
 	var out []levelRun
 	for from < to {
@@ -295,8 +294,8 @@ func splitNumbers(inNumber []bool, from, to int) []levelRun {
 	return out
 }
 
-// numbers marks the bytes of a left-to-right line that are numbers on a level of their own: those that have no
-// left-to-right letter before them, or Arabic digits (UAX 9, W1 to W7 and I1).
+// numbers marks the bytes of a left-to-right line that are numbers on a level of their own: numbers without a
+// left-to-right letter before them, and Arabic digits (UAX 9, W1 to W7 and I1).
 func numbers(text string) []bool {
 	var classes []bidi.Class
 	for _, r := range text {
@@ -306,9 +305,9 @@ func numbers(text string) []bool {
 	}
 	weak(classes)
 	out := make([]bool, len(text))
-	// L1: what is blank at the end has the level of the line.
+	// L1: trailing white space has the level of the line.
 	text = strings.TrimRightFunc(text, func(r rune) bool { return class(r) == bidi.BN || class(r) == bidi.WS })
-	i := -1 // the last character that is not BN, in classes; a BN after it takes its level
+	i := -1 // index in classes of the last character that is not BN; a BN takes the level of the one before it
 	for at, r := range text {
 		if class(r) != bidi.BN {
 			i++
@@ -322,7 +321,7 @@ func numbers(text string) []bool {
 
 // weak resolves the weak classes of a left-to-right line (UAX 9, W1 to W7).
 func weak(cs []bidi.Class) {
-	last := bidi.L // W1: the character before; then the strong one before
+	last := bidi.L // W1: the previous character; from W2 on, the previous strong one
 	for i, c := range cs {
 		if c == bidi.NSM {
 			cs[i] = last
@@ -330,7 +329,7 @@ func weak(cs []bidi.Class) {
 		last = cs[i]
 	}
 	last = bidi.L
-	for i, c := range cs { // W2; W3 comes last, for W7 needs no AL
+	for i, c := range cs { // W2; without W3: W4 to W7 treat AL and R alike
 		switch c {
 		case bidi.L, bidi.R, bidi.AL:
 			last = c
@@ -371,7 +370,7 @@ func weak(cs []bidi.Class) {
 	}
 }
 
-// trim splits off the spaces at both ends.
+// trim splits the spaces off both ends.
 func (p piece) trim() []piece {
 	core := strings.TrimSpace(p.text)
 	before := strings.Index(p.text, core)

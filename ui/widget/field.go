@@ -16,21 +16,21 @@ type Field struct {
 	box    *canvas.Rectangle
 	after  fyne.CanvasObject
 	height float32
-	most   int // lines
+	most   int // maximum number of lines
 }
 
-// Entry is Fyne's entry, but it passes keys that it does not use to the window.
+// Entry is Fyne's entry, which passes keys that it does not use to the window.
 type Entry struct {
 	fw.Entry
 	Name  string
 	field *Field
 	focus bool
 	shift bool // held down
-	// MaxRunes cuts what is typed or pasted; 0 is no limit.
+	// MaxRunes limits the text typed or pasted; 0 is no limit.
 	MaxRunes int
 }
 
-// NewField makes a field. name says what it is for. after is the button at its end, which may be nil.
+// NewField makes a field. name is what it is for. after is the button at its end, which may be nil.
 func NewField(name, placeholder string, height float32, after fyne.CanvasObject) *Field {
 	f := &Field{Entry: &Entry{Name: name}, box: canvas.NewRectangle(nil), after: after, height: height}
 	f.Entry.field = f
@@ -89,16 +89,16 @@ func (e *Entry) FocusLost() {
 	e.field.Refresh()
 }
 
-// AcceptsTab leaves Tab to the window, also in a field of several lines.
+// AcceptsTab leaves Tab to the window, even in a field of several lines.
 func (e *Entry) AcceptsTab() bool { return false }
 
-// KeyDown notes that Shift is held.
+// KeyDown records that Shift is held.
 func (e *Entry) KeyDown(k *fyne.KeyEvent) {
 	e.shift = e.shift || isShift(k)
 	e.Entry.KeyDown(k)
 }
 
-// KeyUp notes that Shift was released.
+// KeyUp records that Shift was released.
 func (e *Entry) KeyUp(k *fyne.KeyEvent) {
 	e.shift = e.shift && !isShift(k)
 	e.Entry.KeyUp(k)
@@ -134,7 +134,7 @@ func (e *Entry) TypedKey(k *fyne.KeyEvent) {
 	e.OnSubmitted = submit
 }
 
-// room is how many more runes may be typed.
+// room is how many more runes fit within MaxRunes.
 func (e *Entry) room() int {
 	if e.MaxRunes == 0 || e.SelectedText() != "" {
 		return 1
@@ -150,7 +150,7 @@ func (e *Entry) TypedRune(r rune) {
 	e.Entry.TypedRune(r)
 }
 
-// TypedShortcut handles editing, and passes other shortcuts to the window.
+// TypedShortcut handles editing and passes other shortcuts to the window.
 func (e *Entry) TypedShortcut(s fyne.Shortcut) {
 	switch s.(type) {
 	case *fyne.ShortcutCopy, *fyne.ShortcutCut, *fyne.ShortcutSelectAll, *fyne.ShortcutUndo, *fyne.ShortcutRedo:
@@ -197,7 +197,7 @@ func (f *Field) CreateRenderer() fyne.WidgetRenderer {
 			if f.most > 0 {
 				f.Entry.SetMinRowsVisible(1 + int((s.Height-f.height)/Body.Line+0.5))
 			}
-			h := f.Entry.MinSize().Height // less than this and it would scroll
+			h := f.Entry.MinSize().Height // at a smaller height it would scroll
 			Place(f.Entry, 0, (s.Height-h)/2, w, h)
 		},
 		min:     f.MinSize,

@@ -30,25 +30,25 @@ func (r run) show(text string) string {
 	return text
 }
 
-// runs splits a line, which is a paragraph of its own, where the font changes.
-func runs(text string, font fyne.Resource) []run { return runsIn(text, font, fromRight(text)) }
+// runs splits a line, which is a whole paragraph, where the font or the direction changes.
+func runs(text string, font fyne.Resource) []run { return runsIn(text, font, rightToLeft(text)) }
 
-// runsIn splits a line where the font or the direction changes, in visual order; right is the direction of the
-// paragraph. The toolkit falls back to the system's fonts for letters that a font lacks. But it draws no emoji
-// with a custom font, takes the space after an emoji from the emoji font, which has none, draws an empty box
-// where no font has a letter, and draws the parts of several fonts from left to right in any direction.
+// runsIn splits a line where the font or the direction changes. The runs are in visual order; right is the
+// direction of the paragraph. The toolkit's own fallback to the system's fonts is not enough: with a custom font
+// it draws no emoji, it takes the space after an emoji from the emoji font, which has none, it draws an empty box
+// where no font has a letter, and it always draws the parts in several fonts from left to right.
 func runsIn(text string, font fyne.Resource, right bool) []run {
 	if plain(text) && !right {
 		return []run{{piece{text: text}, font, true}}
 	}
-	pieces := []piece{{text: undirected(text)}}
+	pieces := []piece{{text: stripIsolates(text)}}
 	if right || bidirectional(text) {
 		pieces = visual(text, right)
 	}
 	var out []run
 	for _, p := range pieces {
 		begin := len(out)
-		at, start := 0, 0 // in the piece: of the cluster, and of the run it is in
+		at, start := 0, 0 // offsets in the piece: of the cluster, and of its run
 		for g := uniseg.NewGraphemes(p.text); g.Next(); {
 			f := fontFor(g.Runes(), font)
 			own := p.right && f == font && ownHas(font, g.Runes())
@@ -125,7 +125,7 @@ func emoji(cluster []rune) bool {
 
 const emojiPresentation = "⌚⌛⏩⏪⏫⏬⏰⏳◽◾☔☕♈♉♊♋♌♍♎♏♐♑♒♓♿⚓⚡⚪⚫⚽⚾⛄⛅⛎⛔⛪⛲⛳⛵⛺⛽✅✊✋✨❌❎❓❔❕❗➕➖➗➰➿⬛⬜⭐⭕"
 
-// textParts makes the objects that show text on one line of the style, from pos on.
+// textParts makes the objects that show one line of text in a style, starting at pos.
 func textParts(text string, style Style, ink color.Color, pos fyne.Position) []fyne.CanvasObject {
 	var out []fyne.CanvasObject
 	for _, r := range runs(text, style.Font) {

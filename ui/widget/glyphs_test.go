@@ -14,7 +14,7 @@ import (
 	"fyne.io/fyne/v2/theme"
 )
 
-// Emoji show with nothing installed: the toolkit's own font has them, or this system's.
+// Emoji show without an emoji font installed: the toolkit's own font has them.
 func TestEmojiAlwaysShow(t *testing.T) {
 	look(t)
 	if theme.DefaultEmojiFont() == nil {
@@ -31,7 +31,7 @@ func TestEmojiAlwaysShow(t *testing.T) {
 		if rs[0].text != "a " || rs[len(rs)-1].text != " b" {
 			t.Errorf("%+q takes the space beside it: %+v", e, rs)
 		}
-		// With fonts of this system out of the way too.
+		// Again without the system's fonts.
 		if own := theme.DefaultEmojiFont(); !all([]rune(e), coverageOf(own).Contains) && e != "1\ufe0f\u20e3" {
 			t.Errorf("the toolkit's own font lacks %+q", e)
 		}
@@ -51,10 +51,10 @@ func TestSpaceAfterEmoji(t *testing.T) {
 	}
 }
 
-// What no font has is told by its code point: no box, no mark of replacement.
+// A character that no font has is shown as its code point, not as a box or a replacement character.
 func TestNoFontForIt(t *testing.T) {
 	look(t)
-	const lost = "\U000bfff0" // unassigned for good
+	const lost = "\U000bfff0" // permanently unassigned
 	rs := runs("a"+lost+lost+lost+"b", Body.Font)
 	if len(rs) != 3 || rs[1].font != nil || rs[1].text != lost+lost+lost {
 		t.Fatalf("%+v", rs)
@@ -83,7 +83,7 @@ func TestPlainTextIsOneRun(t *testing.T) {
 	}
 }
 
-// With the fonts that scripts/setup installs, every script in use has one.
+// The fonts that scripts/setup installs cover every script in use.
 func TestScriptsHaveFonts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the fonts of this system come with scripts/setup --test")
@@ -100,23 +100,23 @@ func TestScriptsHaveFonts(t *testing.T) {
 	}
 }
 
-// TestIsolatesAreNotDrawn: no font is asked for what only gives directions, in text of any direction.
+// TestIsolatesAreNotDrawn: direction controls need no glyph, in text of any direction.
 func TestIsolatesAreNotDrawn(t *testing.T) {
 	for _, text := range []string{
 		Isolate("Bot") + " is in", Isolate("\u05d0") + " is in", "\u05d0 " + Isolate("Bot"), Isolate(Isolate("a")), "a\u2068", "\u2069", Isolate("\U0001f600") + "!",
 	} {
-		if got, want := textWidth(text, Body), textWidth(undirected(text), Body); math.Abs(float64(got-want)) > 1 {
+		if got, want := textWidth(text, Body), textWidth(stripIsolates(text), Body); math.Abs(float64(got-want)) > 1 {
 			t.Errorf("%+q is %.1f wide, without the marks %.1f", text, got, want)
 		}
 		for _, r := range runs(text, Body.Font) {
-			if r.font == nil || r.text != undirected(r.text) {
+			if r.font == nil || r.text != stripIsolates(r.text) {
 				t.Errorf("%+q draws %+q", text, r.text)
 			}
 		}
 	}
 }
 
-// Right-to-left words, and the marks between them, are in the right order also if they need several fonts.
+// Right-to-left words and the punctuation between them are in the correct order even in several fonts.
 func TestMarksFromTheRight(t *testing.T) {
 	for text, want := range map[string]string{
 		"\u05d0\u05d1 \u05d2\u05d3":       "\u05d2\u05d3| |\u05d0\u05d1",
@@ -135,7 +135,7 @@ func TestMarksFromTheRight(t *testing.T) {
 	}
 }
 
-// drawn are the pieces of a line as they stand from left to right.
+// drawn are the pieces of a line from left to right.
 func drawn(text string, right bool, between string) string {
 	var out []string
 	for _, p := range visual(text, right) {
@@ -144,7 +144,7 @@ func drawn(text string, right bool, between string) string {
 	return strings.Join(out, between)
 }
 
-// Lines in two directions read as people write them, and nothing of them is lost.
+// Lines in two directions are in the order in which people write them, and nothing is lost.
 func TestDirections(t *testing.T) {
 	for text, want := range map[string]string{
 		"hello":                      "hello",
@@ -166,7 +166,7 @@ func TestDirections(t *testing.T) {
 		"x \u0663 \u05d0 y":                "x |\u05d0| |\u0663| y",
 		"hello \u05d0!":                    "hello |\u05d0|!",
 		"x " + Isolate("\u05d0") + " 12 y": "x |\u05d0| 12 y",
-		// Names in a sentence do not turn it around, nor each other.
+		// Names in a sentence change neither its direction nor each other's.
 		Isolate("\u05d0") + " and Bot are in":                       "\u05d0| and Bot are in",
 		"with " + Isolate("\u05d0") + " and " + Isolate("\u05d1"):   "with |\u05d0| and |\u05d1",
 		Isolate("\u05d0 x") + " is in":                              "x| |\u05d0| is in",
@@ -175,13 +175,13 @@ func TestDirections(t *testing.T) {
 		"a\u2069b":                                                  "a|b", // no isolate ends here
 		"a\u2068\u05d0 b":                                           "a|b| |\u05d0",
 	} {
-		if got := drawn(text, fromRight(text), "|"); got != want {
+		if got := drawn(text, rightToLeft(text), "|"); got != want {
 			t.Errorf("%+q is drawn as %+q, want %+q", text, got, want)
 		}
 	}
 }
 
-// TestAvatarOfTwoScripts: if one font does not have both initials, the first name's is drawn, in any direction.
+// TestAvatarOfTwoScripts: if no font has both initials, the first name's is drawn, in any direction.
 func TestAvatarOfTwoScripts(t *testing.T) {
 	look(t)
 	for name, want := range map[string]string{
@@ -193,7 +193,7 @@ func TestAvatarOfTwoScripts(t *testing.T) {
 	}
 }
 
-// TestLevels holds the levels of a line against the examples of UAX 9, rules W1 to N2 and I1 to L1. In its text r is
+// TestLevels checks the levels of a line against the examples of UAX 9, rules W1 to N2 and I1 to L1. In its text r is
 // a right-to-left letter, r' an Arabic one, l a Latin one and 3 an Arabic digit.
 func TestLevels(t *testing.T) {
 	letters := strings.NewReplacer("r'", "\u0628", "r", "\u05d0", "3", "\u0663", "'", "\u0301", "_", "\u200b")
@@ -236,14 +236,14 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// TestNotUTF8: text that was cut within a letter, or never was text, is drawn like any other.
+// TestNotUTF8: text that is not valid UTF-8 is drawn like any other.
 func TestNotUTF8(t *testing.T) {
 	look(t)
 	for _, text := range []string{
 		"\xd7\x90\xd7", "\xd7 \u05d0 x", "host/\u05d0\xd7", Isolate("\u05d0\xd7") + " is in \u05d0", "\u05d0\xff" + Isolate("x"), "\xd7\u2069\x90 \u05d0",
 	} {
 		for _, right := range []bool{false, true} {
-			if got := drawn(text, right, ""); len(got) != len(undirectedBytes(text)) {
+			if got := drawn(text, right, ""); len(got) != len(stripIsolateBytes(text)) {
 				t.Errorf("%+q becomes %+q", text, got)
 			}
 		}
@@ -253,12 +253,12 @@ func TestNotUTF8(t *testing.T) {
 	}
 }
 
-// undirectedBytes removes the isolate characters, and leaves bytes that are not UTF-8.
-func undirectedBytes(text string) string {
+// stripIsolateBytes removes the isolate characters and keeps bytes that are not UTF-8.
+func stripIsolateBytes(text string) string {
 	return strings.NewReplacer("\u2066", "", "\u2067", "", "\u2068", "", "\u2069", "").Replace(text)
 }
 
-// TestLongLinesAreLinear: the memory for a line does not grow with the square of its length.
+// TestLongLinesAreLinear: the memory for a line is linear in its length.
 func TestLongLinesAreLinear(t *testing.T) {
 	look(t)
 	words := func(n int) line { return slices.Repeat(line{{text: "\u05d0", space: true}}, n) }
@@ -267,7 +267,7 @@ func TestLongLinesAreLinear(t *testing.T) {
 		"an isolate":   func(n int) { visual(strings.Repeat("\u05d0", n)+Isolate("x"), true) },
 		"runs":         func(n int) { runs(strings.Repeat("\u05d0", n), Body.Font) },
 		"joined words": func(n int) { joined(words(n)) },
-		"turned words": func(n int) { words(n).turn(Body, true) },
+		"turned words": func(n int) { words(n).reorder(Body, true) },
 	} {
 		lay(10) // reads the fonts
 		if short, long := allocated(func() { lay(1000) }), allocated(func() { lay(8000) }); long > 24*short {
@@ -308,7 +308,7 @@ func FuzzVisual(f *testing.F) {
 				}
 				got = append(got, p.text)
 			}
-			if !maps.Equal(count(got...), count(undirected(s))) {
+			if !maps.Equal(count(got...), count(stripIsolates(s))) {
 				t.Errorf("%+q becomes %+q", s, got)
 			}
 		}

@@ -16,7 +16,7 @@ import (
 // strokeUnits is the width of the icons' lines, in units of their 24-unit grid.
 const strokeUnits = 1.75
 
-// Icon is a line icon in the colour of a role.
+// Icon is a line icon in a theme colour.
 type Icon struct {
 	fw.BaseWidget
 	img   *canvas.Image
@@ -75,8 +75,8 @@ type iconKey struct {
 // icons caches coloured icons. Like all drawing, it belongs to the UI goroutine.
 var icons = map[iconKey]fyne.Resource{}
 
-// iconResource colours an icon. Fyne's SVG painter scales shapes but not strokes, so the
-// stroke is written for the size in pixels.
+// iconResource colours an icon. Fyne's SVG painter scales shapes but not strokes, so the stroke width is set for
+// the size in pixels.
 func iconResource(name string, c color.Color, px float32) fyne.Resource {
 	key := iconKey{name, c, int(math.Round(float64(px)))}
 	if r, ok := icons[key]; ok {
@@ -84,7 +84,7 @@ func iconResource(name string, c color.Color, px float32) fyne.Resource {
 	}
 	svg, err := assets.Icons.ReadFile("icons/" + name + ".svg")
 	if err != nil {
-		panic(err) // embedded: a wrong name is a mistake in the program
+		panic(err) // embedded: only a bug has a wrong name
 	}
 	r, g, b, _ := c.RGBA()
 	hex := fmt.Sprintf("#%02x%02x%02x", r>>8, g>>8, b>>8)

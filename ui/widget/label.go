@@ -62,7 +62,7 @@ func (l *Label) CreateRenderer() fyne.WidgetRenderer {
 	fit := func(s fyne.Size) {
 		text := Ellipsize(l.full, l.style, s.Width)
 		if rs := runs(text, l.style.Font); len(rs) == 1 && rs[0].font == l.style.Font {
-			l.text.Text = rs[0].shown() // without what only gives directions
+			l.text.Text = rs[0].shown() // without direction controls
 			l.text.Move(fyne.NewPos(0, 0))
 			l.text.Resize(s)
 			r.objects = []fyne.CanvasObject{l.text}

@@ -21,7 +21,7 @@ const (
 	menuWidth     float32 = 280
 )
 
-// Menu is a list of choices over the window. A press beside it or Escape closes it.
+// Menu is a list of choices over the window. Escape or a press outside it closes it.
 type Menu struct {
 	fw.BaseWidget
 	onClose func()
@@ -127,7 +127,7 @@ func (m *Menu) CreateRenderer() fyne.WidgetRenderer {
 type menuRow struct {
 	control
 	item  Item
-	quiet bool // focused by opening: shown without the ring until a key moves it
+	quiet bool // focused when the menu opened: no ring until a key moves the focus
 	light *canvas.Rectangle
 	ring  *canvas.Rectangle
 	icon  *Icon
@@ -156,7 +156,7 @@ func newMenuRow(it Item) *menuRow {
 	return r
 }
 
-// FocusLost also ends the focus without a ring.
+// FocusLost also clears quiet.
 func (r *menuRow) FocusLost() { r.quiet = false; r.control.FocusLost() }
 
 // CreateRenderer is for Fyne.

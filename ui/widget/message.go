@@ -5,7 +5,7 @@ import (
 	fw "fyne.io/fyne/v2/widget"
 )
 
-// Message is a chat message: its author, unless the message above has the same one, its text, and its delivery
+// Message is a chat message: its author, unless the message above has the same one, its text and its delivery
 // status.
 type Message struct {
 	fw.BaseWidget
@@ -21,13 +21,13 @@ type Message struct {
 type MessageWords struct {
 	More            string // shows all of a long message
 	Sending, Failed string
-	Retry           string // sends it again
+	Retry           string // resends it
 }
 
-// longMessage is how many lines of a message show before its button "more" is pressed.
+// longMessage is how many lines of a message show until the user presses "more".
 const longMessage = 12
 
-// NewMessage makes a message. author is empty within a group. onMore is called when the message has grown.
+// NewMessage makes a message. author is empty within a group. onMore is called after the message was expanded.
 func NewMessage(author, time, text string, words MessageWords, onRetry, onMore func()) *Message {
 	m := &Message{
 		author: NewLabel(author, Strong, Text1), time: NewLabel(time, Caption, Text2),

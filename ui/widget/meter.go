@@ -22,7 +22,7 @@ type LevelMeter struct {
 	lit  int
 }
 
-// NewLevelMeter makes a meter that shows silence.
+// NewLevelMeter makes a meter at silence.
 func NewLevelMeter() *LevelMeter {
 	m := &LevelMeter{}
 	for i := range m.bars {

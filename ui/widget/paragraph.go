@@ -10,7 +10,7 @@ import (
 	fw "fyne.io/fyne/v2/widget"
 )
 
-// Paragraph is text on several lines with links.
+// Paragraph is text with links, wrapped into lines.
 type Paragraph struct {
 	fw.BaseWidget
 	OnLink func(address string)
@@ -19,15 +19,15 @@ type Paragraph struct {
 	style Style
 	color fyne.ThemeColorName
 	align fyne.TextAlign
-	most  int // lines; 0 is no limit
+	most  int // maximum number of lines; 0 is no limit
 
-	width   float32 // that lines were set for
+	width   float32 // for which lines were wrapped
 	lines   []line
-	clipped bool // there is more than most lines
+	clipped bool // the text has more than most lines
 	parts   []fyne.CanvasObject
 }
 
-// NewParagraph makes a paragraph of at most `most` lines, 0 for as many as it takes.
+// NewParagraph makes a paragraph of at most `most` lines, 0 for no limit.
 func NewParagraph(text string, style Style, color fyne.ThemeColorName, most int) *Paragraph {
 	p := &Paragraph{text: text, style: style, color: color, most: most}
 	p.ExtendBaseWidget(p)
@@ -43,7 +43,7 @@ func (p *Paragraph) Align(a fyne.TextAlign) *Paragraph {
 // Text is the whole text.
 func (p *Paragraph) Text() string { return p.text }
 
-// Set changes text and colour. Whoever places the paragraph asks HeightFor again.
+// Set changes text and colour. The caller must lay it out again by HeightFor.
 func (p *Paragraph) Set(text string, color fyne.ThemeColorName) {
 	if p.text == text && p.color == color {
 		return
@@ -52,7 +52,7 @@ func (p *Paragraph) Set(text string, color fyne.ThemeColorName) {
 	p.Refresh()
 }
 
-// SetMost changes how many lines show.
+// SetMost changes the maximum number of lines.
 func (p *Paragraph) SetMost(lines int) {
 	p.most, p.width = lines, 0
 	p.Refresh()
@@ -81,21 +81,21 @@ func (p *Paragraph) set(width float32) {
 			s.text = Ellipsize(s.text+" "+ellipsis, p.style, width-s.x)
 		}
 	}
-	p.turn()
+	p.reorder()
 	p.build()
 }
 
-// turn lays out the lines with right-to-left text. A right-to-left paragraph is aligned to the right.
-func (p *Paragraph) turn() {
+// reorder lays out the lines with right-to-left text. A right-to-left paragraph is aligned to the right.
+func (p *Paragraph) reorder() {
 	if !bidirectional(p.text) {
 		return
 	}
 	for i, l := range p.lines {
-		right := fromRight(paragraphAt(p.text, l.start()))
+		right := rightToLeft(paragraphAt(p.text, l.start()))
 		if !right && !slices.ContainsFunc(l, func(s span) bool { return bidirectional(s.text) }) {
 			continue
 		}
-		l = l.turn(p.style, right)
+		l = l.reorder(p.style, right)
 		if right && p.align == fyne.TextAlignLeading {
 			shift := max(p.width-l.width(p.style), 0)
 			for j := range l {
@@ -138,14 +138,14 @@ func (p *Paragraph) build() {
 // joined merges neighbouring words of one colour, to draw them as one object.
 func joined(l line) line {
 	var out line
-	var words []string // of the last span of out
+	var words []string // words of the last span of out
 	end := func() {
 		if len(words) > 1 {
 			out[len(out)-1].text = strings.Join(words, " ")
 		}
 	}
 	for _, s := range l {
-		if n := len(out); n > 0 && !s.turned && s.link == "" && out[n-1].link == "" {
+		if n := len(out); n > 0 && !s.reordered && s.link == "" && out[n-1].link == "" {
 			words = append(words, s.text)
 			continue
 		}

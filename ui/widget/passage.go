@@ -11,15 +11,15 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// Passage is a paragraph whose text can be selected and copied: by dragging, by a double tap
-// on a word, by Ctrl+A once it has the keyboard.
+// Passage is a paragraph whose text can be selected and copied: by dragging, by a double tap on a word, or by
+// Ctrl+A while it has the focus.
 type Passage struct {
 	Paragraph
-	OnSelect func()     // a selection begins here: take the focus, and clear other selections
+	OnSelect func()     // a selection begins here: take the focus and clear other selections
 	OnMenu   func()     // the right button was pressed
-	OnRune   func(rune) // something was typed, which belongs elsewhere
+	OnRune   func(rune) // a character was typed, for another field
 
-	from, to int // bytes of the text; from is where the selection began
+	from, to int // byte offsets; from is where the selection began
 	dragging bool
 	marks    []fyne.CanvasObject
 }
@@ -83,7 +83,7 @@ func (p *Passage) Dragged(e *fyne.DragEvent) {
 	p.Select(p.from, p.at(e.Position))
 }
 
-// DragEnd keeps what was selected.
+// DragEnd keeps the selection.
 func (p *Passage) DragEnd() { p.dragging = false }
 
 // Tapped clears the selection.
@@ -111,7 +111,7 @@ func (p *Passage) begin() {
 // Cursor is the text cursor.
 func (p *Passage) Cursor() desktop.Cursor { return desktop.TextCursor }
 
-// Disabled keeps Tab from stopping at every message; a passage gets the focus by the pointer.
+// Disabled makes Tab skip messages. A passage gets the focus by the pointer.
 func (p *Passage) Disabled() bool { return true }
 
 // Enable does nothing.
@@ -120,23 +120,23 @@ func (p *Passage) Enable() {}
 // Disable does nothing.
 func (p *Passage) Disable() {}
 
-// FocusGained does nothing: the selection shows where the keyboard is.
+// FocusGained does nothing: the selection shows the focus.
 func (p *Passage) FocusGained() {}
 
-// FocusLost keeps the selection, so that it can be copied from a menu.
+// FocusLost keeps the selection, so that a menu can copy it.
 func (p *Passage) FocusLost() {}
 
-// TypedRune passes typing on.
+// TypedRune passes the character to OnRune.
 func (p *Passage) TypedRune(r rune) {
 	if p.OnRune != nil {
 		p.OnRune(r)
 	}
 }
 
-// TypedKey gives keys to the window.
+// TypedKey passes keys to the window.
 func (p *Passage) TypedKey(k *fyne.KeyEvent) { bubble(k) }
 
-// TypedShortcut copies and selects; anything else is the window's.
+// TypedShortcut copies and selects, and passes other shortcuts to the window.
 func (p *Passage) TypedShortcut(s fyne.Shortcut) {
 	switch s := s.(type) {
 	case *fyne.ShortcutCopy:
@@ -150,7 +150,7 @@ func (p *Passage) TypedShortcut(s fyne.Shortcut) {
 	}
 }
 
-// at is the byte offset nearest to a position, between two grapheme clusters.
+// at is the byte offset nearest to a position. It is a grapheme cluster boundary.
 func (p *Passage) at(pos fyne.Position) int {
 	row := int(pos.Y / p.style.Line)
 	switch {
@@ -168,7 +168,7 @@ func (p *Passage) at(pos fyne.Position) int {
 	return line.end()
 }
 
-// nearest is the byte offset of the cluster edge nearest to x.
+// nearest is the byte offset of the cluster boundary nearest to x.
 func nearest(text string, style Style, x float32) int {
 	last, before := 0, float32(0)
 	for g := uniseg.NewGraphemes(text); g.Next(); {
@@ -248,9 +248,9 @@ func (p *Passage) mark() {
 // stretch is a horizontal part of a line.
 type stretch struct{ from, to float32 }
 
-// stretches are where the text between two byte offsets is drawn. Bidirectional text may be in several places.
+// stretches are where the text between two byte offsets is drawn. Bidirectional text may have several.
 func (l line) stretches(from, to int, style Style) []stretch {
-	if !l[0].turned {
+	if !l[0].reordered {
 		return []stretch{{l.x(max(from, l.start()), style), l.x(min(to, l.end()), style)}}
 	}
 	var out []stretch

@@ -19,7 +19,7 @@ func passage(t *testing.T, text string) *Passage {
 	return p
 }
 
-// placeOf is where the first occurrence of part begins, in the middle of its line.
+// placeOf is the position where the first occurrence of part begins, at half the height of its line.
 func (p *Passage) placeOf(t *testing.T, part string) fyne.Position {
 	t.Helper()
 	at := strings.Index(p.text, part)
@@ -85,7 +85,7 @@ func TestSelect(t *testing.T) {
 	if p.SelectedText() != "" {
 		t.Error("a tap leaves the selection")
 	}
-	// Far outside is the end or the beginning, and a half emoji cannot be selected.
+	// A position far outside is the beginning or the end, and part of an emoji cannot be selected.
 	drag(p, fyne.NewPos(-50, -50), fyne.NewPos(999, 9999))
 	if p.SelectedText() != text {
 		t.Errorf("%q", p.SelectedText())
@@ -102,7 +102,7 @@ func TestSelectNothing(t *testing.T) {
 	}
 }
 
-// Every message has a place for the keyboard, but Tab does not stop at each.
+// Every message can have the focus, but Tab skips messages.
 func TestTabPassesMessages(t *testing.T) {
 	p := passage(t, "text")
 	f := NewField("f", "", 40, nil)
@@ -183,8 +183,8 @@ func TestLongMessage(t *testing.T) {
 	}
 }
 
-// TestPassageFromTheRight: a message that is read from the right stands at the right, and what is selected
-// is what is marked: every word is found where it is drawn.
+// TestPassageFromTheRight: a right-to-left message is aligned to the right, and the selection's mark covers
+// exactly the selected words.
 func TestPassageFromTheRight(t *testing.T) {
 	const shalom, olam, yofi = "\u05e9\u05dc\u05d5\u05dd", "\u05e2\u05d5\u05dc\u05dd", "\u05d9\u05d5\u05e4\u05d9"
 	for text, rtl := range map[string]bool{
@@ -217,7 +217,7 @@ func TestPassageFromTheRight(t *testing.T) {
 			if len(p.marks) == 0 {
 				t.Fatalf("%+q: nothing is marked for %+q", text, text[from:to])
 			}
-			// What is drawn below the marks is this word and no other.
+			// The marks cover this word and no other.
 			for _, part := range p.parts {
 				within := false
 				for _, m := range p.marks {
@@ -225,7 +225,7 @@ func TestPassageFromTheRight(t *testing.T) {
 					y := part.Position().Y + 1
 					within = within || mid > m.Position().X && mid < m.Position().X+m.Size().Width && y > m.Position().Y && y < m.Position().Y+m.Size().Height
 				}
-				if ct, ok := part.(*canvas.Text); ok && p.lines[0][0].turned && within != strings.Contains(text[from:to], strings.TrimSpace(ct.Text)) && !strings.Contains(strings.Replace(text, text[from:to], "", 1), ct.Text) && strings.TrimSpace(ct.Text) != "" {
+				if ct, ok := part.(*canvas.Text); ok && p.lines[0][0].reordered && within != strings.Contains(text[from:to], strings.TrimSpace(ct.Text)) && !strings.Contains(strings.Replace(text, text[from:to], "", 1), ct.Text) && strings.TrimSpace(ct.Text) != "" {
 					t.Errorf("%+q: %+q is selected, and %+q is marked: %v", text, text[from:to], ct.Text, within)
 				}
 			}

@@ -11,7 +11,7 @@ type Person struct {
 	avatar              *Avatar
 	name, note          *Label
 	mic, camera, screen *Icon
-	marks               [2]Mark // of microphone and camera
+	marks               [2]Mark // microphone and camera
 }
 
 // NewPerson makes an empty line.
@@ -32,7 +32,7 @@ type Mark uint8
 const (
 	MarkOn Mark = iota
 	MarkOff
-	MarkBroken // switched on, but it cannot be used
+	MarkBroken // switched on but unusable
 )
 
 // MarkOf is the mark of a device that is on or off.

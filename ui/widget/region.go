@@ -8,17 +8,17 @@ import (
 	"fyne.io/fyne/v2/driver/desktop"
 )
 
-// Region is a still picture on which a part is drawn with the pointer. With the keyboard the
-// arrows move the part, + and - make it larger and smaller.
+// Region is a still picture on which the user draws a part with the pointer. On the keyboard, the arrows move
+// the part, + and - resize it.
 type Region struct {
 	control
-	OnChange func(part image.Rectangle) // in pixels of what the picture shows
+	OnChange func(part image.Rectangle) // in pixels of the screen shown
 
 	picture *canvas.Image
-	shades  [4]*canvas.Rectangle // what is not in the part
+	shades  [4]*canvas.Rectangle // darken everything outside the part
 	frame   *canvas.Rectangle
 	ring    *canvas.Rectangle
-	size    image.Point // of what the picture shows
+	size    image.Point // size of the screen shown
 	part    image.Rectangle
 	start   image.Point // where the pointer went down
 	drawing bool
@@ -37,8 +37,8 @@ func NewRegion(name string) *Region {
 	return r
 }
 
-// Set changes the picture and the size in pixels of what it shows. With another size the
-// part is the middle of it.
+// Set changes the picture and the size, in pixels, of the screen it shows. If the size changes, the part is reset
+// to the middle.
 func (r *Region) Set(picture *image.RGBA, size image.Point) {
 	r.picture.Image = nil
 	if picture != nil {
@@ -51,7 +51,7 @@ func (r *Region) Set(picture *image.RGBA, size image.Point) {
 	r.Refresh()
 }
 
-// Part is the chosen part, in pixels of the picture.
+// Part is the chosen part, in pixels of the screen shown.
 func (r *Region) Part() image.Rectangle { return r.part }
 
 func (r *Region) choose(part image.Rectangle) {
@@ -75,31 +75,31 @@ func (r *Region) view() (x, y, w, h float32) {
 	return (s.Width - w) / 2, (s.Height - h) / 2, w, h
 }
 
-// pixel is the picture's pixel at a position of the widget.
+// pixel is the screen's pixel at a position in the widget.
 func (r *Region) pixel(p fyne.Position) image.Point {
 	x, y, w, h := r.view()
 	clamp := func(v, size float32, most int) int { return int(min(max(v/size, 0), 1) * float32(most)) }
 	return image.Pt(clamp(p.X-x, w, r.size.X), clamp(p.Y-y, h, r.size.Y))
 }
 
-// Tapped does nothing: a part is drawn by dragging.
+// Tapped does nothing: the user drags to draw a part.
 func (r *Region) Tapped(*fyne.PointEvent) {}
 
-// MouseDown begins a part.
+// MouseDown starts drawing a part.
 func (r *Region) MouseDown(e *desktop.MouseEvent) { r.start, r.drawing = r.pixel(e.Position), true }
 
-// MouseUp ends it.
+// MouseUp stops drawing.
 func (r *Region) MouseUp(*desktop.MouseEvent) { r.drawing = false }
 
 // Dragged draws the part.
 func (r *Region) Dragged(e *fyne.DragEvent) {
-	if !r.drawing { // where the toolkit tells of no button
+	if !r.drawing { // no MouseDown on this platform
 		r.start, r.drawing = r.pixel(e.Position.Subtract(e.Dragged)), true
 	}
 	r.choose(image.Rectangle{Min: r.start, Max: r.pixel(e.Position)}.Canon())
 }
 
-// DragEnd ends it too.
+// DragEnd stops drawing.
 func (r *Region) DragEnd() { r.drawing = false }
 
 // Cursor is a crosshair.

@@ -5,7 +5,7 @@ import (
 	"fyne.io/fyne/v2/canvas"
 )
 
-// Row is an item of a list: two lines of text, a code at its end, and a rule above.
+// Row is a list item: two lines of text, a code at its end, and a rule above.
 type Row struct {
 	control
 	rule, light, ring  *canvas.Rectangle

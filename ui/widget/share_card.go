@@ -7,11 +7,11 @@ import (
 	"fyne.io/fyne/v2/canvas"
 )
 
-// ShareCard is a screen or window to share: its picture, or an icon without one, and its name below.
+// ShareCard is a screen or window to share: its picture, or an icon if there is none, and its name below.
 type ShareCard struct {
 	control
 	back, light, ring *canvas.Rectangle
-	mark              *canvas.Rectangle // around the one that is chosen
+	mark              *canvas.Rectangle // frame of the chosen card
 	picture           *canvas.Image
 	icon              *Icon
 	label             *Label
@@ -34,7 +34,7 @@ func NewShareCard(name, icon string, onTap func()) *ShareCard {
 	return c
 }
 
-// Set changes the name, the picture, which may be nil, and whether this is the one chosen.
+// Set changes the name, the picture, which may be nil, and whether the card is the chosen one.
 func (c *ShareCard) Set(name string, picture *image.RGBA, chosen bool) {
 	if c.Name == name && c.chosen == chosen && c.showsPicture(picture) {
 		return

@@ -5,7 +5,7 @@ import (
 	"fyne.io/fyne/v2/canvas"
 )
 
-// Switch is a choice that is on or off, with its words beside it.
+// Switch is an on/off switch with its label beside it.
 type Switch struct {
 	control
 	on           bool
@@ -42,7 +42,7 @@ func NewSwitch(name, note string, on bool, changed func(on bool)) *Switch {
 // On reports whether the switch is on.
 func (s *Switch) On() bool { return s.on }
 
-// MinSize is the switch with all of its words.
+// MinSize is the switch with its whole label.
 func (s *Switch) MinSize() fyne.Size {
 	return fyne.NewSize(switchWidth+Space3+max(s.label.Width(), s.note.Width()), SwitchHeight)
 }

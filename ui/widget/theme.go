@@ -9,17 +9,17 @@ import (
 	"parley/assets"
 )
 
-// Mode says which palette the window uses.
+// Mode selects the window's palette.
 type Mode uint8
 
 // The modes.
 const (
-	System Mode = iota // as the desktop says
+	System Mode = iota // follows the desktop
 	Dark
 	Light
 )
 
-// The colours of the look, by role.
+// The theme's colours, by role.
 const (
 	Background fyne.ThemeColorName = "background"
 	Surface1   fyne.ThemeColorName = "surface1"
@@ -35,11 +35,11 @@ const (
 	Error      fyne.ThemeColorName = "error"
 	OnError    fyne.ThemeColorName = "onError"
 
-	// Colours on pictures are the same in both palettes, as pictures do not change either.
+	// Colours over pictures are the same in both palettes.
 	Picture      fyne.ThemeColorName = "picture"      // chips and buttons over a picture
 	OnPicture    fyne.ThemeColorName = "onPicture"    // their text
-	PictureOff   fyne.ThemeColorName = "pictureOff"   // their mark for "off"
-	PictureAlert fyne.ThemeColorName = "pictureAlert" // their mark for what does not work
+	PictureOff   fyne.ThemeColorName = "pictureOff"   // their icon for "off"
+	PictureAlert fyne.ThemeColorName = "pictureAlert" // their icon for a problem
 	Notice       fyne.ThemeColorName = "notice"       // the banner
 	NoticeLine   fyne.ThemeColorName = "noticeLine"
 	OnNotice     fyne.ThemeColorName = "onNotice"
@@ -47,7 +47,7 @@ const (
 	None fyne.ThemeColorName = "none"
 )
 
-// Spaces and sizes of the look, in units of the canvas.
+// The theme's spaces and sizes, in canvas units.
 const (
 	Space1 float32 = 4
 	Space2 float32 = 8
@@ -62,7 +62,7 @@ const (
 
 	RoundSize float32 = 48 // round buttons
 	BarHeight float32 = 72 // the stage's bottom bar
-	Target    float32 = 32 // nothing to press is smaller
+	Target    float32 = 32 // minimum size of anything to press
 )
 
 func rgb(v uint32) color.NRGBA {
@@ -124,10 +124,10 @@ var toolkit = map[fyne.ThemeColorName]fyne.ThemeColorName{
 	theme.ColorNameShadow:              None,
 }
 
-// Theme is the look as a Fyne theme.
+// Theme is Parley's Fyne theme.
 type Theme struct{ Mode Mode }
 
-// Color finds a role's colour, or the one of Fyne's own name.
+// Color looks up the colour of a role or of one of Fyne's own names.
 func (t Theme) Color(name fyne.ThemeColorName, variant fyne.ThemeVariant) color.Color {
 	if own, ok := toolkit[name]; ok {
 		name = own
@@ -149,7 +149,7 @@ func (t Theme) Color(name fyne.ThemeColorName, variant fyne.ThemeVariant) color.
 	return theme.DefaultTheme().Color(name, theme.VariantDark)
 }
 
-// Font is Inter for the text that the toolkit lays out itself: what people type.
+// Font is Inter for text that the toolkit lays out itself: text in entries.
 func (t Theme) Font(style fyne.TextStyle) fyne.Resource {
 	switch {
 	case style.Monospace || style.Symbol:
@@ -160,12 +160,12 @@ func (t Theme) Font(style fyne.TextStyle) fyne.Resource {
 	return interRegular
 }
 
-// Icon leaves the icons inside Fyne's widgets as they are.
+// Icon returns Fyne's default icons.
 func (t Theme) Icon(name fyne.ThemeIconName) fyne.Resource {
 	return theme.DefaultTheme().Icon(name)
 }
 
-// Size is the size of parts of Fyne's own widgets.
+// Size sets the sizes inside Fyne's own widgets.
 func (t Theme) Size(name fyne.ThemeSizeName) float32 {
 	switch name {
 	case theme.SizeNameText:
@@ -191,8 +191,8 @@ func (t Theme) Size(name fyne.ThemeSizeName) float32 {
 // Style is a text style: font, size and line height.
 type Style struct {
 	Size, Line float32
-	// Font is set explicitly, so that the toolkit loads others only for letters that it lacks. For a theme's
-	// style it would load its own font and the system's too.
+	// Font is set explicitly, so that the toolkit loads others only for letters that it lacks. For a font from
+	// the theme it would always load its own font and the system's too.
 	Font fyne.Resource
 }
 
@@ -202,7 +202,7 @@ var (
 	interSemiBold = font("Inter-SemiBold.otf")
 )
 
-// The styles of the look.
+// The text styles.
 var (
 	Tiny       = Style{Size: 11, Line: 16, Font: interSemiBold} // badges
 	Caption    = Style{Size: 12, Line: 16, Font: interRegular}
@@ -233,7 +233,7 @@ func font(name string) fyne.Resource {
 	return fyne.NewStaticResource(name, data)
 }
 
-// colorOf is the current colour of a role.
+// colorOf is a role's colour in the current palette.
 func colorOf(name fyne.ThemeColorName) color.Color {
 	s := fyne.CurrentApp().Settings()
 	return s.Theme().Color(name, s.ThemeVariant())

@@ -10,14 +10,14 @@ import (
 
 // TileState is what a tile shows besides its picture.
 type TileState struct {
-	Name     string // of the person, for the avatar
+	Name     string // the person's, for the avatar
 	Label    string // on the chip; empty for no chip
 	Icon     string // before the label: mic-off, screen; empty for none
-	Status   string // why the picture is not live, in the tile's middle; empty when it is
+	Status   string // why the picture is not live, in the tile's centre; empty when it is
 	Note     string // a smaller line below the status
 	Picture  bool   // pictures are expected; the avatar shows until the first one
-	Contain  bool   // show pictures of any shape whole, with bars: screens
-	Rim      bool   // lies on another tile: draw a rim of background around it
+	Contain  bool   // never crop the picture: for screens
+	Rim      bool   // over another tile: draw a rim in the background's colour
 	Speaking bool
 	Quality  int     // 1 to 4, 0 for not shown
 	Foot     float32 // height kept free at the bottom, for buttons
@@ -39,7 +39,7 @@ type VideoTile struct {
 	chip   *Chip
 	bars   *Bars
 	ring   *Ring
-	inner  place // of the picture within the tile
+	inner  place // where the picture is in the tile
 }
 
 // NewVideoTile makes an empty tile.
@@ -64,7 +64,7 @@ func NewVideoTile() *VideoTile {
 // State is the state last set.
 func (t *VideoTile) State() TileState { return t.state }
 
-// SetState changes what the tile shows. Unchanged parts are not redrawn.
+// SetState changes the state. Unchanged parts are not redrawn.
 func (t *VideoTile) SetState(s TileState) {
 	if t.state == s {
 		return
@@ -133,8 +133,8 @@ func (t *VideoTile) bordered() bool {
 	}
 	b, s := t.img.Image.Bounds(), t.Size()
 	across, along := float32(b.Dx())*s.Height, float32(b.Dy())*s.Width
-	// A view makes pictures that fill the tile or keep their own shape, of which more than this
-	// would be lost. Less is the rounding of a pixel, or a picture made for the tile's last size.
+	// A view's pictures fill the tile, or keep their own shape if cropping would lose more than this. A smaller
+	// difference is a rounded pixel, or a picture made for the tile's previous size.
 	const most = 0.12
 	return min(across, along) < (1-most)*max(across, along)
 }
@@ -160,8 +160,8 @@ func (t *VideoTile) paintBlur() {
 	t.blur.paint(img, w, h, light)
 }
 
-// fit draws a picture of the tile's own size pixel for pixel, which is also fastest without a graphics card, and
-// keeps the aspect ratio of a picture that was made for another size.
+// fit draws a picture of the tile's own size pixel for pixel, which is also fastest without a graphics card. It
+// keeps the aspect ratio of a picture made for another size.
 func (t *VideoTile) fit(img *image.RGBA) (canvas.ImageFill, canvas.ImageScale) {
 	w, h := t.PixelSize()
 	dx, dy := img.Rect.Dx()-w, img.Rect.Dy()-h
@@ -187,7 +187,7 @@ func (t *VideoTile) PixelSize() (w, h int) {
 // MinSize is minimal: the grid decides the size of tiles.
 func (t *VideoTile) MinSize() fyne.Size { return fyne.NewSize(1, 1) }
 
-// arrange shows, hides and places the parts for state and size.
+// arrange shows, hides and places the parts according to state and size.
 func (t *VideoTile) arrange() {
 	s, size := t.state, t.Size()
 	picture, veiled := t.img.Image != nil, t.veiled()
@@ -214,8 +214,8 @@ func (t *VideoTile) arrange() {
 	t.placeChip()
 }
 
-// arrangeMiddle places the avatar, the status and its note in the middle of the tile, or of the space above the
-// label in a small one. If not all fit, the note is dropped first, then the avatar.
+// arrangeMiddle centres the avatar, the status and its note in the tile, or above the label in a small tile. If
+// not all fit, the note is dropped first, then the avatar.
 func (t *VideoTile) arrangeMiddle(picture bool) {
 	s, size := t.state, t.Size()
 	width := max(size.Width-2*Space2, 1)
@@ -274,7 +274,7 @@ func (t *VideoTile) within(size fyne.Size) place {
 	b := t.img.Image.Bounds()
 	k := min(size.Width/float32(b.Dx()), size.Height/float32(b.Dy()))
 	inner := fyne.NewSize(float32(b.Dx())*k, float32(b.Dy())*k)
-	// Whole units, so that a screen's pixels are the window's.
+	// Whole units align a screen's pixels with the window's.
 	x, y := (size.Width-inner.Width)/2, (size.Height-inner.Height)/2
 	return place{fyne.NewPos(float32(int(x)), float32(int(y))), inner}
 }

@@ -33,8 +33,8 @@ func newTile(t testing.TB, state TileState) *VideoTile {
 	return tile
 }
 
-// TestTileShowsOddShapesWhole: what lies around a picture that does not fill the tile is dark and soft,
-// and there is none around one that does.
+// TestTileShowsOddShapesWhole: a picture that does not fill the tile has a dark, blurred surround. One that does
+// has none.
 func TestTileShowsOddShapesWhole(t *testing.T) {
 	for _, c := range []struct {
 		w, h     int
@@ -62,7 +62,7 @@ func TestTileShowsOddShapesWhole(t *testing.T) {
 	}
 }
 
-// roundCorner holds the upper left corner of what a tile paints to its radius, pixel by pixel.
+// roundCorner checks the radius of a painted tile's upper left corner pixel by pixel.
 func roundCorner(t *testing.T, tile *VideoTile) {
 	t.Helper()
 	shot := fyne.CurrentApp().Driver().CanvasForObject(tile).Capture()
@@ -79,7 +79,7 @@ func roundCorner(t *testing.T, tile *VideoTile) {
 	}
 }
 
-// TestTileVeilsWhatIsNotLive: with a status the picture itself does not show.
+// TestTileVeilsWhatIsNotLive: a tile with a status does not show the picture itself.
 func TestTileVeilsWhatIsNotLive(t *testing.T) {
 	tile := newTile(t, TileState{})
 	tile.SetPicture(filled(320, 180, color.RGBA{200, 100, 50, 255}))
@@ -101,7 +101,7 @@ func TestTileVeilsWhatIsNotLive(t *testing.T) {
 	}
 }
 
-// BenchmarkTilePicture is what a tile does with a picture, besides drawing it.
+// BenchmarkTilePicture measures a tile's work for one picture, except drawing.
 func BenchmarkTilePicture(b *testing.B) {
 	for name, size := range map[string]image.Point{"fills": {320, 180}, "bordered": {101, 180}} {
 		b.Run(name, func(b *testing.B) {

@@ -79,7 +79,7 @@ func TestWrap(t *testing.T) {
 			t.Errorf("wrapped %q to %q", text, got)
 		}
 	}
-	for width := float32(-10); width < 3; width++ { // before a window has a size
+	for width := float32(-10); width < 3; width++ { // as before a window has a size
 		wrap("some words", Body, width)
 	}
 }
@@ -173,8 +173,7 @@ func TestFieldKeepsItsLimit(t *testing.T) {
 	}
 }
 
-// TestCardMakesRoomForItsNote: a note that grows to two lines moves up at once, not with the
-// next layout.
+// TestCardMakesRoomForItsNote: a note that grows to two lines moves up at once, not at the next layout.
 func TestCardMakesRoomForItsNote(t *testing.T) {
 	test.NewTempApp(t).Settings().SetTheme(Theme{Mode: Dark})
 	c := NewDeviceCard("Microphone", "mic", nil, func() {})
@@ -188,8 +187,8 @@ func TestCardMakesRoomForItsNote(t *testing.T) {
 	}
 }
 
-// TestTileRoundsItsPicture: the background shows at a picture's corners, also where it lies on another
-// tile, whose picture shows there.
+// TestTileRoundsItsPicture: the background shows at a picture's corners. For a tile over another tile, that
+// tile's picture shows there.
 func TestTileRoundsItsPicture(t *testing.T) {
 	look(t)
 	const w, h = 160, 90

@@ -11,19 +11,19 @@ import (
 
 // span is a part of a line in one colour and direction.
 type span struct {
-	text   string
-	link   string // an address, or empty
-	x      float32
-	start  int  // in the whole text, in bytes
-	space  bool // white space lies before it
-	turned bool // it was laid out by turn, as were the others of its line
-	right  bool // it is read from the right
+	text      string
+	link      string // a URL, or empty
+	x         float32
+	start     int  // byte offset in the whole text
+	space     bool // preceded by white space
+	reordered bool // its line was laid out by reorder
+	right     bool // right-to-left
 }
 
 func (s span) end() int { return s.start + len(s.text) }
 
 // line is never empty: a blank line has one empty span. Its spans are in logical order, or in visual order after
-// turn.
+// reorder.
 type line []span
 
 func (l line) start() int {
@@ -75,10 +75,10 @@ func (s span) at(x float32, style Style) int {
 	return s.start + nearest(s.text, style, x-s.x)
 }
 
-// turn lays out a line with right-to-left text: one span for each word and space, in visual order. right is the
+// reorder lays out a line with right-to-left text: one span for each word and space, in visual order. right is the
 // direction of the paragraph.
-func (l line) turn(style Style, right bool) line {
-	// The line's text, the span of each of its bytes, or -1 for a space, and where each span begins.
+func (l line) reorder(style Style, right bool) line {
+	// The line's text, the span of each byte (-1 for a space), and the offset of each span.
 	var all strings.Builder
 	var owner []int
 	first := make([]int, len(l))
@@ -103,11 +103,11 @@ func (l line) turn(style Style, right bool) line {
 			for at < r.at+len(r.text) && owner[at] == of {
 				at++
 			}
-			p := span{text: r.show(text[begin:at]), turned: true, right: r.right}
+			p := span{text: r.show(text[begin:at]), reordered: true, right: r.right}
 			if of >= 0 {
 				p.link = l[of].link
 				p.start = l[of].start + begin - first[of]
-			} else { // white space begins where the word before it ends
+			} else { // white space starts at the end of the word before it
 				before := l[owner[begin-1]]
 				p.start = before.end()
 			}
@@ -128,7 +128,7 @@ func (l line) turn(style Style, right bool) line {
 	return out
 }
 
-// links finds addresses with a scheme, which can be pressed.
+// links matches URLs with a scheme, which can be pressed.
 var links = regexp.MustCompile(`(?i)\b(?:https?|parley)://[^\s<>"]+`)
 
 // token is a word with the white space before it.
@@ -136,8 +136,7 @@ type token struct {
 	space, word, link string
 }
 
-// wrap sets text into lines of at most width, broken at white space, or within words that
-// are longer than a line.
+// wrap breaks text into lines of at most width: at white space, or within words that are longer than a line.
 func wrap(text string, style Style, width float32) []line {
 	var lines []line
 	start := 0
@@ -148,8 +147,8 @@ func wrap(text string, style Style, width float32) []line {
 	return lines
 }
 
-// locate finds where in the text, from start on, the spans are: in order, with nothing but
-// white space between them.
+// locate finds the spans' offsets in the text, from start on. The spans are in order, with only white space
+// between them.
 func locate(lines []line, text string, start int) []line {
 	for i := range lines {
 		if len(lines[i]) == 0 {
@@ -207,8 +206,7 @@ func fitting(word string, style Style, width float32) int {
 	return n
 }
 
-// tokens splits a paragraph into words, marking addresses. Words in one colour that stay
-// on one line are joined again by join.
+// tokens splits a paragraph into words and marks URLs. joined later merges words of one colour on one line.
 func tokens(paragraph string) []token {
 	var out []token
 	last := 0
@@ -226,7 +224,7 @@ func tokens(paragraph string) []token {
 	return append(out, words(paragraph[last:])...)
 }
 
-// words splits text without addresses; white space at its end becomes an empty word.
+// words splits text without URLs. Trailing white space becomes an empty word.
 func words(text string) []token {
 	var out []token
 	for text != "" {
