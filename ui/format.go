@@ -118,6 +118,14 @@ func (r Recent) note(now time.Time) string {
 	return strings.Join(parts, " · ")
 }
 
+// peerDetour says why the connection to a person is relayed; empty while it is not.
+func peerDetour(p call.Peer) string {
+	if p.Report.Why == call.NoDetour || p.Report.RTT == 0 || peerStatus(p.Phase) != "" {
+		return ""
+	}
+	return say("detour." + p.Report.Why.String())
+}
+
 // peerNote describes a connection: what is wrong with it, or its path, its round-trip time, and the size of the
 // received picture or what limits ours.
 func peerNote(p call.Peer) string {

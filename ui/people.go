@@ -9,8 +9,6 @@ import (
 	"parley/ui/widget"
 )
 
-const personHeight float32 = 52
-
 // people is the panel that lists the participants.
 type people struct {
 	s     *stage
@@ -33,10 +31,12 @@ func newPeople(s *stage) *people {
 		note:  widget.NewParagraph("", widget.Body, widget.Error, 3),
 	}
 	p.flow = newFlow(func(width float32) float32 {
-		for i, r := range p.rows {
-			widget.Place(r, 0, float32(i)*personHeight, width, personHeight)
+		y := float32(0)
+		for _, r := range p.rows {
+			widget.Place(r, 0, y, width, r.Height())
+			y += r.Height()
 		}
-		return float32(len(p.rows)) * personHeight
+		return y
 	})
 	p.flow.gutter = widget.Space3
 	p.root = widget.Area(fyne.Size{}, p.place, p.box, p.title, p.close, p.flow.scroll, p.copy, p.note)
@@ -50,9 +50,9 @@ func (p *people) update(st call.State) {
 		p.rows = append(p.rows, widget.NewPerson())
 	}
 	p.rows = p.rows[:len(st.Peers)+1]
-	p.rows[0].Set(orSomebody(st.Name), ownNote(st), mark(st.Mic), mark(st.Camera), st.Screen.On && st.Screen.Live)
+	p.rows[0].Set(orSomebody(st.Name), ownNote(st), "", mark(st.Mic), mark(st.Camera), st.Screen.On && st.Screen.Live)
 	for i, peer := range st.Peers {
-		p.rows[i+1].Set(orSomebody(peer.Name), peerNote(peer), widget.MarkOf(peer.Mic), widget.MarkOf(peer.Camera), peer.Screen)
+		p.rows[i+1].Set(orSomebody(peer.Name), peerNote(peer), peerDetour(peer), widget.MarkOf(peer.Mic), widget.MarkOf(peer.Camera), peer.Screen)
 	}
 	if len(p.flow.box.Objects) != len(p.rows) {
 		p.flow.box.Objects = nil

@@ -159,7 +159,7 @@ var states = []struct {
 		s := with(base(call.Live), 8)
 		s.Peers[3].Phase = call.PeerReconnecting
 		s.Peers[0].Report = call.Report{Path: "host", RTT: 8 * time.Millisecond, W: 1280, H: 720, Limit: "none"}
-		s.Peers[1].Report = call.Report{Path: "relay", RTT: 145 * time.Millisecond}
+		s.Peers[1].Report = call.Report{Path: "relay", Why: call.DetourRouters, RTT: 145 * time.Millisecond}
 		s.Peers[2].Report = call.Report{Path: "srflx", RTT: 40 * time.Millisecond, W: 640, H: 360, Limit: "bandwidth"}
 		s.Peers[4].Report = call.Report{Path: "srflx", RTT: 60 * time.Millisecond, W: 640, H: 360, Lossy: true}
 		return s

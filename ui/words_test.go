@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 	"unicode"
 
 	"parley/assets"
@@ -222,10 +223,10 @@ var (
 	capital = regexp.MustCompile(`^\PL*\p{Lu}\p{Ll}`)
 )
 
-// ofOtherTests are prefixes of keys that TestEveryStateHasWords, TestBrokenDevices and
+// ofOtherTests are prefixes of keys that TestEveryStateHasWords, TestBrokenDevices, TestDetourTexts and
 // TestDatesInAnotherLanguage check.
 var ofOtherTests = map[string]bool{
-	"problem.": true, "shed.": true, "broken.": true, "date.": true, "date.weekday.": true, "date.month.": true, "date.long-month.": true,
+	"problem.": true, "shed.": true, "broken.": true, "detour.": true, "date.": true, "date.weekday.": true, "date.month.": true, "date.long-month.": true,
 }
 
 // TestDatesInAnotherLanguage: every date and time in the window uses the words and the order of the language.
@@ -322,6 +323,27 @@ func TestSystemNamesAreClean(t *testing.T) {
 	}
 	if given[0].Name != bad {
 		t.Error("the call's own list was changed")
+	}
+}
+
+// TestDetourTexts: each reason for a relay is said, and is short enough for the list of people.
+func TestDetourTexts(t *testing.T) {
+	said := map[string]bool{}
+	for d := call.NoDetour + 1; d <= call.DetourRouters; d++ {
+		p := call.Peer{Phase: call.PeerConnected, Report: call.Report{Path: "relay", RTT: time.Millisecond, Why: d}}
+		text := peerDetour(p)
+		if said[text] || strings.HasPrefix(text, "detour.") || len(text) > 32 {
+			t.Errorf("%v is said as %q", d, text)
+		}
+		said[text] = true
+	}
+	for name, p := range map[string]call.Peer{
+		"direct":       {Phase: call.PeerConnected, Report: call.Report{Path: "host", RTT: time.Millisecond}},
+		"reconnecting": {Phase: call.PeerReconnecting, Report: call.Report{Path: "relay", RTT: time.Millisecond, Why: call.DetourHidden}},
+	} {
+		if text := peerDetour(p); text != "" {
+			t.Errorf("%s: %q", name, text)
+		}
 	}
 }
 

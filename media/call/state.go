@@ -122,10 +122,24 @@ type Peer struct {
 	Report   Report
 }
 
+// Detour says why a path leads through a relay.
+type Detour = transport.Detour
+
+// The detours, see package transport.
+const (
+	NoDetour      = transport.NoDetour
+	DetourHidden  = transport.DetourHidden
+	DetourNoUDP   = transport.DetourNoUDP
+	DetourTheirs  = transport.DetourTheirs
+	DetourFamily  = transport.DetourFamily
+	DetourRouters = transport.DetourRouters
+)
+
 // Report is what the window shows of the path to a member. It is measured once a second.
 type Report struct {
 	Path  string        // host, srflx or relay; empty while unknown
 	Relay string        // of a relay: how we reach it, udp, tcp, dtls or tls
+	Why   Detour        // of a relay: why
 	RTT   time.Duration // rounded, so that the display does not flicker; 0 while unknown
 	W, H  int           // of their camera's picture as received; 0 without one
 	Limit string        // what limits our camera's picture to them: none, bandwidth or cpu; empty if none is sent

@@ -51,7 +51,8 @@ type LinePeer struct {
 	Problem   string       `json:"problem"` // why there is no connection, see Problem; empty if there is one
 	RTT       *float64     `json:"rtt_ms"`
 	Path      string       `json:"path"`
-	Relay     string       `json:"relay"` // how we reach the relay of the path: udp, tcp, dtls or tls
+	Relay     string       `json:"relay"`  // how we reach the relay of the path: udp, tcp, dtls or tls
+	Detour    string       `json:"detour"` // why the path is relayed, see transport.Detour; empty if it is not
 	Estimate  float64      `json:"estimate_kbps"`
 	Unknown   uint64       `json:"unknown_tracks"` // tracks they offer that we cannot receive
 	Pace      LinePace     `json:"pace"`
@@ -172,7 +173,7 @@ func (l *LinePeer) fill(s, b transport.Stats, dt float64) {
 	if s.RTT > 0 {
 		l.RTT = millis(s.RTT)
 	}
-	l.Path, l.Relay, l.Estimate, l.Unknown = s.Path, s.Relay, float64(s.Estimate)/1000, s.Unknown
+	l.Path, l.Relay, l.Detour, l.Estimate, l.Unknown = s.Path, s.Relay, s.Detour.String(), float64(s.Estimate)/1000, s.Unknown
 	l.Pace = LinePace{
 		Delivered: float64(s.Pace.Delivered) / 1000, Loss: 100 * s.Pace.Loss, WaitMs: *millis(s.Pace.Wait),
 		Dropped: s.Pace.Dropped, Probes: s.Pace.Probes,

@@ -30,7 +30,7 @@ const lossy = 0.03
 
 // report is what the window shows of a connection. seen says whether the other side's camera is on.
 func report(s transport.Stats, seen bool) Report {
-	r := Report{Path: s.Path, Relay: s.Relay, Lossy: s.Loss >= lossy, Limit: string(s.Out[media.Camera].Limit)}
+	r := Report{Path: s.Path, Relay: s.Relay, Why: s.Detour, Lossy: s.Loss >= lossy, Limit: string(s.Out[media.Camera].Limit)}
 	step := time.Millisecond
 	if s.RTT > 20*time.Millisecond {
 		step = 5 * time.Millisecond

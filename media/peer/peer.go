@@ -83,6 +83,7 @@ type Peer struct {
 	closing   bool // start no more goroutines
 	path      string
 	relay     string // how we reach the relay of the path
+	detour    transport.Detour
 	tried     tried
 }
 

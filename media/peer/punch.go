@@ -56,6 +56,23 @@ func (p *puncher) forget() {
 	p.theirs = nil
 }
 
+// reach tells whether the other side named addresses of its own, and whether one is of an IP version that we have.
+func (p *puncher) reach() (theirs, shared bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, a := range p.theirs {
+		for _, c := range p.sockets {
+			shared = shared || sameFamily(c, a)
+		}
+	}
+	return len(p.theirs) > 0, shared
+}
+
+func sameFamily(c ptransport.UDPConn, a netip.AddrPort) bool {
+	local, ok := c.LocalAddr().(*net.UDPAddr)
+	return ok && a.Addr().Is4() == (local.IP.To4() != nil)
+}
+
 // check is a connectivity check of the controlled side (RFC 8445, section 7.2.2) between these descriptions.
 func check(local, remote string) (*stun.Message, error) {
 	user := iceAttribute(remote, "ice-ufrag") + ":" + iceAttribute(local, "ice-ufrag")
@@ -83,9 +100,8 @@ func (p *puncher) punch(now time.Time, local, remote string) {
 		return
 	}
 	p.sockets = slices.DeleteFunc(p.sockets, func(c ptransport.UDPConn) bool {
-		local, ok := c.LocalAddr().(*net.UDPAddr)
 		for _, a := range p.theirs {
-			if !ok || a.Addr().Is4() != (local.IP.To4() != nil) {
+			if !sameFamily(c, a) {
 				continue
 			}
 			if _, err := c.WriteTo(m.Raw, net.UDPAddrFromAddrPort(a)); errors.Is(err, net.ErrClosed) {

@@ -130,6 +130,22 @@ func (t tried) obstacle() transport.Obstacle {
 	return transport.TheirNetwork
 }
 
+// detour says why a path leads through a relay that we reach by this protocol.
+func (t tried) detour(protocol string, p *puncher) transport.Detour {
+	theirs, shared := p.reach()
+	switch {
+	case t.hidden:
+		return transport.DetourHidden
+	case protocol != "udp" && !t.reflexive:
+		return transport.DetourNoUDP
+	case !theirs:
+		return transport.DetourTheirs
+	case !shared:
+		return transport.DetourFamily
+	}
+	return transport.DetourRouters
+}
+
 // Obstacle says what is in the way of this connection.
 func (p *Peer) Obstacle() transport.Obstacle {
 	p.mu.Lock()

@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -143,5 +144,34 @@ func TestHidingBeginsAnew(t *testing.T) {
 	m, effects = play(t, m, rerouted{}, rerouted{})
 	if got, want := brief(effects), "close Bo, refuse, retryConn in 10s"; got != want || m.conns[bo].attempt != 0 {
 		t.Errorf("effects %q, want %q; %+v", got, want, m.conns[bo])
+	}
+}
+
+func TestDetours(t *testing.T) {
+	four, six := netip.MustParseAddrPort("5.0.0.10:1"), netip.MustParseAddrPort("[2a0a::1]:1")
+	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	for name, c := range map[string]struct {
+		tried    tried
+		protocol string
+		theirs   []netip.AddrPort
+		want     transport.Detour
+	}{
+		"hidden":                  {tried{hidden: true}, "udp", []netip.AddrPort{four}, transport.DetourHidden},
+		"no UDP":                  {tried{relayed: true}, "tcp", []netip.AddrPort{four}, transport.DetourNoUDP},
+		"UDP, and a relay by TCP": {tried{relayed: true, reflexive: true}, "tls", []netip.AddrPort{four}, transport.DetourRouters},
+		"theirs hide":             {tried{relayed: true}, "udp", nil, transport.DetourTheirs},
+		"another IP version":      {tried{relayed: true}, "udp", []netip.AddrPort{six}, transport.DetourFamily},
+		"one of two versions":     {tried{relayed: true}, "udp", []netip.AddrPort{six, four}, transport.DetourRouters},
+		"symmetric routers":       {tried{relayed: true, reflexive: true}, "udp", []netip.AddrPort{four}, transport.DetourRouters},
+	} {
+		p := puncher{theirs: c.theirs}
+		p.opened(socket)
+		if got := c.tried.detour(c.protocol, &p); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
 	}
 }

@@ -28,7 +28,7 @@ func (p *Peer) Stats() transport.Stats {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s.Path, s.Relay = p.path, p.relay
+	s.Path, s.Relay, s.Detour = p.path, p.relay, p.detour
 	for k, o := range p.out {
 		out := o.out()
 		if o.sub != nil {
@@ -121,8 +121,11 @@ func (p *Peer) setPath(pc *webrtc.PeerConnection) {
 	}
 	p.relayed.Store(path == "relay" && !p.hidden)
 	p.mu.Lock()
-	p.path, p.relay = path, relay
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	p.path, p.relay, p.detour = path, relay, transport.NoDetour
+	if path == "relay" {
+		p.detour = p.tried.detour(relay, &p.punch)
+	}
 }
 
 // relayProtocol is how we reach the relay of a pair: over UDP too where it is the other side's.

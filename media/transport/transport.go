@@ -53,6 +53,23 @@ const (
 	TheirNetwork                       // ours has a way out, and theirs lets nothing in
 )
 
+// Detour says why a path leads through a relay, as far as it can be known here.
+type Detour uint8
+
+// The detours.
+const (
+	NoDetour      Detour = iota // the path is direct, or there is none
+	DetourHidden                // our address is hidden
+	DetourNoUDP                 // nothing came back to us over UDP
+	DetourTheirs                // the other side named relays alone: it hides its address, or has no UDP
+	DetourFamily                // one side has IPv4 alone, and the other IPv6
+	DetourRouters               // checks of the direct paths were not answered
+)
+
+func (d Detour) String() string {
+	return [...]string{"", "hidden", "no-udp", "theirs", "family", "routers"}[d]
+}
+
 // Member is another member of the meeting.
 type Member struct {
 	ID      signal.ID
@@ -94,6 +111,7 @@ type Stats struct {
 	RTT      time.Duration // 0 while unknown
 	Path     string        // host, srflx or relay; empty while there is none
 	Relay    string        // of a relay: how we reach it, udp, tcp, dtls or tls
+	Detour   Detour        // of a relay: why
 	Estimate int           // bandwidth estimate of the path, bit/s
 	Loss     float64       // of our voice, 0 to 1, as the other side sees it
 	Repeats  bool          // the other side takes our voice with redundancy (RFC 2198)

@@ -54,22 +54,23 @@ var cases = []struct {
 	homes  [2]home
 	server server
 	path   string
+	why    string // the first home's word for why it is not direct
 }{
-	{"full cone", both("full cone"), plain, direct},
-	{"address-restricted", both("address-restricted"), plain, direct},
-	{"port-restricted", both("port-restricted"), plain, direct},
-	{"symmetric and address-restricted", [2]home{{firewall: "symmetric"}, {firewall: "address-restricted"}}, plain, direct},
-	{"symmetric and port-restricted", [2]home{{firewall: "symmetric"}, {firewall: "port-restricted"}}, plain, anyRelay},
-	{"symmetric on both sides", both("symmetric"), plain, anyRelay},
-	{"UDP blocked on one side", [2]home{{firewall: "UDP blocked"}, {firewall: "port-restricted"}}, plain, overTCP},
-	{"UDP blocked on both sides", both("UDP blocked"), plain, overTCP},
-	{"all blocked but TCP 443", both("TCP 443 only"), web, overTCP},
-	{"all blocked but TCP 443, TLS", both("TCP 443 only"), tls, overTLS},
-	{"IPv6 only at one end", [2]home{{ipv6: true}, {firewall: "port-restricted"}}, plain, anyRelay},
-	{"double NAT", [2]home{{firewall: "port-restricted", double: true}, {firewall: "port-restricted"}}, plain, direct},
-	{"address hidden", hides("port-restricted"), plain, overUDP},
-	{"coturn, symmetric on both sides", both("symmetric"), server{port: "8443", coturn: "3478"}, anyRelay},
-	{"coturn, all blocked but TCP 443", both("TCP 443 only"), server{port: "443", coturn: "443"}, overTCP},
+	{"full cone", both("full cone"), plain, direct, ""},
+	{"address-restricted", both("address-restricted"), plain, direct, ""},
+	{"port-restricted", both("port-restricted"), plain, direct, ""},
+	{"symmetric and address-restricted", [2]home{{firewall: "symmetric"}, {firewall: "address-restricted"}}, plain, direct, ""},
+	{"symmetric and port-restricted", [2]home{{firewall: "symmetric"}, {firewall: "port-restricted"}}, plain, anyRelay, "routers"},
+	{"symmetric on both sides", both("symmetric"), plain, anyRelay, "routers"},
+	{"UDP blocked on one side", [2]home{{firewall: "UDP blocked"}, {firewall: "port-restricted"}}, plain, overTCP, "no-udp"},
+	{"UDP blocked on both sides", both("UDP blocked"), plain, overTCP, "no-udp"},
+	{"all blocked but TCP 443", both("TCP 443 only"), web, overTCP, "no-udp"},
+	{"all blocked but TCP 443, TLS", both("TCP 443 only"), tls, overTLS, "no-udp"},
+	{"IPv6 only at one end", [2]home{{ipv6: true}, {firewall: "port-restricted"}}, plain, anyRelay, "family"},
+	{"double NAT", [2]home{{firewall: "port-restricted", double: true}, {firewall: "port-restricted"}}, plain, direct, ""},
+	{"address hidden", hides("port-restricted"), plain, overUDP, "hidden"},
+	{"coturn, symmetric on both sides", both("symmetric"), server{port: "8443", coturn: "3478"}, anyRelay, "routers"},
+	{"coturn, all blocked but TCP 443", both("TCP 443 only"), server{port: "443", coturn: "443"}, overTCP, "no-udp"},
 }
 
 func both(firewall string) [2]home { return [2]home{{firewall: firewall}, {firewall: firewall}} }
@@ -82,8 +83,10 @@ func hides(firewall string) [2]home {
 // TestE2ENat makes a call through each pair of routers: pictures and sound both ways, over the path that should be.
 func TestE2ENat(t *testing.T) {
 	harness.EndToEnd(t)
-	row := func(name, path, first, fps string) { fmt.Printf("%-36s  %-16s  %-14s  %s\n", name, path, first, fps) }
-	row("routers", "path", "first picture", "pictures a second")
+	row := func(name, path, why, first, fps string) {
+		fmt.Printf("%-36s  %-16s  %-8s  %-14s  %s\n", name, path, why, first, fps)
+	}
+	row("routers", "path", "why", "first picture", "pictures a second")
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLab(t)
@@ -94,7 +97,11 @@ func TestE2ENat(t *testing.T) {
 			ada.Await("takes the path: "+c.path, func(l call.Line) bool { return harness.Meets(1)(l) && takes(l, c.path) })
 			first := firstPicture(ben)
 			rate := frameRates(ada, ben)
-			row(c.name, path(ada.Last()), fmt.Sprintf("%.1f s", first), fmt.Sprintf("%.0f and %.0f", rate[0], rate[1]))
+			last := ada.Last()
+			if why := last.Peers[0].Detour; why != c.why {
+				t.Errorf("says that the path is relayed because of %q, want %q", why, c.why)
+			}
+			row(c.name, path(last), last.Peers[0].Detour, fmt.Sprintf("%.1f s", first), fmt.Sprintf("%.0f and %.0f", rate[0], rate[1]))
 		})
 	}
 }

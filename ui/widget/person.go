@@ -5,11 +5,14 @@ import (
 	fw "fyne.io/fyne/v2/widget"
 )
 
+// personHeight is that of a line without a detail.
+const personHeight float32 = 52
+
 // Person is a line in the list of people.
 type Person struct {
 	fw.BaseWidget
 	avatar              *Avatar
-	name, note          *Label
+	name, note, detail  *Label
 	mic, camera, screen *Icon
 	marks               [2]Mark // microphone and camera
 }
@@ -17,7 +20,7 @@ type Person struct {
 // NewPerson makes an empty line.
 func NewPerson() *Person {
 	p := &Person{
-		avatar: NewAvatar("", 0), name: NewLabel("", BodyMedium, Text1), note: NewLabel("", Caption, Text2),
+		avatar: NewAvatar("", 0), name: NewLabel("", BodyMedium, Text1), note: NewLabel("", Caption, Text2), detail: NewLabel("", Caption, Text2),
 		mic: NewIcon("mic", Text2, 18), camera: NewIcon("camera", Text2, 18), screen: NewIcon("screen", Accent, 18),
 	}
 	p.screen.Hide()
@@ -43,11 +46,12 @@ func MarkOf(on bool) Mark {
 	return MarkOff
 }
 
-// Set changes the person, the note below the name, and the marks.
-func (p *Person) Set(name, note string, mic, camera Mark, sharing bool) {
+// Set changes the person, the note and its detail below the name, and the marks. Both may be empty, a detail needs a note.
+func (p *Person) Set(name, note, detail string, mic, camera Mark, sharing bool) {
 	p.avatar.SetName(name)
 	p.name.SetText(name)
 	p.note.SetText(note)
+	p.detail.SetText(detail)
 	p.marks = [2]Mark{mic, camera}
 	show := func(i *Icon, name string, m Mark) {
 		switch m {
@@ -76,11 +80,22 @@ func (p *Person) place(s fyne.Size) {
 		Place(p.screen, x, (s.Height-18)/2, 18, 18)
 	}
 	y := (s.Height - 20) / 2
-	if p.note.full != "" {
-		y -= 8
+	for _, l := range []*Label{p.note, p.detail} {
+		if l.full != "" {
+			y -= 8
+		}
 	}
 	Place(p.name, 48, y, x-48-Space2, 20)
 	Place(p.note, 48, y+20, x-48-Space2, 16)
+	Place(p.detail, 48, y+36, x-48-Space2, 16)
+}
+
+// Height is that of a line with this note and detail.
+func (p *Person) Height() float32 {
+	if p.detail.full != "" {
+		return personHeight + 16
+	}
+	return personHeight
 }
 
 // MinSize is narrow: lines take the available width.
@@ -88,7 +103,7 @@ func (p *Person) MinSize() fyne.Size { return fyne.NewSize(1, 1) }
 
 // CreateRenderer is for Fyne.
 func (p *Person) CreateRenderer() fyne.WidgetRenderer {
-	objects := []fyne.CanvasObject{p.avatar, p.name, p.note, p.screen, p.mic, p.camera}
+	objects := []fyne.CanvasObject{p.avatar, p.name, p.note, p.detail, p.screen, p.mic, p.camera}
 	return &renderer{
 		objects: objects,
 		layout:  p.place,
