@@ -7,7 +7,7 @@ tools := build/tools
 gofiles = $(wildcard $(shell git ls-files -co --exclude-standard '*.go'))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run build install demo test check lint bench bench-quick bench-go figures nat compare soak fuzz package package-test clean
+.PHONY: help setup run build install demo test check lint bench bench-quick bench-go figures nat compare soak fuzz package package-test container clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -129,6 +129,14 @@ package: ## Debian packages of app and service, and a tarball of the app, in bui
 package-test: ## install, start, upgrade and remove them in clean systems, and build twice; as root
 	@scripts/setup --package-test
 	@TAGS='$(tags)' scripts/package-test
+
+# podman or docker, whichever is there; CONTAINER="podman --root DIR" passes flags.
+CONTAINER ?= $(shell command -v podman || echo docker)
+
+container: setup build/parley-rendezvous ## build the image localhost/parley-rendezvous with podman or docker
+	@mkdir -p build/container/state
+	@install build/parley-rendezvous build/container
+	$(CONTAINER) build -t localhost/parley-rendezvous -f docs/hosting/Containerfile build/container
 
 clean: ## remove everything that was built
 	rm -rf build

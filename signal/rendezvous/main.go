@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"time"
 
+	_ "golang.org/x/crypto/x509roots/fallback" // the certificate authorities, where a container has no file of them
+
 	"parley/signal/server"
 	"parley/signal/turn"
 )
