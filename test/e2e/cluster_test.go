@@ -37,8 +37,8 @@ func TestE2ETwoNodes(t *testing.T) {
 	}
 	first, second := start(0), start(1)
 	front := acmetest.FreeAddr(t)
-	config := b.write("Caddyfile", "{\n\tadmin off\n\tauto_https off\n}\nhttp://"+front+" {\n\treverse_proxy "+addrs[0]+" "+addrs[1]+
-		" {\n\t\tlb_policy first\n\t\theader_down X-Node {http.reverse_proxy.upstream.hostport}\n\t\thealth_uri /healthz\n\t\thealth_interval 200ms\n\t\tfail_duration 1s\n\t\tlb_try_duration 5s\n\t}\n}\n")
+	config := b.config("Caddyfile.nodes", "meet.example.org {", "{\n\tadmin off\n\tauto_https off\n}\nhttp://"+front+" {",
+		"node1:8443 node2:8443 {", addrs[0]+" "+addrs[1]+" {\n\t\theader_down X-Node {http.reverse_proxy.upstream.hostport}")
 	proxy := harness.Launch(t, []string{"HOME=" + b.dir}, program(t, "caddy"), "run", "--adapter", "caddyfile", "--config", config)
 	harness.AwaitTrue(t, "Caddy listens", func() bool {
 		c, err := net.Dial("tcp", front)
