@@ -1,9 +1,9 @@
-# Every command for people is a target here. make help lists them.
+# Every command for developers is a target here. make help lists them.
 export PATH := $(PATH):/usr/local/go/bin
 SHELL := /bin/bash
 tools := build/tools
 
-# All Go files that git knows or would add: none under build/.
+# All Go files that git tracks or would add: none under build/.
 gofiles = $(wildcard $(shell git ls-files -co --exclude-standard '*.go'))
 
 .DEFAULT_GOAL := help
@@ -63,7 +63,7 @@ test: ## everything: tests with the race detector, end to end, fuzzing; below 30
 check: ## what to run before a commit: lint and the fast tests; below 2 minutes, less where packages are unchanged
 	@scripts/setup --test
 	@$(MAKE) --no-print-directory lint
-	go test -short -vet=off ./... # lint has vetted
+	go test -short -vet=off ./... # lint runs vet
 
 lint: ## formatting, go vet, staticcheck, shellcheck, import rules
 	@test -x $(tools)/staticcheck || scripts/setup --test

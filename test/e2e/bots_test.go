@@ -8,7 +8,7 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2EBots has three bots, each a process, that see and hear each other under their names.
+// TestE2EBots runs three bots, each a process. They see and hear each other under their names.
 func TestE2EBots(t *testing.T) {
 	harness.EndToEnd(t)
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -28,7 +28,7 @@ func TestE2EBots(t *testing.T) {
 			t.Errorf("%s meets %q, want %q", p.Name, names, want)
 		}
 	}
-	// A bot that leaves is gone for the others at once, and its program exits with status 0.
+	// When a bot leaves, it disappears from the others at once, and its program exits with status 0.
 	cleo.Stop()
 	if cleo.Status() != 0 {
 		t.Errorf("exit status %d after SIGTERM", cleo.Status())

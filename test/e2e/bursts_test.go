@@ -23,7 +23,7 @@ func TestE2EBursts(t *testing.T) {
 			t.Logf("lost %.1f%%, %.1f in a row", 100*loss, burst)
 			wantBurst := c.burst
 			if c.burst == 1 && c.loss > 0 {
-				wantBurst = 1 / (1 - c.loss) // random losses have neighbours too
+				wantBurst = 1 / (1 - c.loss) // random losses are sometimes adjacent
 			}
 			// Six standard deviations.
 			if diff := loss - c.loss; diff < -0.025 || diff > 0.025 {
@@ -36,7 +36,7 @@ func TestE2EBursts(t *testing.T) {
 	}
 }
 
-// lossOf sends packets. It returns the share that did not arrive and the mean burst length.
+// lossOf sends packets. It returns the loss rate and the mean burst length.
 func lossOf(t *testing.T, from, to *net.UDPConn) (loss, burst float64) {
 	t.Helper()
 	const packets = 40_000
@@ -47,8 +47,8 @@ func lossOf(t *testing.T, from, to *net.UDPConn) (loss, burst float64) {
 		if _, err := from.WriteTo(b[:3], to.LocalAddr()); err != nil {
 			t.Fatal(err)
 		}
-		// Within one kernel a packet has arrived when it has been sent. Reading from time to time keeps the socket's
-		// buffer from overflowing.
+		// Within one kernel, a packet has arrived once it is sent. Regular reads keep the socket's buffer from
+		// overflowing.
 		if i%64 != 63 && i != packets-1 {
 			continue
 		}
@@ -56,7 +56,7 @@ func lossOf(t *testing.T, from, to *net.UDPConn) (loss, burst float64) {
 			_ = to.SetReadDeadline(time.Now().Add(time.Millisecond))
 			n, err := to.Read(b)
 			if err != nil {
-				break // nothing more is there
+				break // no more packets
 			}
 			if n == 3 {
 				arrived[int(b[0])<<16|int(b[1])<<8|int(b[2])] = true

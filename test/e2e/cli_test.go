@@ -115,7 +115,7 @@ func TestE2EBadArguments(t *testing.T) {
 		{"speaker file nowhere", speaker(filepath.Join(dir, "no", "out.wav")), []string{"--speaker", "no such file"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			// A sound system without a server: the test must not use the machine's own devices.
+			// A sound system without a server, so that the test does not use the machine's own devices.
 			fault(t, harness.Launch(t, []string{"PULSE_SERVER=unix:" + dir + "/none"}, "build/parley", c.args...), 2, c.want...)
 		})
 	}
@@ -139,14 +139,14 @@ func TestE2EHelp(t *testing.T) {
 	}
 }
 
-// TestE2ECheck checks that the report of a machine without devices does not say that all is well. It has an exit status of
-// its own, which --help lists.
+// TestE2ECheck checks that the report of a machine without devices names the problem. It has an exit status of its own,
+// which --help lists.
 func TestE2ECheck(t *testing.T) {
 	harness.EndToEnd(t)
 	p := harness.Launch(t, []string{"PULSE_SERVER=unix:" + t.TempDir() + "/none"}, "build/parley", "check", "--camera", "test")
 	status, out := p.Status(), p.Output()
 	want, call := 3, "The call works."
-	if strings.Contains(out, "The call is poor.") { // which a busy machine decides
+	if strings.Contains(out, "The call is poor.") { // depends on how busy the machine is
 		want, call = 1, "The call is poor."
 	}
 	if status != want || !strings.Contains(out, call+" You can watch and show yourself, but you hear nobody and nobody hears you.") {
@@ -161,7 +161,7 @@ func TestE2ECheck(t *testing.T) {
 	}
 }
 
-// TestE2ECheckServer reports what works over a server: in JSON alone, and before the devices.
+// TestE2ECheckServer checks the report about a server: as JSON alone, and before the devices.
 func TestE2ECheckServer(t *testing.T) {
 	harness.EndToEnd(t)
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -195,7 +195,7 @@ func TestE2EFirstStart(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		env  []string
-		want string // in the one line; empty for none
+		want string // part of the one line; empty for no line
 	}{
 		"a usual start":                 {nil, ""},
 		"no home":                       {[]string{"HOME=", "XDG_CONFIG_HOME="}, "settings are not kept"},
@@ -265,7 +265,7 @@ func TestE2EPortTaken(t *testing.T) {
 	fault(t, harness.Launch(t, nil, "build/parley-rendezvous", "--colour"), 2, "-colour")
 
 	if taken, err := net.Listen("tcp", ":8443"); err == nil {
-		defer taken.Close() // otherwise another program has it, which serves as well
+		defer taken.Close() // otherwise another program has the port, which is fine too
 	}
 	ada := harness.StartParley(t, "Ada", nil, "bot", "--new")
 	link := ada.Link()
@@ -279,8 +279,7 @@ func TestE2EPortTaken(t *testing.T) {
 	ben.Await("sees and hears Ada over the meeting that she hosts", harness.Meets(1))
 }
 
-// TestE2EServerUnreachable checks that one line says so, and that the program keeps trying and joins when the server is
-// there.
+// TestE2EServerUnreachable checks that one line reports it, and that the program retries and joins once the server runs.
 func TestE2EServerUnreachable(t *testing.T) {
 	harness.EndToEnd(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -355,8 +354,8 @@ func TestE2EServerOfAnotherKind(t *testing.T) {
 	}
 }
 
-// TestE2ENoDevices checks that a window without camera, microphone and speaker joins a meeting all the same. Each missing
-// device is reported once.
+// TestE2ENoDevices checks that a window without camera, microphone and speaker can join a meeting. Each missing device is
+// reported once.
 func TestE2ENoDevices(t *testing.T) {
 	harness.EndToEnd(t)
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")

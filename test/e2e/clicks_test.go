@@ -17,12 +17,12 @@ func windows(t *testing.T, display string) int {
 	t.Helper()
 	cmd := exec.Command("xdotool", "search", "--onlyvisible", "--name", "^Parley$")
 	cmd.Env = append(os.Environ(), "DISPLAY="+display)
-	out, _ := cmd.Output() // its status is 1 while there is none
+	out, _ := cmd.Output() // exits with 1 if there is none
 	return len(strings.Fields(string(out)))
 }
 
-// TestE2EOneWindow starts the program several times, also at once. One process opens a window. The others hand over their
-// link and end.
+// TestE2EOneWindow starts the program several times, in turn and at once. One process opens a window. The others hand over
+// their link and end.
 func TestE2EOneWindow(t *testing.T) {
 	harness.EndToEnd(t)
 	d := harness.StartDisplay(t)

@@ -12,9 +12,9 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2ETwoNodes has a call over two nodes behind Caddy that share NATS. One node is drained. Another comes in its place,
-// and with it a third member, while the first two are on the node left. That one is killed. Nobody sees anybody leave, and
-// pictures and sound go on.
+// TestE2ETwoNodes runs a call over two nodes behind Caddy that share NATS. One node is drained, and a new one replaces it. A
+// third member joins there, while the first two are on the old node. Then the old node is killed. Nobody sees anybody
+// leave, and pictures and sound go on.
 func TestE2ETwoNodes(t *testing.T) {
 	harness.EndToEnd(t)
 	nats := acmetest.FreeAddr(t)
@@ -59,7 +59,7 @@ func TestE2ETwoNodes(t *testing.T) {
 			met = append(met, p.Await("sees and hears the others", harness.Meets(len(bots)-1)))
 		}
 	}
-	// goesOn checks that everybody has seen everybody since they met, and does so for 5 s more.
+	// goesOn checks that everybody has seen everybody since they met, and still does for 5 s.
 	goesOn := func(what string) {
 		t.Helper()
 		for i, p := range bots {
@@ -96,7 +96,7 @@ func TestE2ETwoNodes(t *testing.T) {
 	goesOn("lives on the new node")
 }
 
-// stays checks that a member has seen all others since the given line, and pictures of each.
+// stays checks that a member has seen all others, with pictures, in every line since the given one.
 func stays(t *testing.T, p *harness.Process, met call.Line) {
 	t.Helper()
 	least := 1e9

@@ -74,7 +74,7 @@ func (d *deviceChanges) hum(sink string) {
 	})
 }
 
-// watch takes Ada's pictures as a window would, and measures how long they freeze.
+// watch takes Ada's pictures as a window does, and measures how long they freeze.
 func (d *deviceChanges) watch(ben *call.Call, stop chan struct{}) {
 	tick := time.NewTicker(time.Second / 60)
 	defer tick.Stop()
@@ -185,8 +185,8 @@ func (d *deviceChanges) changes() (names []string, gaps []time.Duration) {
 	return names, gaps
 }
 
-// TestE2EDevicesChange checks that sound and picture go on after a device is switched or unplugged. make figures shows
-// how long the gaps are. This test checks that they end.
+// TestE2EDevicesChange checks that sound and picture continue after a device is switched or unplugged. It only checks that
+// the gaps end; make figures shows their length.
 func TestE2EDevicesChange(t *testing.T) {
 	harness.EndToEnd(t)
 	d := startDeviceChanges(t)
@@ -197,7 +197,7 @@ func TestE2EDevicesChange(t *testing.T) {
 			t.Errorf("%s: nothing came any more", names[i])
 		}
 	}
-	// Plugged in again, the chosen one is used again.
+	// After it is plugged in again, the chosen device is used again.
 	d.hum(d.pulse.Mic("headset"))
 	d.awaitMic("headset")
 	if quiet := d.silentFor(func() {}); quiet > time.Second {

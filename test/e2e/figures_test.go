@@ -16,8 +16,8 @@ import (
 	"parley/test/harness"
 )
 
-// BenchmarkFigures measures what a person waits for and sees, and prints it beside its target: make figures. No test
-// asserts these times. On a busy machine they mean nothing.
+// BenchmarkFigures measures what users wait for and see, and prints it beside its target (make figures). No test asserts
+// these times: on a busy machine they mean nothing.
 func BenchmarkFigures(b *testing.B) {
 	harness.EndToEnd(b)
 	xgb.Logger = log.New(io.Discard, "", 0) // it logs an error for displays without a password
@@ -49,7 +49,7 @@ func figureWindow(b *testing.B) {
 	ada := harness.StartParley(b, "Ada", nil, "bot", "--new", "--view", "320x180", "--server", "http://"+addr)
 	d := harness.StartDisplay(b)
 	ben := harness.StartParley(b, "Ben", d.Env(), "--join", "--camera", "off", "--mic", "tone", "--speaker", "off", ada.Link())
-	// Congestion control needs the first seconds to find its rate.
+	// Congestion control takes a few seconds to find its rate.
 	met := ben.Await("sees 1280x720", func(l call.Line) bool { return harness.Meets(1)(l) && l.Peers[0].VideoIn.W == 1280 })
 	first := ben.Await("has seen it for 5 s", func(l call.Line) bool { return l.TMillis > met.TMillis+5000 && harness.Meets(1)(l) })
 	last := ben.Await("has seen it for 20 s more", func(l call.Line) bool { return l.TMillis > first.TMillis+20_000 && harness.Meets(1)(l) })
@@ -104,14 +104,14 @@ func firstPictures(t testing.TB, tries int) []float64 {
 	return waits
 }
 
-// TestE2EFirstFrame checks that each of 20 attempts to open a link brings a picture. make figures shows how fast.
+// TestE2EFirstFrame opens a link 20 times and checks that a picture appears each time. make figures shows how fast.
 func TestE2EFirstFrame(t *testing.T) {
 	harness.EndToEnd(t)
 	waits := firstPictures(t, 20)
 	t.Logf("median %.2f s, p95 %.2f s", harness.Quantile(waits, 0.5), harness.Quantile(waits, 0.95))
 }
 
-// figureStart is the time from the start of the process until its window is drawn, by the display's pixels.
+// figureStart is the time from the start of the process until the display shows its drawn window.
 func figureStart(b *testing.B) {
 	var starts []float64
 	for range 5 {
@@ -136,7 +136,7 @@ func figureStart(b *testing.B) {
 	figure(b, "cold start to a drawn window, worst of 5", "s", harness.Quantile(starts, 1), 1, false)
 }
 
-// painted reports whether the middle of the display has text on it: letters have edges of many shades.
+// painted reports whether the middle of the display shows text, which has edges of many shades.
 func painted(b *testing.B, x *xgb.Conn) bool {
 	b.Helper()
 	root := xproto.Setup(x).DefaultScreen(x).Root

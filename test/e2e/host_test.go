@@ -8,8 +8,8 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2EHostLeaves has the member whose app hosts the meeting leave. The others see it leave, although the rendezvous
-// ends with it.
+// TestE2EHostLeaves: when the member whose app hosts the meeting leaves, the others see it leave, although the rendezvous
+// ends at the same time.
 func TestE2EHostLeaves(t *testing.T) {
 	harness.EndToEnd(t)
 	for _, how := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTERM} {

@@ -11,7 +11,7 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2EKeyboard uses a real window by keyboard alone: from the first screen into a meeting, muting, talking and writing.
+// TestE2EKeyboard uses a real window by keyboard only: from the first screen into a meeting, muting, talking and writing.
 func TestE2EKeyboard(t *testing.T) {
 	harness.EndToEnd(t)
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -32,7 +32,7 @@ func TestE2EKeyboard(t *testing.T) {
 		}
 	})
 	ben.Await("has a window", func(l call.Line) bool { return l.Phase == "idle" })
-	// There is no window manager to focus the window.
+	// Without a window manager, nothing focuses the window.
 	d.Keys("search", "--sync", "--onlyvisible", "--name", "Parley", "windowfocus", "--sync")
 	d.Keys("key", "--delay", "100", "Tab", "Tab") // to New meeting, to the code
 	d.Keys("type", "--delay", "20", ada.State().Link)
@@ -60,7 +60,7 @@ func TestE2EKeyboard(t *testing.T) {
 	d.Keys("key", "Return")
 	harness.AwaitTrue(t, "Ada reads it", func() bool { return reads(ada, "hello Ada") == 1 }, func() string { return ben.Errors() })
 
-	d.Keys("key", "ctrl+alt+c") // hides the chat until the cache is dropped
+	d.Keys("key", "ctrl+alt+c") // hide the chat until the cache is dropped
 	hidden := len(ben.Lines())
 	harness.AwaitTrue(t, "seconds pass", func() bool { return len(ben.Lines()) > hidden+6 }, func() string { return ben.Errors() })
 	d.Keys("key", "ctrl+alt+c")

@@ -11,7 +11,7 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2ELobbySpeaker plays the lobby's test sound in a real window. It comes from the speaker that the meeting will use.
+// TestE2ELobbySpeaker plays the lobby's test sound in a real window. The sound uses the speaker chosen for the meeting.
 func TestE2ELobbySpeaker(t *testing.T) {
 	harness.EndToEnd(t)
 	pulse := pulsetest.Start(t)
@@ -37,7 +37,7 @@ func TestE2ELobbySpeaker(t *testing.T) {
 	})
 	ben.Await("is in the lobby", func(l call.Line) bool { return l.Phase == "lobby" })
 	d.Keys("search", "--sync", "--onlyvisible", "--name", "Parley", "windowfocus", "--sync")
-	// Microphone, camera, copy, name, join, back, the microphone's card, the speaker's, its sound.
+	// Microphone, camera, copy, name, join, back, the microphone's card, the speaker's card, its test button.
 	d.Keys("key", "--delay", "100", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Tab", "Return")
 	harness.AwaitTrue(t, "the sound is heard", func() bool { return ear.Level(call.Self) > -35 }, ben.Errors)
 }

@@ -9,7 +9,7 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2EServerRestart restarts the rendezvous. The call goes on meanwhile, and afterwards newcomers can join.
+// TestE2EServerRestart restarts the rendezvous. The call continues meanwhile, and newcomers can join afterwards.
 func TestE2EServerRestart(t *testing.T) {
 	harness.EndToEnd(t)
 	service, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -36,7 +36,7 @@ func TestE2EServerRestart(t *testing.T) {
 	flows("without a server", "reconnecting")
 	harness.StartRendezvous(t, addr)
 	flows("with the new server", "live")
-	// The members are still the same, and a newcomer meets both.
+	// The members are unchanged, and a newcomer meets both.
 	for _, p := range both {
 		for _, l := range p.Lines() {
 			if len(l.Peers) > 1 {
@@ -47,7 +47,7 @@ func TestE2EServerRestart(t *testing.T) {
 	harness.StartParley(t, "Cleo", nil, "bot", link).Await("sees and hears two others", harness.Meets(2))
 }
 
-// TestE2EServerKilled does the same with a rendezvous that is killed.
+// TestE2EServerKilled does the same after a kill.
 func TestE2EServerKilled(t *testing.T) {
 	harness.EndToEnd(t)
 	service, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -70,7 +70,7 @@ func TestE2EServerKilled(t *testing.T) {
 	}
 }
 
-// TestE2ELoss has two hosts whose network loses 5 % of the packets each way. Pictures and sound keep flowing.
+// TestE2ELoss runs a call over a network that loses 5 % of the packets in each direction. Pictures and sound keep flowing.
 func TestE2ELoss(t *testing.T) {
 	harness.EndToEnd(t)
 	n := harness.StartNetwork(t, 0.05)
@@ -106,7 +106,7 @@ func TestE2ELoss(t *testing.T) {
 		if q.VideoIn.Lost+q.VideoIn.Repaired == 0 || q.AudioIn.Lost+q.AudioIn.Repaired == 0 {
 			t.Errorf("%s lost nothing: this test proves nothing", p.Name)
 		}
-		// A busy machine sends fewer frames: compare with what was sent.
+		// A busy machine sends fewer frames, so compare with those sent.
 		if f := in[len(in)/2]; f < 0.8*out[len(out)/2] || f < 5 {
 			t.Errorf("%s paints %.1f fps", p.Name, f)
 		}

@@ -12,7 +12,7 @@ import (
 	"parley/test/harness"
 )
 
-// built is the absolute path of a program of ours.
+// built is the absolute path of one of our programs.
 func built(t *testing.T, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("build", name))
@@ -22,7 +22,7 @@ func built(t *testing.T, name string) string {
 	return path
 }
 
-// ask runs a command that ends by itself, in a folder, and returns what it prints and whether it succeeded.
+// ask runs a command to its end in a folder. It returns the output and whether the command succeeded.
 func ask(t *testing.T, dir string, args ...string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), harness.Patience)
@@ -34,7 +34,7 @@ func ask(t *testing.T, dir string, args ...string) (string, error) {
 	return string(out), err
 }
 
-// described writes the manual page and completions of a program into a folder, under the names of its package.
+// described writes a program's manual page and completions into a folder, under the names that its package uses.
 func described(t *testing.T, program, dir string) {
 	t.Helper()
 	for kind, file := range map[string]string{"man": ".man", "bash": ".bash", "zsh": "", "fish": ".fish"} {
@@ -54,8 +54,8 @@ func described(t *testing.T, program, dir string) {
 
 var helpFlag = regexp.MustCompile(`(?m)(?:^  |, )(--[a-z][a-z0-9-]*)`)
 
-// TestE2EHelpFlags holds --help to the program: it takes each flag, with a value exactly if --help shows one. And it
-// holds manual page and completion, which are made from --help, to all of these flags.
+// TestE2EHelpFlags checks that the program accepts each flag in --help, with a value exactly if --help shows one, and that
+// manual page and completions, which are made from --help, contain all flags.
 func TestE2EHelpFlags(t *testing.T) {
 	harness.EndToEnd(t)
 	for _, program := range []string{"parley", "parley-rendezvous"} {
@@ -102,7 +102,7 @@ func TestE2EHelpFlags(t *testing.T) {
 	}
 }
 
-// zshCompletes types into a zsh of its own terminal, as nothing less runs the completion.
+// zshCompletes types into a zsh with its own terminal, which completion requires.
 const zshCompletes = `zmodload zsh/zpty
 zpty z zsh -f -i
 zpty -w z "fpath=($PWD \$fpath); autoload -Uz compinit; compinit -u -D; PS1=; echo rea''dy"
@@ -131,7 +131,7 @@ complete -C 'parley --rel'; complete -C 'parley --camera of'`
 	}{
 		{[]string{"bash", "--norc", "-c", inBash}, []string{"--relay-only", "off"}},
 		{[]string{"fish", "--no-config", "-c", inFish}, []string{"--relay-only\treach", "off\t"}},
-		{[]string{"zsh", "-f", "-c", zshCompletes}, nil}, // it waits for what it wants
+		{[]string{"zsh", "-f", "-c", zshCompletes}, nil}, // it has timeouts of its own
 		{[]string{"zsh", "-f", "-n", "_parley-rendezvous"}, nil},
 	} {
 		said, err := ask(t, dir, c.shell...)

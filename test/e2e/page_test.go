@@ -20,7 +20,7 @@ import (
 	"parley/test/harness"
 )
 
-// browser is a Chromium that tells what it asks for and what it complains about.
+// browser is a Chromium that records its requests and console errors.
 type browser struct {
 	t   *testing.T
 	ctx context.Context
@@ -64,7 +64,7 @@ func startBrowser(t *testing.T) *browser {
 	return b
 }
 
-// do runs a step, and returns what it yields.
+// do runs a step and returns its result.
 func do[T any](b *browser, a chromedp.Action[T]) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 60*time.Second)
@@ -76,22 +76,22 @@ func do[T any](b *browser, a chromedp.Action[T]) T {
 	return v
 }
 
-// open goes to an address and waits for an element.
+// open loads a URL and waits for an element.
 func (b *browser) open(url, element string) {
 	b.t.Helper()
-	do(b, chromedp.Navigate("about:blank")) // or a change behind the # would load nothing
+	do(b, chromedp.Navigate("about:blank")) // changing only the fragment would not reload
 	do(b, chromedp.Navigate(url))
 	do(b, chromedp.WaitVisible(element))
 }
 
-// text is what an element says.
+// text is an element's text.
 func (b *browser) text(selector string) string {
 	b.t.Helper()
 	return strings.TrimSpace(do(b, chromedp.Text(selector)))
 }
 
-// TestE2EPage opens a meeting's link in a browser: the page offers the app, the code, a QR code that leads to the same
-// meeting, and the packages that the server has. It asks no other host for anything, and the server is not told the code.
+// TestE2EPage opens a meeting's link in a browser. The page offers the app, the code, a QR code for the same meeting, and
+// the server's packages. It contacts no other host, and the server does not learn the code.
 func TestE2EPage(t *testing.T) {
 	harness.EndToEnd(t)
 	packages := t.TempDir()
@@ -154,7 +154,7 @@ func TestE2EPage(t *testing.T) {
 	}
 }
 
-// TestE2EPagePictures looks at the page in the sizes and colours that people have: nothing is wider than the screen.
+// TestE2EPagePictures checks the page in common sizes and colour schemes: nothing is wider than the screen.
 func TestE2EPagePictures(t *testing.T) {
 	harness.EndToEnd(t)
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")

@@ -36,7 +36,7 @@ func TestE2EPicture(t *testing.T) {
 	last := time.Now()
 	harness.AwaitTrue(t, "60 pictures of 640x360", func() bool {
 		for _, p := range ben.State().Peers {
-			// A copy: the picture's memory is reused after two more.
+			// A copy, because the picture's memory is reused two pictures later.
 			if pic := bot.Look(ben, p.ID, media.Camera, w, h, time.Now()); pic != nil && pic.Source == image.Pt(w, h) {
 				shots = append(shots, &image.RGBA{Pix: slices.Clone(pic.Image.Pix), Stride: pic.Image.Stride, Rect: pic.Image.Rect})
 			}
@@ -75,7 +75,7 @@ func TestE2EPicture(t *testing.T) {
 	}
 }
 
-// tiles are a file's pictures as a tile shows them.
+// tiles are a file's pictures converted for a tile.
 func tiles(t testing.TB, path string, w, h int) []*image.RGBA {
 	t.Helper()
 	var all []*image.RGBA
@@ -86,7 +86,7 @@ func tiles(t testing.TB, path string, w, h int) []*image.RGBA {
 	return all
 }
 
-// TestE2EWindow checks that in a real window the only other member's tile shows that member's moving camera.
+// TestE2EWindow checks that a real window shows the other member's moving camera.
 func TestE2EWindow(t *testing.T) {
 	harness.EndToEnd(t)
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -110,8 +110,8 @@ func TestE2EWindow(t *testing.T) {
 	}, func() string { return fmt.Sprint("moments ", moments) })
 }
 
-// bestMiddle compares only the middle, where a window has no bars and names. It also finds the tile's position: the tile
-// is smaller than the window by the bar below and the margins.
+// bestMiddle compares only the middle, where a window has no bars and names. It also finds the tile's position: the tile is
+// the window without the bottom bar and the margins.
 func bestMiddle(shot *image.RGBA, set []*image.RGBA) (index int, dB float64) {
 	middle := func(p *image.RGBA) *image.RGBA { return p.SubImage(image.Rect(160, 60, 480, 240)).(*image.RGBA) }
 	crop := func(p *image.RGBA) *image.RGBA {
@@ -130,7 +130,7 @@ type capped struct {
 	media.Codecs
 	bitRate int
 	mu      sync.Mutex
-	rates   map[int]bool // that encoders were told
+	rates   map[int]bool // set on encoders
 }
 
 func (c *capped) limit(cfg media.VideoConfig) media.VideoConfig {

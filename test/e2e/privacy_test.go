@@ -24,17 +24,17 @@ import (
 	"parley/test/harness"
 )
 
-// listener is a man in the middle between members and service: it reads everything and can change what members receive,
-// as a malicious service could.
+// listener is a man in the middle between members and service. It reads everything and can change what members receive,
+// like a malicious service.
 type listener struct {
 	t     testing.TB
 	proxy *httputil.ReverseProxy
-	ws    string // of the service
+	ws    string // the service's WebSocket URL
 
 	mu     sync.Mutex
 	read   bytes.Buffer // every request line, header and message, in both directions
-	sealed int          // bodies among them
-	conns  []*tapped    // in order of their joining
+	sealed int          // sealed bodies among them
+	conns  []*tapped    // in the order of joining
 }
 
 // tapped is one member's connection.
@@ -44,9 +44,9 @@ type tapped struct {
 	up       *websocket.Conn // to the service
 	mu       sync.Mutex
 	id       signal.ID
-	said     []signal.Send // what the member has sent
-	count    uint64        // of the frames sent to it
-	upstream []uint64      // the service's count for each of ours, to acknowledge
+	said     []signal.Send // the messages that the member has sent
+	count    uint64        // frames sent to the member
+	upstream []uint64      // the service's count for each of our frames, for acknowledgements
 	attack   func(signal.Message) []signal.Message
 }
 
@@ -63,7 +63,7 @@ func startListener(t testing.TB, addr string) (*listener, string) {
 	return l, strings.TrimPrefix(s.URL, "http://")
 }
 
-// note records what has passed, also decoded from base64.
+// note records passing data, also decoded from base64.
 func (l *listener) note(text []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -166,7 +166,7 @@ func (c *tapped) fromService() {
 	}
 }
 
-// tell renumbers a frame for the member.
+// tell renumbers a frame and sends it to the member.
 func (c *tapped) tell(text []byte, f signal.Frame) [][]byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -195,15 +195,15 @@ func (c *tapped) tell(text []byte, f signal.Frame) [][]byte {
 	return [][]byte{text}
 }
 
-// arm sets what happens to the next messages to the member.
+// arm sets how the next messages to the member are changed.
 func (c *tapped) arm(attack func(signal.Message) []signal.Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.attack = attack
 }
 
-// TestE2EPrivacy reads everything that crosses the service. It contains no names, messages, addresses or code. A service
-// that tampers with it only raises a counter.
+// TestE2EPrivacy reads everything that passes through the service: no names, messages, addresses or code. A service that
+// tampers with messages only raises a counter.
 func TestE2EPrivacy(t *testing.T) {
 	harness.EndToEnd(t)
 	service, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -258,7 +258,7 @@ func TestE2EPrivacy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Check that the listener has read and decoded something:
+	// Check that the listener has read and decoded something.
 	if room := signal.Derive(keys).Room; sealed < 4 || !bytes.Contains(tap.read.Bytes(), []byte(room)) {
 		t.Fatalf("read %d sealed messages, and no room's name among %d bytes: this test is blind", sealed, tap.read.Len())
 	}
@@ -283,13 +283,13 @@ func TestE2EPrivacy(t *testing.T) {
 	t.Logf("%d sealed messages, %d bytes read; %d refused", tap.sealed, tap.read.Len(), ben.State().Room.Refused)
 }
 
-// attacks tampers with Ada's messages to Ben, once in each way, and expects each attempt to be counted.
+// attacks tampers with Ada's messages to Ben in every way and expects each attempt to be counted.
 func attacks(t *testing.T, to *tapped, ada, ben *call.Call, say func(string)) {
 	t.Helper()
 	var held *signal.Message
 	for _, a := range []struct {
 		name   string
-		passes bool // the message itself arrives, too
+		passes bool // the original message arrives too
 		attack func(signal.Message) []signal.Message
 	}{
 		{"changed", true, func(m signal.Message) []signal.Message {
@@ -358,7 +358,7 @@ func attacks(t *testing.T, to *tapped, ada, ben *call.Call, say func(string)) {
 	}
 }
 
-// reads counts how often a line is in a member's chat.
+// reads counts the occurrences of a line in a member's chat.
 func reads(c *call.Call, text string) int {
 	n := 0
 	for _, m := range c.State().Room.Chat {

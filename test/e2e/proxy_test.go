@@ -21,7 +21,7 @@ import (
 	"parley/test/harness"
 )
 
-// behind is a rendezvous behind a proxy that has a certificate.
+// behind is a rendezvous behind a TLS proxy.
 type behind struct {
 	t             *testing.T
 	service       *harness.Process
@@ -30,7 +30,7 @@ type behind struct {
 	roots         *x509.CertPool
 }
 
-// startBehind runs a rendezvous as docs/hosting says, and makes a certificate for its proxy.
+// startBehind runs a rendezvous as described in docs/hosting and creates a certificate for its proxy.
 func startBehind(t *testing.T) *behind {
 	t.Helper()
 	b := &behind{t: t, dir: t.TempDir(), addr: acmetest.FreeAddr(t), roots: x509.NewCertPool()}
@@ -41,7 +41,7 @@ func startBehind(t *testing.T) *behind {
 
 func (b *behind) file(name string) string { return filepath.Join(b.dir, name) }
 
-// config writes a file from docs/hosting with this test's addresses and files in the places of its examples.
+// config writes a file from docs/hosting with the example addresses and files replaced by this test's.
 func (b *behind) config(name string, changes ...string) string {
 	b.t.Helper()
 	text, err := os.ReadFile(filepath.Join("docs/hosting", name))
@@ -66,7 +66,7 @@ func (b *behind) write(name, text string) string {
 	return b.file(name)
 }
 
-// program finds a proxy: the system's, else the one that scripts/setup has unpacked.
+// program finds a proxy: the system's, or the one that scripts/setup has unpacked.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -81,7 +81,7 @@ func program(t *testing.T, name string) string {
 	return path
 }
 
-// serves checks that everything works at a path of the proxy: health, the page with its files, and a meeting.
+// serves checks that everything works under a path of the proxy: health, the page with its files, and a meeting.
 func (b *behind) serves(proxy *harness.Process, host, prefix string) {
 	b.t.Helper()
 	client := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}} // not the address of a trusted proxy
@@ -107,8 +107,8 @@ func (b *behind) serves(proxy *harness.Process, host, prefix string) {
 		}
 	}
 	ws := websocket.Dialer{NetDialContext: dial, TLSClientConfig: secure, Subprotocols: []string{signal.Subprotocol}}
-	// Six members of one meeting, from as many addresses as a client likes to claim: what stands before the proxy's own
-	// entry does not count, so four is the limit.
+	// Six members of one meeting claim different addresses. Entries before the proxy's own are ignored, so the limit is
+	// four.
 	joined := 0
 	for i := range 6 {
 		claim := http.Header{"X-Forwarded-For": {net.IPv4(198, 51, 100, byte(i)).String()}}

@@ -7,8 +7,8 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2EHiddenWindow minimises a window. Nobody sends video to it meanwhile, and it decodes none. When it is restored,
-// the picture is back.
+// TestE2EHiddenWindow minimises a window. While minimised, it receives and decodes no video. The picture is back when the
+// window is restored.
 func TestE2EHiddenWindow(t *testing.T) {
 	harness.EndToEnd(t)
 	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")

@@ -13,8 +13,8 @@ import (
 	"parley/test/harness"
 )
 
-// The soak test lasts soakShort, or as long as PARLEY_SOAK says: ten minutes by make soak. The warm-up does not count:
-// the call is still finding its rate, and the memory is still growing to its size.
+// The soak test lasts soakShort, or the duration in PARLEY_SOAK: ten minutes in make soak. The warm-up does not count: the
+// call is still finding its rate, and memory has not reached its steady size.
 const (
 	soakShort = 75 * time.Second
 	soakLong  = 5 * time.Minute // runs this long or longer allow memory to grow by 5 %
@@ -52,7 +52,7 @@ func soakLook(lines []call.Line, from, to time.Duration) soakWindow {
 	return w
 }
 
-// soakTrace is memory and picture figures every half minute.
+// soakTrace records memory and picture figures every half minute.
 func soakTrace(lines []call.Line) string {
 	var b strings.Builder
 	for i := 29; i < len(lines); i += 30 {
@@ -91,7 +91,7 @@ func stalls(t *testing.T) *atomic.Int64 {
 	return &n
 }
 
-// TestE2ESoak keeps three bots in a meeting. Their memory does not grow, and their sound never runs dry.
+// TestE2ESoak keeps three bots in a meeting. Their memory does not grow, and their sound does not underrun.
 func TestE2ESoak(t *testing.T) {
 	harness.EndToEnd(t)
 	length := soakShort
@@ -102,11 +102,11 @@ func TestE2ESoak(t *testing.T) {
 		}
 		length = d
 	}
-	// Ten minutes compare the second to third with the last; 75 s what corresponds to that.
+	// In ten minutes, minute 2 to 3 is compared with the last minute; in 75 s, the corresponding parts.
 	first, second, tail := length/5, 3*length/10, length/10
 	growth := 0.05
 	if length < soakLong {
-		// The heap is still growing to its size: this finds only unbounded growth.
+		// The heap has not reached its steady size, so this finds only unbounded growth.
 		first, second, tail, growth = length/3, length/2, length/6, 0.5
 	}
 	service, addr := harness.StartRendezvous(t, "127.0.0.1:0")
@@ -139,8 +139,8 @@ func TestE2ESoak(t *testing.T) {
 		if b.rss > a.rss*(1+growth) {
 			t.Errorf("%s: memory grew from %.1f to %.1f MB, more than %.0f %%", p.Name, a.rss, b.rss, 100*growth)
 		}
-		// A machine that stalls this process stalls the bots too, and then the sound of both others runs dry. In the
-		// short run that may happen unnoticed.
+		// A machine that stalls this process stalls the bots too, so the sound of both others underruns. The short
+		// run may not detect the stall.
 		allowed := 2 * uint64(starved.Load())
 		if length < soakLong {
 			allowed += 3

@@ -13,8 +13,8 @@ import (
 	"parley/test/harness"
 )
 
-// TestE2ESound speaks into one member's microphone. The voice comes out of the other's speaker, and not out of the
-// member's own. Microphones and speakers are those of a sound server.
+// TestE2ESound plays a voice into one member's microphone. It comes out of the other's speaker, not the member's own.
+// Microphones and speakers are devices of a sound server.
 func TestE2ESound(t *testing.T) {
 	harness.EndToEnd(t)
 	pulse := pulsetest.Start(t)
@@ -44,7 +44,7 @@ func TestE2ESound(t *testing.T) {
 	}
 }
 
-// speak plays a file into every microphone at once, and records every speaker meanwhile.
+// speak plays a file into every microphone at once and records every speaker.
 func speak(t *testing.T, pulse *pulsetest.Server, into, out, files []string) [2][]float32 {
 	t.Helper()
 	var recorders, players []*exec.Cmd
@@ -69,7 +69,7 @@ func speak(t *testing.T, pulse *pulsetest.Server, into, out, files []string) [2]
 			t.Error("paplay: ", err)
 		}
 	}
-	time.Sleep(time.Second) // the longest delay of sound that is still on its way
+	time.Sleep(time.Second) // the maximum delay of sound still in transit
 	var records [2][]float32
 	for i, r := range recorders {
 		_ = r.Process.Kill() // by its own process ID; it records until then
@@ -79,7 +79,7 @@ func speak(t *testing.T, pulse *pulsetest.Server, into, out, files []string) [2]
 	return records
 }
 
-// TestE2ESoundFiles does the same with files, without a sound system.
+// TestE2ESoundFiles does the same with files instead of a sound system.
 func TestE2ESoundFiles(t *testing.T) {
 	harness.EndToEnd(t)
 	dir := t.TempDir()

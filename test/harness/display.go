@@ -12,13 +12,13 @@ import (
 	"testing"
 )
 
-// display is an X server for one program, without a screen.
+// display is a virtual X server for one program.
 type display struct {
 	t    testing.TB
 	Name string
 }
 
-// StartDisplay starts a display of 1280x720, which ends with the test.
+// StartDisplay starts a display of 1280x720 that ends with the test.
 func StartDisplay(t testing.TB) display {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -37,7 +37,7 @@ func StartDisplay(t testing.TB) display {
 		_ = cmd.Process.Signal(syscall.SIGTERM) // by its own process ID
 		_ = cmd.Wait()
 	})
-	w.Close() // so that reading ends when Xvfb ends
+	w.Close() // so that reads end when Xvfb ends
 	// Read the whole line: Xvfb writes it in two pieces, and dies when it writes to a closed pipe.
 	number, err := bufio.NewReader(r).ReadString('\n')
 	if err != nil {
@@ -59,7 +59,7 @@ func (d display) Shoot(path string) *image.RGBA {
 	return readPNG(d.t, path)
 }
 
-// Keys types into the only window of a display, as a keyboard does.
+// Keys types into the only window of a display.
 func (d display) Keys(args ...string) {
 	d.t.Helper()
 	cmd := exec.Command("xdotool", args...)

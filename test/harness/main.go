@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// Main runs the tests of a package at the module's root, where build/ and test/ are. It is called by
-// TestMain.
+// Main runs the tests of a package in the module's root, where build/ and test/ are. TestMain calls it.
 func Main(m *testing.M) {
 	dir, err := os.Getwd()
 	for err == nil {

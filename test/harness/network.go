@@ -17,14 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Network is two hosts of their own, joined by a cable that loses packets.
+// Network is two hosts in namespaces of their own, joined by a cable that loses packets.
 type Network struct {
 	T     testing.TB
 	Hosts [2]string // namespaces
 	Addrs [2]string
 }
 
-// StartNetwork makes the network until the test ends. It needs root.
+// StartNetwork creates a network that ends with the test. It needs root.
 func StartNetwork(t testing.TB, loss float64) Network {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -48,26 +48,26 @@ func StartNetwork(t testing.TB, loss float64) Network {
 		run("ip", "-n", h, "address", "add", n.Addrs[i]+"/24", "dev", "cable")
 		run("ip", "-n", h, "link", "set", "cable", "up")
 		run("ip", "-n", h, "link", "set", "lo", "up")
-		n.iptables(h, "-A", "OUTPUT", "-o", "cable", "-p", "udp") // counts
+		n.iptables(h, "-A", "OUTPUT", "-o", "cable", "-p", "udp") // only counts
 	}
 	n.Lose(loss, 1)
 	return n
 }
 
-// Lose drops this share of the packets from now on, on either side: at random, or in bursts if burst, their mean length,
-// is above 1. Bursts follow Gilbert's model (1960): two states, one of which loses everything, and a probability of
-// changing state at every packet.
+// Lose sets the loss rate in both directions. Losses are random, or come in bursts if burst, the mean length, is above 1.
+// Bursts follow Gilbert's model (1960): of two states, one loses every packet; at every packet the state changes with
+// some probability.
 func (n Network) Lose(loss, burst float64) {
 	n.T.Helper()
 	chance := func(p float64) []string {
 		return []string{"-m", "statistic", "--mode", "random", "--probability", fmt.Sprintf("%.6f", p)}
 	}
-	// Not every kernel has netem, so iptables does it. The state is whether the sender's address is in a list.
+	// Not every kernel has netem, so this uses iptables. The state is whether the sender's address is in a list.
 	state := func(what string) []string { return []string{"-m", "recent", "--name", "burst", what} }
 	rules := [][]string{slices.Concat(chance(loss), []string{"-j", "DROP"})}
 	if burst > 1 {
 		end := 1 / burst
-		begin := end * loss / (1 - loss) // so that the share of the lossy state is that of the loss
+		begin := end * loss / (1 - loss) // the lossy state's share of time equals the loss rate
 		rules = [][]string{
 			slices.Concat(chance(end), state("--remove"), []string{"-j", "ACCEPT"}),
 			slices.Concat(state("--rcheck"), []string{"-j", "DROP"}),
@@ -89,7 +89,7 @@ func (n Network) iptables(host string, args ...string) {
 	}
 }
 
-// sweepNetworks removes the namespaces of tests that were killed. The names contain the test's process ID.
+// sweepNetworks removes the namespaces of killed tests. Their names contain the test's process ID.
 func sweepNetworks(t testing.TB) {
 	t.Helper()
 	all, err := filepath.Glob("/run/netns/parley-*-[01]")
@@ -120,7 +120,7 @@ func (n Network) Start(host int, name string, args ...string) *Process {
 	return p
 }
 
-// Cut drops everything that crosses the cable, or stops doing so.
+// Cut starts or stops dropping everything on the cable.
 func (n Network) Cut(on bool) {
 	n.T.Helper()
 	what := "-I"
@@ -132,7 +132,7 @@ func (n Network) Cut(on bool) {
 	}
 }
 
-// Throttle caps the rate of Ada's host, with a queue of 300 ms as an access router has.
+// Throttle caps the send rate of Ada's host, with a queue of 300 ms like an access router's.
 func (n Network) Throttle(kbps int) {
 	n.T.Helper()
 	args := []string{"-n", n.Hosts[0], "qdisc", "replace", "dev", "cable", "root", "tbf", "rate", fmt.Sprint(kbps, "kbit"), "burst", "8kb", "latency", "300ms"}
@@ -141,7 +141,7 @@ func (n Network) Throttle(kbps int) {
 	}
 }
 
-// Offered is the traffic that programs on Ada's host have sent so far, in kbit.
+// Offered is what programs on Ada's host have sent so far, in kbit.
 func (n Network) Offered() float64 {
 	n.T.Helper()
 	text, err := exec.Command("ip", "netns", "exec", n.Hosts[0], "iptables", "-nvxL", "OUTPUT").Output()

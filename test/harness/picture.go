@@ -12,7 +12,7 @@ import (
 	"parley/media/mediatest"
 )
 
-// ReadY4M reads every picture of a file that scripts/material made.
+// ReadY4M reads every picture of a file made by scripts/material.
 func ReadY4M(t testing.TB, path string) []*media.Frame {
 	t.Helper()
 	src, err := os.ReadFile(path)
@@ -46,7 +46,7 @@ func Paint(t testing.TB, f *media.Frame, w, h int) *image.RGBA {
 	return dst
 }
 
-// Best finds the picture of the set that is most like p. It compares all of them roughly, then the best ones exactly.
+// Best finds the picture of the set that is most similar to p. It compares all of them roughly, then the best ones exactly.
 func Best(p *image.RGBA, set []*image.RGBA) (index int, dB float64) {
 	rough := -1.0
 	for i, q := range set {

@@ -21,12 +21,12 @@ import (
 )
 
 // The end-to-end tests run the built programs as processes, on displays, sound servers and sockets of their own. Their
-// deadlines are so long that even a busy machine meets them. make figures measures how fast things are.
+// deadlines are long enough for a busy machine. make figures measures speed.
 
-// Patience is how long a test waits for a condition that must come true.
+// Patience is the timeout for a condition that must come true.
 const Patience = 90 * time.Second
 
-// buildOnce builds both programs as make build does. If make has built them already, it costs nothing.
+// buildOnce builds both programs with make build, which is quick if they are up to date.
 var buildOnce = sync.OnceValue(func() error {
 	text, err := exec.Command("make", "--no-print-directory", "build/parley", "build/parley-rendezvous").CombinedOutput()
 	if err != nil {
@@ -46,7 +46,7 @@ func EndToEnd(t testing.TB) {
 	}
 }
 
-// Material is the path of a file that scripts/material makes.
+// Material is the path of a file made by scripts/material.
 func Material(t testing.TB, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("build/material", name))
@@ -59,7 +59,7 @@ func Material(t testing.TB, name string) string {
 	return path
 }
 
-// Process is a running program of ours.
+// Process is one of our programs, running.
 type Process struct {
 	t     testing.TB
 	Name  string
@@ -70,7 +70,7 @@ type Process struct {
 	stdout bytes.Buffer
 	stderr bytes.Buffer
 	Done   chan struct{} // closed when it has ended
-	Err    error         // of Wait; read after done
+	Err    error         // from Wait; read after Done is closed
 }
 
 // lockedBuffer is written by a process's pipe and read by the test.
@@ -85,14 +85,14 @@ func (l lockedBuffer) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// Launch starts a program, which ends with the test. env adds to the test's environment. The program gets settings and a
-// home folder of its own.
+// Launch starts a program that ends with the test. env is added to the test's environment. The program gets settings and
+// a home folder of its own.
 func Launch(t testing.TB, env []string, path string, args ...string) *Process {
 	t.Helper()
 	return LaunchWith(t, env, nil, path, args...)
 }
 
-// LaunchWith also passes files to the program, from descriptor 3 on.
+// LaunchWith also passes files to the program, starting at descriptor 3.
 func LaunchWith(t testing.TB, env []string, files []*os.File, path string, args ...string) *Process {
 	t.Helper()
 	p := &Process{t: t, Name: filepath.Base(path), Done: make(chan struct{})}
@@ -143,7 +143,7 @@ var (
 	starts      = make(chan func())
 )
 
-// Stop ends the process by SIGTERM, and by force if that does not help.
+// Stop ends the process by SIGTERM, and by force if it hangs.
 func (p *Process) Stop() {
 	_ = p.Cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 	select {
@@ -190,19 +190,19 @@ func (p *Process) Errors() string {
 	return p.stderr.String()
 }
 
-// Lines are the statistics so far.
+// Lines returns the statistics so far.
 func (p *Process) Lines() []call.Line {
 	p.t.Helper()
 	f, err := os.Open(p.Stats)
 	if err != nil {
-		return nil // not there yet
+		return nil // the file does not exist yet
 	}
 	defer f.Close()
 	var all []call.Line
 	for r := bufio.NewReader(f); ; {
 		text, err := r.ReadBytes('\n')
 		if err != nil {
-			return all // the end, or a line that is being written
+			return all // the end, or an incomplete line
 		}
 		var l call.Line
 		if err := json.Unmarshal(text, &l); err != nil {
@@ -212,7 +212,7 @@ func (p *Process) Lines() []call.Line {
 	}
 }
 
-// Last is the newest line of the statistics.
+// Last returns the newest line of the statistics.
 func (p *Process) Last() call.Line {
 	if all := p.Lines(); len(all) > 0 {
 		return all[len(all)-1]
@@ -220,7 +220,7 @@ func (p *Process) Last() call.Line {
 	return call.Line{}
 }
 
-// Await waits until ok, and reports the newest statistics if that never happens.
+// Await waits until ok. On a timeout it reports the newest statistics.
 func (p *Process) Await(what string, ok func(l call.Line) bool) call.Line {
 	p.t.Helper()
 	var l call.Line
@@ -236,7 +236,7 @@ func (p *Process) Await(what string, ok func(l call.Line) bool) call.Line {
 	return l
 }
 
-// AwaitTrue polls until ok: the condition depends on another process.
+// AwaitTrue polls until ok, for conditions that depend on another process.
 func AwaitTrue(t testing.TB, what string, ok func() bool, state func() string) {
 	t.Helper()
 	AwaitEvery(t, 50*time.Millisecond, what, ok, state)
@@ -254,7 +254,7 @@ func AwaitEvery(t testing.TB, pause time.Duration, what string, ok func() bool, 
 }
 
 // StartRendezvous starts the hosted service on addr ("127.0.0.1:0" for any port) and returns the address where it listens.
-// args are more flags.
+// args are additional flags.
 func StartRendezvous(t testing.TB, addr string, args ...string) (*Process, string) {
 	t.Helper()
 	args = append([]string{"--listen", addr, "--metrics", "127.0.0.1:0"}, args...)
@@ -267,7 +267,7 @@ func StartRendezvous(t testing.TB, addr string, args ...string) (*Process, strin
 	return p, at
 }
 
-// Logged finds the address in the rendezvous' log line with this message.
+// Logged finds the address in the rendezvous's log line with this message.
 func Logged(p *Process, msg string) (addr string) {
 	for line := range strings.Lines(p.Errors()) {
 		var l struct{ Msg, Addr string }

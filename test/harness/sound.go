@@ -11,7 +11,7 @@ import (
 	"parley/media"
 )
 
-// SoundRate is the sample rate of comparisons: speech has its energy below 4 kHz.
+// SoundRate is the sample rate for comparisons. The energy of speech is below 4 kHz.
 const SoundRate = 8000
 
 // preEmphasis lifts frequencies above a voice's pitch, which carry speech. The high-pass of the sound processing shifts
@@ -35,7 +35,7 @@ func Mono8k(pcm []byte, channels int) []float32 {
 	return out
 }
 
-// ReadVoice reads a .wav of 48 kHz and 16 bit that scripts/material or Parley has written.
+// ReadVoice reads a .wav file of 48 kHz and 16 bit written by scripts/material or Parley.
 func ReadVoice(t testing.TB, path string, channels int) []float32 {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -103,9 +103,9 @@ func between(v []float64, x float64) float64 {
 	return sum
 }
 
-// Heard looks for a voice in a recording, half a second at a time. It returns the upper quartile of the best correlations,
-// each within a quarter of a second of the lag of the loudest part. So it still works on a recording with gaps from a busy
-// machine, and on time-stretched sound.
+// Heard searches for a voice in a recording, half a second at a time. It returns the upper quartile of the best
+// correlations, each within a quarter of a second of the lag of the loudest part. So it tolerates gaps from a busy machine
+// and time-stretched sound.
 func Heard(voice, recording []float32) float64 {
 	const window = SoundRate / 2
 	loudest := 0
@@ -119,7 +119,7 @@ func Heard(voice, recording []float32) float64 {
 	for i := 0; i+window <= len(voice); i += window {
 		part := voice[i : i+window]
 		want := at + i - loudest
-		// Pauses, and parts beyond the recording, do not count.
+		// Skip pauses and parts beyond the recording.
 		if Energy(part) < Energy(voice)/float64(len(voice))*window/8 || want < 0 || want+window > len(recording) {
 			continue
 		}
@@ -133,8 +133,8 @@ func Heard(voice, recording []float32) float64 {
 	return all[len(all)*3/4]
 }
 
-// Whole is the best correlation of a whole voice with a recording, at any lag. It also finds a voice that another one
-// partly covers.
+// Whole is the best correlation of a whole voice with a recording, at any lag. It also finds a voice partly masked by
+// another.
 func Whole(voice, recording []float32) float64 {
 	voice = voice[:6*SoundRate]
 	_, c := Peak(voice, recording, 0, len(recording))
