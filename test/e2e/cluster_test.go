@@ -96,7 +96,7 @@ func TestE2ETwoNodes(t *testing.T) {
 	goesOn("lives on the new node")
 }
 
-// stays checks that a member has seen all others, with pictures, in every line since the given one.
+// stays checks that a member has seen all others, with pictures, in every line from 3 s after the given one on.
 func stays(t *testing.T, p *harness.Process, met call.Line) {
 	t.Helper()
 	least := 1e9
