@@ -19,8 +19,8 @@ const (
 	serverIP   = "5.0.0.1"
 	serverIPv6 = "2a0a::1"
 	coturnIP   = "5.0.0.2"
-	// nowhere is where packets to other networks vanish without a word, as on the internet. Without a route for them,
-	// the system would tell the sender at once that there is none.
+	// nowhere drops packets to other networks without an answer, as the internet does. Without a route, the system would
+	// report an error to the sender at once.
 	nowhere = "5.0.0.254"
 )
 
@@ -31,7 +31,7 @@ type lab struct {
 	service *harness.Process // started last
 }
 
-// labs counts them: some exist at the same time.
+// labs counts labs: several exist at the same time.
 var labs atomic.Int32
 
 func newLab(t testing.TB) *lab {
@@ -89,7 +89,7 @@ func (l *lab) add(ns string) {
 	l.in(ns, "ip", "link", "set", "lo", "up")
 }
 
-// cable joins two namespaces, each with a device that is named after the other's part in it.
+// cable joins two namespaces. Each gets a device with the given name.
 func (l *lab) cable(a, devA, b, devB string) {
 	l.t.Helper()
 	l.run("ip", "-n", l.id+a, "link", "add", devA, "type", "veth", "peer", "name", devB, "netns", l.id+b)
@@ -136,25 +136,24 @@ func (l *lab) route(ns string) {
 	l.rule(ns, "-A INPUT -i wan -j DROP")
 }
 
-// home is what one of the two people has: a host in a network of its own, behind a router.
+// home is the network of one of the two people: a host behind a router.
 type home struct {
 	firewall string // of a kind in kinds
 	double   bool   // behind a second router, the provider's
 	ipv6     bool   // without IPv4
-	hidden   bool   // its address is not for the other side
+	hidden   bool   // the other side must not learn its address
 }
 
-// kinds are the routers of RFC 3489, by what Linux needs to behave like them. To begin with, every one gives a packet of
-// the inside its own address, and the port that it came from, where that is free: so the mapping is the same for every
-// destination, as with most home routers.
+// kinds configure Linux to behave like the routers of RFC 3489. Unless it says otherwise, a router keeps the source port
+// of a packet where that port is free. So the mapping is the same for every destination, as with most home routers.
 var kinds = map[string]func(l *lab, ns, wan, host string){
-	// Whoever sends to the mapped port reaches the host: all ports lead there.
+	// Any sender reaches the host: all ports are forwarded to it.
 	"full cone": func(l *lab, ns, wan, host string) {
 		l.snat(ns, wan)
 		l.rule(ns, "-t nat -A PREROUTING -i wan -p udp -j DNAT --to-destination "+host)
 		l.rule(ns, "-A FORWARD -i wan -p udp -j ACCEPT")
 	},
-	// The same, but only addresses to which the host has sent something: the list "sent" has these.
+	// The same for senders to whose address the host has sent something; the list "sent" has these.
 	"address-restricted": func(l *lab, ns, wan, host string) {
 		l.snat(ns, wan)
 		l.rule(ns, "-t nat -A PREROUTING -i wan -p udp -j DNAT --to-destination "+host)

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { harness.Main(m) }
 
-// server is which TURN server there is, and how the homes reach it.
+// server says which TURN server there is, and how the homes reach it.
 type server struct {
 	port    string
 	tls     bool
@@ -54,7 +54,7 @@ var cases = []struct {
 	homes  [2]home
 	server server
 	path   string
-	why    string // the first home's word for why it is not direct
+	why    string // why it is not direct, as the first home says
 }{
 	{"full cone", both("full cone"), plain, direct, ""},
 	{"address-restricted", both("address-restricted"), plain, direct, ""},
@@ -80,7 +80,7 @@ func hides(firewall string) [2]home {
 	return [2]home{{firewall: firewall, hidden: true}, {firewall: firewall}}
 }
 
-// TestE2ENat makes a call through each pair of routers: pictures and sound both ways, over the path that should be.
+// TestE2ENat makes a call through each pair of routers: pictures and sound flow both ways, over the expected path.
 func TestE2ENat(t *testing.T) {
 	harness.EndToEnd(t)
 	row := func(name, path, why, first, fps string) {
@@ -152,7 +152,7 @@ func TestE2ENatLosesTheFirst(t *testing.T) {
 	}
 }
 
-// TestE2ENatHidesAddress looks at what crosses the other home's router: nothing comes from who hides their address.
+// TestE2ENatHidesAddress counts packets at the other home's router: none comes from the address that is hidden.
 func TestE2ENatHidesAddress(t *testing.T) {
 	harness.EndToEnd(t)
 	l := newLab(t)
@@ -295,7 +295,7 @@ func TestE2ENatLoss(t *testing.T) {
 	}
 }
 
-// path is what a line of the statistics says of the only other member's path.
+// path is the path to the only other member in a line of the statistics.
 func path(l call.Line) string {
 	if len(l.Peers) != 1 || l.Peers[0].Path == "" {
 		return ""
@@ -310,8 +310,8 @@ func takes(l call.Line, want string) bool {
 	return path(l) == want || want == anyRelay && strings.HasPrefix(path(l), want)
 }
 
-// firstPicture is about how long after its start a bot has painted the first picture, in seconds: statistics have a line
-// each second, and the number of pictures by then.
+// firstPicture estimates how long after its start a bot received the first picture, in seconds. Statistics have one line a
+// second, with the number of pictures so far.
 func firstPicture(p *harness.Process) float64 {
 	for _, l := range p.Lines() {
 		if len(l.Peers) == 1 && l.Peers[0].VideoIn.Frames > 0 {
@@ -321,7 +321,7 @@ func firstPicture(p *harness.Process) float64 {
 	return 0
 }
 
-// frameRates counts the pictures of two seconds.
+// frameRates measures the pictures a second of each bot over two seconds.
 func frameRates(bots ...*harness.Process) (rates []float64) {
 	var began []call.Line
 	for _, p := range bots {

@@ -1,5 +1,4 @@
-// Package desktop is what the app has to do with the desktop it runs on: the display, the window's state,
-// settings, and clicked links.
+// Package desktop connects the app with the desktop: the display, the window's state, settings, and clicked links.
 package desktop
 
 import (

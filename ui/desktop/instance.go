@@ -178,7 +178,7 @@ func say(c net.Conn, link string) error {
 	return nil
 }
 
-// Close lets another start become the one app.
+// Close releases the lock, so that another start becomes the one app.
 func (in *Instance) Close() error { return errors.Join(in.listener.Close(), in.lock.Close()) }
 
 // Receive passes the links of later starts to take until ctx ends; a start without a link passes an empty one. It

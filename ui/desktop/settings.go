@@ -60,8 +60,8 @@ func (s *Settings) warn(err error) {
 	}
 }
 
-// read returns the settings in the file, or nil. A file that cannot be read is put aside, so that the next change does
-// not replace what can be mended by hand. The caller has the lock.
+// read returns the settings in the file, or nil. It renames a file that it cannot read, so that the next change does
+// not overwrite what can be repaired by hand. The caller has the lock.
 func (s *Settings) read() map[string]any {
 	values, err := readSettings(s.file)
 	switch {
@@ -79,8 +79,7 @@ func (s *Settings) read() map[string]any {
 	return nil
 }
 
-// change sets a value to what becomes of it. It changes only this one in the file, which another window of the user
-// may have written.
+// change updates one value, and leaves the others in the file alone: another window may have changed them.
 func (s *Settings) change(key string, update func(old any) any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

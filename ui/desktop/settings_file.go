@@ -16,14 +16,14 @@ const (
 	settingsName  = "preferences.json"
 	lockSuffix    = ".lock"    // of the file whose lock a window has while it changes the settings
 	damagedSuffix = ".damaged" // of a settings file that was put aside
-	// maxSettings is the size of a settings file in bytes above which it is none of ours: ours has some 10 KB.
+	// maxSettings is the largest settings file that is read, in bytes. Ours have about 10 KB.
 	maxSettings = 1 << 20
 	// lockTimeout is how long to wait for another window that writes the settings. After that, the change is
 	// written all the same: a window that hangs must not make others hang.
 	lockTimeout = time.Second
 )
 
-// readSettings reads a settings file. Its errors say nothing of what is in it.
+// readSettings reads a settings file. Its errors do not quote the content.
 func readSettings(file string) (map[string]any, error) {
 	info, err := os.Stat(file)
 	if err != nil {
@@ -74,7 +74,7 @@ func writeSettings(file string, values map[string]any) error {
 	return nil
 }
 
-// lockFile takes the lock of a file, waiting for others up to lockTimeout. Where there are no locks it does without.
+// lockFile takes the lock of a file, waiting for others up to lockTimeout. On systems without locks it takes none.
 func lockFile(path string) (unlock func()) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -110,7 +110,7 @@ func settingsDir(appID string) string {
 	return filepath.Join(dir, "fyne", appID)
 }
 
-// SettingsFile is a file of ours beside the settings; empty where there is no place for any.
+// SettingsFile is one of our files beside the settings; empty if there is no folder for it.
 func SettingsFile(appID, name string) string {
 	dir := settingsDir(appID)
 	if dir == "" {
