@@ -102,6 +102,7 @@ var folders = map[string]row{
 	"signal/server":        {[]string{"signal", "signal/guest"}, "the service relays opaque bytes"},
 	"signal/guest":         {nil, "the guest page is embedded files"},
 	"signal/host":          {[]string{"signal", "signal/server"}, "an app that hosts a meeting runs the service for it"},
+	"signal/host/portmap":  {[]string{"signal/turn"}, "what a router is asked for knows no meeting"},
 	"signal/probe":         {[]string{"signal", "signal/client"}, "a probe is a member that leaves at once"},
 	"signal/cert":          {nil, "a certificate knows no meeting"},
 	"signal/cert/acmetest": {nil, "an authority for tests needs nothing of the program"},
@@ -121,6 +122,18 @@ var reserves = []reserve{
 	{
 		path: "C", only: []string{"media/device", "media/codec"},
 		why: "everything else builds and tests without a C compiler, the hosted service above all",
+	},
+	{
+		path: "github.com/huin/goupnp", only: []string{"signal/host/portmap"},
+		why: "what answers a search of the network is believed nowhere but behind checks",
+	},
+	{
+		path: "github.com/jackpal/go-nat-pmp", only: []string{"signal/host/portmap"},
+		why: "what answers a search of the network is believed nowhere but behind checks",
+	},
+	{
+		path: "github.com/libp2p/go-netroute", only: []string{"signal/host/portmap"},
+		why: "nothing else needs to know the router",
 	},
 	{
 		path: "fyne.io/fyne/v2/app", only: []string{"."},

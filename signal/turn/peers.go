@@ -56,6 +56,11 @@ func (p peers) permits(ip netip.Addr) bool {
 	if contains(p.allow, ip) {
 		return true
 	}
+	return Public(ip)
+}
+
+// Public reports whether an address is one machine's on the internet.
+func Public(ip netip.Addr) bool {
 	if ip.Is4() {
 		return !contains(refused, ip)
 	}
