@@ -24,7 +24,7 @@ type executor struct {
 	room      *room.Room
 	hosting   string // the room that this app hosts; empty: none
 	devices   [4]opened
-	loss      float64
+	paths     soundPaths
 	loadMeter loadMeter
 	shed      Shed
 	policy    transport.Policy // what the transport was told
@@ -45,7 +45,7 @@ type opened struct {
 }
 
 func newExecutor(ctx context.Context, c *Call, g *errgroup.Group) *executor {
-	x := &executor{Call: c, ctx: ctx, group: g, loss: voice.Loss, here: make(map[signal.ID]time.Time)}
+	x := &executor{Call: c, ctx: ctx, group: g, paths: unmeasured, here: make(map[signal.ID]time.Time)}
 	x.chime.stop()
 	return x
 }
@@ -294,21 +294,11 @@ func (x *executor) observe(m *model) []event {
 	if !second {
 		return events
 	}
-	if loss := fecLoss(measured); loss != x.loss {
-		x.loss = loss
-		x.audio.Configure(m.Sound.coding(loss))
+	if paths := x.paths.next(measured); paths != x.paths {
+		x.paths = paths
+		x.audio.Configure(m.Sound.coding(paths))
 	}
 	return append(events, x.loadMeter.measure(x.camera.Load(), measured))
-}
-
-// fecLoss is the loss that in-band FEC has to cover: the worst among members without RED.
-func fecLoss(measured map[signal.ID]transport.Stats) (loss float64) {
-	for _, s := range measured {
-		if !s.Repeats {
-			loss = max(loss, s.Loss, voice.Loss)
-		}
-	}
-	return loss
 }
 
 // What shedLoad limits: frames a second, and the camera's shorter side in pixels.

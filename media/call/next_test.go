@@ -532,11 +532,40 @@ func TestSoundIsSetAtOnce(t *testing.T) {
 	if p := original.processing(); p != (media.AudioProcessing{}) {
 		t.Errorf("original sound is processed: %+v", p)
 	}
-	if c := original.coding(0.3); !c.Music || c.DTX || c.BitRate < 96_000 || c.Loss != 0.3 {
+	if c := original.coding(soundPaths{loss: 0.3, lean: true}); !c.Music || c.DTX || c.BitRate < 96_000 || c.Loss != 0.3 {
 		t.Errorf("original sound is coded as %+v", c)
 	}
-	if p, c := (Sound{Noise: true}).processing(), (Sound{}).coding(0); !p.Echo || !p.Noise || !p.Gain || c.Music || !c.DTX {
+	if p, c := (Sound{Noise: true}).processing(), (Sound{}).coding(soundPaths{}); !p.Echo || !p.Noise || !p.Gain || c.Music || !c.DTX {
 		t.Errorf("a voice: %+v, %+v", p, c)
+	}
+}
+
+// TestSoundFollowsThePaths: one narrow path makes a voice lean, until all are wide again.
+func TestSoundFollowsThePaths(t *testing.T) {
+	path := func(estimate int, loss float64, repeats bool) transport.Stats {
+		return transport.Stats{Estimate: estimate, Loss: loss, Repeats: repeats, Pace: transport.Pace{Limited: estimate < 1_000_000}}
+	}
+	p := unmeasured
+	for _, step := range []struct {
+		name string
+		all  map[signal.ID]transport.Stats
+		want soundPaths
+	}{
+		{"wide", map[signal.ID]transport.Stats{"a": path(2_000_000, 0, true)}, soundPaths{}},
+		{"one of two is narrow", map[signal.ID]transport.Stats{"a": path(2_000_000, 0, true), "b": path(300_000, 0, true)}, soundPaths{lean: true}},
+		{"it wanders", map[signal.ID]transport.Stats{"b": path(500_000, 0, true)}, soundPaths{lean: true}},
+		{"it is wide again", map[signal.ID]transport.Stats{"b": path(700_000, 0, true)}, soundPaths{}},
+		{"it wanders back", map[signal.ID]transport.Stats{"b": path(500_000, 0, true)}, soundPaths{}},
+		{"small pictures need no more", map[signal.ID]transport.Stats{"b": {Estimate: 300_000, Repeats: true}}, soundPaths{}},
+		{"loss without RED", map[signal.ID]transport.Stats{"a": path(2_000_000, 0.2, false), "b": path(2_000_000, 0.5, true)}, soundPaths{loss: 0.2}},
+		{"nobody", nil, soundPaths{}},
+	} {
+		if p = p.next(step.all); p != step.want {
+			t.Errorf("%s: %+v, want %+v", step.name, p, step.want)
+		}
+	}
+	if full, lean := (Sound{}).coding(soundPaths{}), (Sound{}).coding(soundPaths{lean: true}); full.BitRate != voice.BitRate || lean.BitRate != leanVoice {
+		t.Errorf("a voice is coded as %+v, and over a narrow path as %+v", full, lean)
 	}
 }
 

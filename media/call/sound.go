@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"parley/media"
+	"parley/media/transport"
+	"parley/signal"
 )
 
 // Sound is how the user wants the microphone processed.
@@ -25,14 +27,41 @@ type setSound struct{ sound Sound }
 // 64 kbit/s) with a margin, and without DTX, which would cut a fading note.
 var original = media.AudioConfig{Channels: 1, BitRate: 96_000, Music: true}
 
-// coding is the encoding of s. loss is the packet loss that FEC has to cover.
-func (s Sound) coding(loss float64) media.AudioConfig {
+// coding is the encoding of s over paths that ask for this.
+func (s Sound) coding(p soundPaths) media.AudioConfig {
 	cfg := voice
+	if p.lean {
+		cfg.BitRate = leanVoice
+	}
 	if s.Original {
 		cfg = original
 	}
-	cfg.Loss = loss
+	cfg.Loss = p.loss
 	return cfg
+}
+
+// soundPaths is what the members' paths ask of the encoding of sound, which is one for all of them.
+type soundPaths struct {
+	loss float64 // that in-band FEC has to cover: the worst among members without RED
+	lean bool    // a path is narrow
+}
+
+// unmeasured is assumed before anything is measured.
+var unmeasured = soundPaths{loss: voice.Loss}
+
+// next is what paths as measured ask for, after p.
+func (p soundPaths) next(measured map[signal.ID]transport.Stats) soundPaths {
+	limit, n := leanBelow, soundPaths{}
+	if p.lean {
+		limit = leanUntil
+	}
+	for _, s := range measured {
+		n.lean = n.lean || s.Pace.Limited && s.Estimate < limit
+		if !s.Repeats {
+			n.loss = max(n.loss, s.Loss, voice.Loss)
+		}
+	}
+	return n
 }
 
 // processing is what the AudioProcessor does for s. For music it does nothing: gain control makes a held
@@ -76,7 +105,7 @@ func (c *Call) played(pcm []int16) {
 }
 
 func (x *executor) setSound(s Sound) {
-	x.audio.Configure(s.coding(x.loss))
+	x.audio.Configure(s.coding(x.paths))
 	if err := x.processor.Configure(s.processing()); errors.Is(err, media.ErrUnsupported) {
 		x.cfg.Log.Info("sound processing", "err", err)
 	} else if err != nil {

@@ -121,6 +121,7 @@ func interceptors(out *congestion.Sender, logs logging.LoggerFactory) (*intercep
 	registry.Add(out) // nearest to the network: retransmissions are numbered and paced too
 	registry.Add(responder)
 	registry.Add(audioResponder)
+	registry.Add(new(busyReports))
 	registry.Add(reports)
 	registry.Add(feedback)
 	return registry, nil

@@ -45,7 +45,7 @@ func TestInterceptorsTellOurLog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		header := rtp.Header{Version: 2, SSRC: 1}
+		header := rtp.Header{Version: 2, SSRC: 1, SequenceNumber: 1}
 		if err := header.SetExtension(1, []byte{0, 1}); err != nil { // its transport-wide number
 			t.Fatal(err)
 		}
