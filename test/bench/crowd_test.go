@@ -15,6 +15,7 @@ import (
 	"parley/media/bot"
 	"parley/media/call"
 	"parley/media/codec"
+	"parley/media/mediatest"
 	"parley/test/harness"
 )
 
@@ -224,7 +225,7 @@ func codedPictures(t testing.TB) [][]byte {
 	}
 	defer enc.Close()
 	var all [][]byte
-	for i, f := range harness.ReadY4M(t, harness.Material(t, "person2.y4m")) {
+	for i, f := range mediatest.ReadY4M(t, harness.Material(t, "person2.y4m")) {
 		f.Captured = time.Unix(0, int64(i)*int64(time.Second/30))
 		p, err := enc.Encode(f, i == 0)
 		if err != nil {

@@ -40,7 +40,7 @@ const smallW, smallH = 160, 90
 
 func readOriginal(t testing.TB, path string) original {
 	t.Helper()
-	o := original{t: t, full: harness.ReadY4M(t, path)}
+	o := original{t: t, full: mediatest.ReadY4M(t, path)}
 	for _, f := range o.full {
 		o.small = append(o.small, o.scaled(f, smallW, smallH))
 	}

@@ -13,6 +13,7 @@ import (
 	"parley/media/bot"
 	"parley/media/call"
 	"parley/media/codec"
+	"parley/media/mediatest"
 	"parley/test/harness"
 )
 
@@ -79,7 +80,7 @@ func TestE2EPicture(t *testing.T) {
 func tiles(t testing.TB, path string, w, h int) []*image.RGBA {
 	t.Helper()
 	var all []*image.RGBA
-	for _, f := range harness.ReadY4M(t, path) {
+	for _, f := range mediatest.ReadY4M(t, path) {
 		all = append(all, harness.Paint(t, f, w, h))
 		f.Release()
 	}

@@ -12,6 +12,7 @@ import (
 
 	"parley/media"
 	"parley/media/codec"
+	"parley/media/mediatest"
 )
 
 // sizes are those of the camera's layers, and rates, in bit/s, the ones that are asked about.
@@ -112,6 +113,30 @@ func BenchmarkFiguresVP8(b *testing.B) {
 		add("2 threads", func(k *Knobs) { k.Threads, k.Partitions = 2, 1 }).clock = unix.CLOCK_PROCESS_CPUTIME_ID
 	}
 	report(b, trials)
+}
+
+// BenchmarkFiguresSizes asks which size of a face looks best at the rates of a narrow path. A picture is
+// compared at the camera's size, to which it is scaled up.
+func BenchmarkFiguresSizes(b *testing.B) {
+	film := mediatest.ReadY4M(b, "../../../build/material/person1-720p.y4m")
+	const seconds = 8
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\nSSIM of VP8 at kbit/s\t150\t200\t250\t300\t400\t")
+	for _, size := range []image.Point{{320, 180}, {480, 270}, {640, 360}, {720, 404}, {800, 450}, {960, 540}, {1280, 720}} {
+		fmt.Fprintf(w, "%dx%d\t", size.X, size.Y)
+		for _, rate := range []int{150_000, 200_000, 250_000, 300_000, 400_000} {
+			var source, shown []*media.Frame
+			for i := range 30 * seconds {
+				f := film[i%len(film)]
+				source, shown = append(source, resize(b, f, size.X, size.Y)), append(shown, f)
+			}
+			tr := single("", media.VideoConfig{Codec: media.VP8, Width: size.X, Height: size.Y, BitRate: rate})
+			tr.run(b, source, shown)
+			fmt.Fprintf(w, "%.4f\t", tr.ssim/float64(tr.compared))
+		}
+		fmt.Fprintln(w)
+	}
+	w.Flush()
 }
 
 // report runs the trials on every photograph and prints a line for each.

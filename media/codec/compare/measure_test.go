@@ -78,7 +78,7 @@ func (tr *trial) now() time.Duration {
 }
 
 // run codes a clip, whose pictures have the size of the source, and compares with the same pictures
-// at the size that is shown. The thread must be locked.
+// at the size that is shown, to which it scales. The thread must be locked.
 func (tr *trial) run(t testing.TB, source, shown []*media.Frame) {
 	coders := tr.open(t)
 	dec, err := codec.New().VideoDecoder(tr.codec)
@@ -110,7 +110,11 @@ func (tr *trial) run(t testing.TB, source, shown []*media.Frame) {
 			continue
 		}
 		if i%compared == 0 {
-			s.compared, s.psnr, s.ssim = 1, mediatest.PSNR(shown[i], seen), mediatest.SSIM(shown[i], seen)
+			pic := seen
+			if want := shown[i]; pic.Width != want.Width {
+				pic = resize(t, seen, want.Width, want.Height)
+			}
+			s.compared, s.psnr, s.ssim = 1, mediatest.PSNR(shown[i], pic), mediatest.SSIM(shown[i], pic)
 		}
 		tr.add(s)
 	}
