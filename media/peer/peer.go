@@ -63,7 +63,8 @@ type Peer struct {
 	sdpMu sync.Mutex
 	// restarted is when the last ICE restart started. Only negotiate uses it.
 	restarted time.Time
-	guard     guard // only negotiate uses it
+	strayedAt time.Time // only watch uses it
+	guard     guard     // only negotiate uses it
 	punch     puncher
 	out       map[media.Kind]*outgoing
 	hidden    bool // the other side must not learn our address; set by Run
@@ -83,6 +84,7 @@ type Peer struct {
 	closing   bool // start no more goroutines
 	path      string
 	relay     string // how we reach the relay of the path
+	ownRelay  bool   // the relay of the path is, or one of two is, what a server gave us
 	detour    transport.Detour
 	tried     tried
 }
@@ -298,6 +300,7 @@ func (p *Peer) watch(ctx context.Context, pc *webrtc.PeerConnection) error {
 			p.sendReports(pc, now)
 			p.setPath(pc)
 			p.seekDirect(pc, now)
+			p.leaveRelay(now)
 		}
 		wants.send(p)
 	}

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,6 +89,7 @@ type tried struct {
 	hidden    bool // only relays are used
 	servers   bool // the rendezvous named a server
 	relays    bool // one of them is a relay
+	urls      []string
 	answered  bool // the other side sent its description
 	reflexive bool // our address came back over UDP
 	relayed   bool // a relay gave us an address
@@ -98,6 +100,7 @@ func newTried(r transport.Route, answered bool) tried {
 	for _, s := range iceServers(r) {
 		t.servers = true
 		t.relays = t.relays || strings.HasPrefix(s.URLs[0], "turn")
+		t.urls = append(t.urls, s.URLs[0])
 	}
 	return t
 }
@@ -154,6 +157,34 @@ func (p *Peer) Obstacle() transport.Obstacle {
 		return transport.NoObstacle
 	}
 	return p.tried.obstacle()
+}
+
+// moveDelay is how long we wait before we leave a relay that the rendezvous names no more. Its node is about to stop, and
+// by then the other side, if it was on the same node, knows other relays too.
+const moveDelay = 2 * time.Second
+
+// leaveRelay restarts ICE when the path leads through a relay of ours and the rendezvous names other relays instead.
+func (p *Peer) leaveRelay(now time.Time) {
+	if !p.strayed() {
+		p.strayedAt = time.Time{}
+		return
+	}
+	if p.strayedAt.IsZero() {
+		p.strayedAt = now
+	}
+	if now.Sub(p.strayedAt) >= moveDelay {
+		p.cfg.Log.Info("connection", "relay", "no longer named")
+		p.Restart()
+	}
+}
+
+// strayed reports whether we use a relay, and the rendezvous names only others.
+func (p *Peer) strayed() bool {
+	named := newTried(p.cfg.Route(), false)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.connected && p.ownRelay && named.relays &&
+		!slices.ContainsFunc(p.tried.urls, func(url string) bool { return slices.Contains(named.urls, url) })
 }
 
 // related is the part of a candidate that tells which address of ours is behind it (RFC 8839, section 5.1).

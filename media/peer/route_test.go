@@ -72,6 +72,33 @@ func TestObstacles(t *testing.T) {
 	}
 }
 
+// A relay is left when others are named instead of it, and no sooner.
+func TestStrayed(t *testing.T) {
+	named := func(urls ...string) transport.Route {
+		return transport.Route{Servers: []signal.ICEServer{{URLs: urls, Username: "u", Credential: "c"}}}
+	}
+	old := named("turn:a.example?transport=udp", "turn:a.example?transport=tcp")
+	for name, c := range map[string]struct {
+		own, connected bool
+		now            transport.Route
+		want           bool
+	}{
+		"another relay":          {true, true, named("turn:b.example?transport=udp"), true},
+		"the same":               {true, true, old, false},
+		"one of them":            {true, true, named("turn:b.example?transport=udp", "turn:a.example?transport=tcp"), false},
+		"none":                   {true, true, transport.Route{}, false},
+		"no relay any more":      {true, true, named("stun:b.example"), false},
+		"the other side's":       {false, true, named("turn:b.example?transport=udp"), false},
+		"before it is connected": {true, false, named("turn:b.example?transport=udp"), false},
+	} {
+		p := New(Config{Route: func() transport.Route { return c.now }})
+		p.tried, p.ownRelay, p.connected = newTried(old, true), c.own, c.connected
+		if got := p.strayed(); got != c.want {
+			t.Errorf("%s: %t, want %t", name, got, c.want)
+		}
+	}
+}
+
 // Who hides their address sends none of it, neither in a description nor in a candidate.
 func TestHiddenAddressIsNotSent(t *testing.T) {
 	var mu sync.Mutex

@@ -123,6 +123,7 @@ func (p *Peer) setPath(pc *webrtc.PeerConnection) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.path, p.relay, p.detour = path, relay, transport.NoDetour
+	p.ownRelay = pair.Local.Typ == webrtc.ICECandidateTypeRelay
 	if path == "relay" {
 		p.detour = p.tried.detour(relay, &p.punch)
 	}

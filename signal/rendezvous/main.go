@@ -103,6 +103,7 @@ func (o *options) trust(list string) error {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -256,7 +257,7 @@ func serve(ctx context.Context, l listeners, opt options, log *slog.Logger) erro
 	l.relay.log(log)
 	relayed := make(chan error, 1)
 	go func() {
-		err := l.relay.run(nodeCtx)
+		err := l.relay.run(nodeCtx, node.Alone, log)
 		if err != nil {
 			stopNode()
 		}

@@ -168,12 +168,40 @@ func openTURN(o turnOptions, web net.Listener, secure, proxied bool) (relay, net
 	return r, web, nil
 }
 
-// run serves TURN until ctx ends.
-func (r relay) run(ctx context.Context) error {
+// drainTime is how long what is being relayed may go on after the node has stopped. Members look for other relays as soon
+// as another node has welcomed them, within seconds. systemd waits for 90 s before it kills.
+const drainTime = time.Minute
+
+// run serves TURN until ctx ends. Where members have another node to go to, it then waits until the last of them has
+// found another relay.
+func (r relay) run(ctx context.Context, alone func() bool, log *slog.Logger) error {
 	if r.service == nil {
 		return nil
 	}
-	return r.service.Run(ctx)
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		defer stop()
+		select {
+		case <-ctx.Done():
+		case <-serving.Done():
+			return
+		}
+		if alone() {
+			return
+		}
+		log.Info("TURN drains")
+		limit, cancel := context.WithTimeout(serving, drainTime)
+		defer cancel()
+		r.service.Drain(limit)
+		log.Info("TURN has drained", "in time", limit.Err() == nil)
+	}()
+	err := r.service.Run(serving)
+	stop()
+	<-stopped
+	return err
 }
 
 // logRelays says where packets are relayed, and warns of addresses that nobody reaches.

@@ -143,6 +143,9 @@ func (s *Server) Metrics() http.Handler {
 	return promhttp.HandlerFor(s.metrics.registry, promhttp.HandlerOpts{})
 }
 
+// Alone tells whether there is no other node that members could go to.
+func (s *Server) Alone() bool { return s.metrics.nodes.Load() == 0 }
+
 // Ready is closed when the node takes members.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 

@@ -122,15 +122,24 @@ func (t *tally) sub() {
 	}
 }
 
-// end waits until everything is closed, and nothing is opened any more.
-func (t *tally) end() {
+// end lets nothing be opened any more. The channel is closed when everything is closed.
+func (t *tally) end() <-chan struct{} {
 	t.mu.Lock()
-	t.done = make(chan struct{})
-	if t.n == 0 {
-		close(t.done)
+	defer t.mu.Unlock()
+	if t.done == nil {
+		t.done = make(chan struct{})
+		if t.n == 0 {
+			close(t.done)
+		}
 	}
-	t.mu.Unlock()
-	<-t.done
+	return t.done
+}
+
+// ended reports whether nothing may be opened any more.
+func (t *tally) ended() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.done != nil
 }
 
 // clients counts TCP connections by address.

@@ -113,6 +113,14 @@ func (s *Server) Close() {
 	}
 }
 
+// Drain refuses new allocations. It returns when the last of the others has ended, or with ctx.
+func (s *Server) Drain(ctx context.Context) {
+	select {
+	case <-s.relays.open.end():
+	case <-ctx.Done():
+	}
+}
+
 // Run serves until ctx ends, and returns when every allocation and connection has ended.
 func (s *Server) Run(ctx context.Context) error {
 	logs := logging.NewDefaultLoggerFactory() // its lines name members and addresses
@@ -120,6 +128,9 @@ func (s *Server) Run(ctx context.Context) error {
 	cfg := pion.ServerConfig{
 		Realm: realm, LoggerFactory: logs, AuthHandler: s.authenticate,
 		QuotaHandler: func(member, _ string, _ net.Addr) bool {
+			if s.relays.open.ended() {
+				return s.refuse("draining")
+			}
 			return s.ledger.room(member) || s.refuse("quota")
 		},
 		EventHandler: pion.EventHandler{
@@ -147,7 +158,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	<-ctx.Done()
 	err = server.Close()
-	s.relays.open.end()
+	<-s.relays.open.end()
 	if err != nil {
 		return fmt.Errorf("stop TURN: %w", err)
 	}

@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -226,6 +227,55 @@ func TestStopsWithMembersConnected(t *testing.T) {
 		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
 			t.Errorf("a connection after the end: %v", err)
 		}
+	}
+}
+
+// A service that is draining opens no allocation. Those that are open relay on, and the last one ends the wait.
+func TestDrain(t *testing.T) {
+	s := start(t, false)
+	a := as(t, s, alice)
+	relay := a.allocate()
+	peer, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	if code := a.permit(peer.LocalAddr().String()); code != 0 {
+		t.Fatalf("permission: %d", code)
+	}
+	given, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.Drain(given) // begins, and does not wait
+	drained := make(chan struct{})
+	go func() { defer close(drained); s.Drain(context.WithoutCancel(t.Context())) }()
+
+	if _, code, err := as(t, s, bob).ask(stun.MethodAllocate, udpTransport); err != nil || code != stun.CodeAllocQuotaReached {
+		t.Errorf("a new allocation: %d, %v", code, err)
+	}
+	if n := count(t, s.metrics.refused.WithLabelValues("draining")); n != 1 {
+		t.Errorf("%v refused", n)
+	}
+	if _, code, err := a.ask(stun.MethodRefresh); err != nil || code != 0 {
+		t.Errorf("refresh: %d, %v", code, err)
+	}
+	a.send(peer.LocalAddr().String(), []byte("still there"))
+	_ = peer.SetReadDeadline(time.Now().Add(patience))
+	buf := make([]byte, 100)
+	if n, from, err := peer.ReadFrom(buf); err != nil || string(buf[:n]) != "still there" || from.String() != relay.String() {
+		t.Errorf("relayed: %q from %v, %v", buf[:n], from, err)
+	}
+	select {
+	case <-drained:
+		t.Error("drained with an allocation open")
+	default:
+	}
+	if _, code, err := a.ask(stun.MethodRefresh, attribute(stun.AttrLifetime, 0, 0, 0, 0)); err != nil || code != 0 {
+		t.Fatalf("end: %d, %v", code, err)
+	}
+	select {
+	case <-drained:
+	case <-time.After(patience):
+		t.Error("not drained after the last allocation")
 	}
 }
 
