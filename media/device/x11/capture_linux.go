@@ -52,7 +52,7 @@ type capture struct {
 }
 
 // newCapture connects and locates the target.
-func newCapture(s screenSpec, o media.ScreenOptions, convert media.PixelConverter) (*capture, error) {
+func newCapture(s media.ScreenSpec, o media.ScreenOptions, convert media.PixelConverter) (*capture, error) {
 	d, err := dial()
 	if err != nil {
 		return nil, err

@@ -1,3 +1,5 @@
+//go:build linux
+
 package x11
 
 import (
@@ -11,7 +13,7 @@ type ScreenLook struct{ c *capture }
 
 // LookAt opens a screen. Each Look takes one picture.
 func LookAt(id string, o media.ScreenOptions, convert media.PixelConverter) (ScreenLook, error) {
-	spec, err := parseScreen(id)
+	spec, err := media.ParseScreen(id)
 	if err != nil {
 		return ScreenLook{}, err
 	}

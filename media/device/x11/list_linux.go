@@ -26,7 +26,7 @@ func (d *display) monitors() ([]monitorInfo, error) {
 		return nil, fmt.Errorf("ask for the screen's size: %w", err)
 	}
 	out := []monitorInfo{{
-		Device: media.Device{Kind: media.Screen, ID: wholeScreen, Name: "Entire screen", Default: true},
+		Device: media.Device{Kind: media.Screen, ID: media.WholeScreen, Name: "Entire screen", Default: true},
 		area:   image.Rect(0, 0, int(g.Width), int(g.Height)),
 	}}
 	if !d.randr {
@@ -44,7 +44,7 @@ func (d *display) monitors() ([]monitorInfo, error) {
 		}
 		at := image.Pt(int(monitor.X), int(monitor.Y))
 		out = append(out, monitorInfo{
-			Device: media.Device{Kind: media.Screen, ID: screenPrefix + name.Name, Name: "Screen " + name.Name},
+			Device: media.Device{Kind: media.Screen, ID: media.ScreenPrefix + name.Name, Name: "Screen " + name.Name},
 			name:   name.Name,
 			area:   image.Rectangle{Min: at, Max: at.Add(image.Pt(int(monitor.Width), int(monitor.Height)))},
 		})
@@ -53,14 +53,14 @@ func (d *display) monitors() ([]monitorInfo, error) {
 }
 
 // describe names an opened screen, window or region.
-func (d *display) describe(s screenSpec) media.Device {
-	out := media.Device{Kind: media.Screen, ID: s.id, Name: "Entire screen", Default: s.id == wholeScreen}
+func (d *display) describe(s media.ScreenSpec) media.Device {
+	out := media.Device{Kind: media.Screen, ID: s.ID, Name: "Entire screen", Default: s.ID == media.WholeScreen}
 	switch {
-	case s.window != 0:
-		out.Name = d.title(xproto.Window(s.window))
-	case s.monitor != "":
-		out.Name = "Screen " + s.monitor
-	case !s.region.Empty():
+	case s.Window != 0:
+		out.Name = d.title(xproto.Window(s.Window))
+	case s.Monitor != "":
+		out.Name = "Screen " + s.Monitor
+	case !s.Region.Empty():
 		out.Name = "Part of the screen"
 	}
 	return out

@@ -39,7 +39,7 @@ func (Driver) Shareables(preview image.Point) ([]media.Shareable, error) {
 	windows := d.windows()
 	for i, w := range slices.Backward(windows) {
 		out = append(out, media.Shareable{
-			Device: media.Device{Kind: media.Screen, ID: fmt.Sprintf("%s0x%x", windowPrefix, w.id), Name: d.title(w.id)},
+			Device: media.Device{Kind: media.Screen, ID: fmt.Sprintf("%s0x%x", media.WindowPrefix, w.id), Name: d.title(w.id)},
 			Window: true, Size: w.area.Size(), Origin: w.area.Min,
 			Preview: p.window(w, windows[i+1:], monitors[0].area),
 		})

@@ -60,13 +60,13 @@ func (s Driver) OpenScreen(id string, o media.ScreenOptions) (media.VideoSource,
 	if wayland() {
 		return nil, fmt.Errorf("open screen: %w", errWayland)
 	}
-	spec, err := parseScreen(id)
+	spec, err := media.ParseScreen(id)
 	if err != nil {
 		return nil, err
 	}
 	c, err := newCapture(spec, o, s.convert)
 	if err != nil {
-		return nil, fmt.Errorf("open screen %q: %w", spec.id, err)
+		return nil, fmt.Errorf("open screen %q: %w", spec.ID, err)
 	}
 	rate := screenRate
 	if o.Motion {

@@ -31,11 +31,11 @@ type target interface {
 	changed(ev xgb.Event) (moved, gone bool)
 }
 
-func newTarget(s screenSpec) target {
-	if s.window != 0 {
-		return &sharedWindow{id: xproto.Window(s.window)}
+func newTarget(s media.ScreenSpec) target {
+	if s.Window != 0 {
+		return &sharedWindow{id: xproto.Window(s.Window)}
 	}
-	return &screenArea{monitor: s.monitor, region: s.region}
+	return &screenArea{monitor: s.Monitor, region: s.Region}
 }
 
 // screenArea is the whole root window, a monitor or a region.
@@ -77,8 +77,8 @@ func (a *screenArea) locate(d *display) (scene, error) {
 	case !a.region.Empty():
 		r = a.region.Intersect(r)
 	}
-	size := evenSize(r.Dx(), r.Dy())
-	if size.X < minScreen || size.Y < minScreen {
+	size := media.EvenSize(r.Dx(), r.Dy())
+	if size.X < media.MinScreen || size.Y < media.MinScreen {
 		return scene{}, fmt.Errorf("region outside of the screen: %w", media.ErrNoDevice)
 	}
 	return scene{from: xproto.Drawable(d.root), origin: r.Min, size: size, window: d.root, offset: r.Min}, nil
@@ -127,7 +127,7 @@ func (w *sharedWindow) locate(d *display) (scene, error) {
 	}
 	w.border, w.last = int(g.BorderWidth), image.Pt(int(g.Width), int(g.Height))
 	viewable := a.MapState == xproto.MapStateViewable
-	s := scene{window: w.id, size: evenSize(int(g.Width), int(g.Height))}
+	s := scene{window: w.id, size: media.EvenSize(int(g.Width), int(g.Height))}
 	switch {
 	case w.named:
 		if viewable {
@@ -142,7 +142,7 @@ func (w *sharedWindow) locate(d *display) (scene, error) {
 			return s, nil
 		}
 		s.from, s.origin = xproto.Drawable(w.pixmap), image.Pt(w.border, w.border)
-		s.size = evenSize(int(p.Width)-2*w.border, int(p.Height)-2*w.border)
+		s.size = media.EvenSize(int(p.Width)-2*w.border, int(p.Height)-2*w.border)
 	default:
 		s.window = d.root // what covers the window is part of the picture
 		if !viewable {
@@ -182,7 +182,7 @@ func (w *sharedWindow) visible(d *display, s *scene) error {
 	at := image.Pt(int(t.DstX), int(t.DstY))
 	screen := image.Rect(0, 0, int(d.screen.WidthInPixels), int(d.screen.HeightInPixels))
 	r := image.Rectangle{Min: at, Max: at.Add(w.last)}.Intersect(screen)
-	s.from, s.origin, s.offset, s.size = xproto.Drawable(d.root), r.Min, r.Min, evenSize(r.Dx(), r.Dy())
+	s.from, s.origin, s.offset, s.size = xproto.Drawable(d.root), r.Min, r.Min, media.EvenSize(r.Dx(), r.Dy())
 	return nil
 }
 
