@@ -1,11 +1,7 @@
 package call
 
 import (
-	"os"
 	"runtime"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"parley/media"
@@ -251,30 +247,4 @@ func kbps(now, before uint64, dt float64) float64 { return rate(now, before, dt)
 func millis(d time.Duration) *float64 {
 	ms := float64(d.Microseconds()) / 1000
 	return &ms
-}
-
-// cpuSeconds is the processor time that this process has used.
-func cpuSeconds() float64 {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
-}
-
-// residentMB is the resident memory of this process in MB; 0 if the system does not say.
-func residentMB() float64 {
-	b, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	f := strings.Fields(string(b))
-	if len(f) < 2 {
-		return 0
-	}
-	pages, err := strconv.ParseFloat(f[1], 64)
-	if err != nil {
-		return 0
-	}
-	return pages * float64(os.Getpagesize()) / 1e6
 }

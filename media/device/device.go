@@ -13,8 +13,6 @@ import (
 	"parley/media"
 	"parley/media/device/file"
 	"parley/media/device/pulse"
-	"parley/media/device/v4l2"
-	"parley/media/device/x11"
 )
 
 // Config is what a Manager needs from outside.
@@ -69,9 +67,8 @@ func New(cfg Config) *Manager {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Manager{log: log, poll: watchInterval, drivers: []driver{
-		file.Driver{Convert: cfg.Convert}, v4l2.New(cfg.Convert), x11.New(cfg.Convert), pulse.New(log),
-	}}
+	drivers := append([]driver{file.Driver{Convert: cfg.Convert}}, pictures(cfg.Convert)...)
+	return &Manager{log: log, poll: watchInterval, drivers: append(drivers, pulse.New(log))}
 }
 
 // Close releases the sound system and the registered drivers. All devices must have been closed before.

@@ -2,6 +2,7 @@
 package yuv
 
 // #cgo LDFLAGS: -lyuv
+// #cgo windows LDFLAGS: -ljpeg -lstdc++
 // #include "yuv.h"
 import "C"
 

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package v4l2 finds and opens the cameras of Linux (Video4Linux2), as drivers of pion/mediadevices.
 package v4l2
 

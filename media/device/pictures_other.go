@@ -1,0 +1,8 @@
+//go:build !linux
+
+package device
+
+import "parley/media"
+
+// pictures is empty: cameras and screens of this system are missing (docs/PLATFORMS.md).
+func pictures(media.PixelConverter) []driver { return nil }
