@@ -40,6 +40,7 @@ const appID = "io.parley.app"
 const gcPercent = 20
 
 func main() {
+	desktop.UseConsole()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

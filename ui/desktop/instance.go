@@ -38,11 +38,7 @@ const accepted = "ok\n"
 // links are secrets.
 func Socket() (string, error) {
 	config, _ := os.UserConfigDir() // empty where there is no home: a profile like another
-	dir := os.Getenv("XDG_RUNTIME_DIR")
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		dir = os.TempDir()
-	}
-	dir = filepath.Join(dir, fmt.Sprintf("parley-%d", os.Getuid()))
+	dir := socketFolder()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
@@ -57,13 +53,11 @@ func Socket() (string, error) {
 	return filepath.Join(dir, fmt.Sprintf("%x", sha256.Sum256([]byte(config)))[:16]), nil
 }
 
-// private reports whether a file belongs to this user and nobody else may use it.
-func private(info fs.FileInfo) bool { return info.Mode().Perm()&0o077 == 0 && ours(info) }
-
 // Instance is the one app of a user and profile. Close it, or Receive until its context ends.
 type Instance struct {
 	lock     *os.File
-	listener *net.UnixListener
+	listener net.Listener
+	admits   func(net.Conn) bool // whether the other end is a start of this user
 }
 
 // Start makes this process the one app, or hands link to the app that runs already; link may be
@@ -109,17 +103,12 @@ func claim(socket string) (*Instance, error) {
 		lock.Close()
 		return nil, fmt.Errorf("remove a stale socket: %w", err)
 	}
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	l, admits, err := listen(socket)
 	if err != nil {
 		lock.Close()
 		return nil, fmt.Errorf("listen for links: %w", err)
 	}
-	in := &Instance{lock, l}
-	if err := os.Chmod(socket, 0o600); err != nil {
-		in.Close()
-		return nil, fmt.Errorf("listen for links: %w", err)
-	}
-	return in, nil
+	return &Instance{lock, l, admits}, nil
 }
 
 // openPrivate opens the lock file, and refuses one that others may open.
@@ -137,27 +126,6 @@ func openPrivate(path string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-// dial reaches the app behind a socket if both are this user's.
-func dial(ctx context.Context, socket string) (*net.UnixConn, error) {
-	info, err := os.Lstat(socket)
-	if err != nil {
-		return nil, err
-	}
-	if info.Mode().Type() != fs.ModeSocket || !ours(info) {
-		return nil, fmt.Errorf("%s is not ours", socket)
-	}
-	c, err := (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	if err != nil {
-		return nil, err
-	}
-	u, ok := c.(*net.UnixConn)
-	if !ok || !peerIsUs(u) {
-		c.Close()
-		return nil, errors.New("another user listens for links")
-	}
-	return u, nil
 }
 
 // say sends a link and waits for the answer.
@@ -191,22 +159,22 @@ func (in *Instance) Receive(ctx context.Context, take func(link string)) error {
 	starts.SetLimit(maxStarts)
 	defer func() { _ = starts.Wait() }() // serve returns no error
 	for {
-		c, err := in.listener.AcceptUnix()
+		c, err := in.listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		} else if err != nil {
 			return fmt.Errorf("listen for links: %w", err)
 		}
-		starts.Go(func() error { serve(ctx, c, take); return nil })
+		starts.Go(func() error { in.serve(ctx, c, take); return nil })
 	}
 }
 
 // serve handles one start: it reads a line with a link and writes a line with the answer.
-func serve(ctx context.Context, c *net.UnixConn, take func(string)) {
+func (in *Instance) serve(ctx context.Context, c net.Conn, take func(string)) {
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	defer c.Close()
-	if !peerIsUs(c) || c.SetDeadline(time.Now().Add(answerTimeout)) != nil {
+	if c.SetDeadline(time.Now().Add(answerTimeout)) != nil || !in.admits(c) {
 		return
 	}
 	line, err := bufio.NewReader(io.LimitReader(c, maxLink)).ReadString('\n')
