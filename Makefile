@@ -7,7 +7,7 @@ tools := build/tools
 gofiles = $(wildcard $(shell git ls-files -co --exclude-standard '*.go'))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run build install demo test check lint bench bench-quick bench-go figures nat compare soak fuzz package package-test container clean
+.PHONY: help setup run build install demo test check lint bench bench-quick bench-go figures nat compare soak fuzz package package-test windows windows-test vet-others container clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -129,6 +129,23 @@ package: ## Debian packages of app and service, and a tarball of the app, in bui
 package-test: ## install, start, upgrade and remove them in clean systems, and build twice; as root
 	@scripts/setup --package-test
 	@TAGS='$(tags)' scripts/package-test
+
+windows: ## parley.exe, parley-rendezvous.exe and the installer in build/windows; 12 minutes the first time
+	@scripts/setup --windows
+	@scripts/windows
+
+windows-test: ## run them under wine: check, a call with a Linux bot, installation; after make windows
+	@scripts/setup --windows-test
+	@$(MAKE) --no-print-directory build/parley build/parley-rendezvous vet-others
+	@scripts/material
+	@scripts/windows
+	$(whole) -v -tags wine -run '^TestE2EWindows' ./test/windows
+	GOOS=windows CGO_ENABLED=0 go test -exec scripts/wine ./ui/desktop ./signal ./signal/room
+
+# Packages without cgo, as they compile for systems that no test runs on.
+pure := ./bot ./call ./congestion ./device/file ./mediatest ./peer ./pipe ./transport
+vet-others: ## go vet for Windows and macOS, of what compiles without their C compilers
+	for os in windows darwin; do GOOS=$$os CGO_ENABLED=0 go vet ./assets/... ./signal/... $(pure:./%=./media/%) ./media ./ui/desktop || exit; done
 
 # podman or docker, whichever is there; CONTAINER="podman --root DIR" passes flags.
 CONTAINER ?= $(shell command -v podman || echo docker)
