@@ -34,7 +34,7 @@ type scenario struct {
 }
 
 var scenarios = slices.Concat([]scenario{
-	engine720, meshScenario, encodeOnce, wholeApp, memorySix, captureToPaint, mouthToEar, fallScenario,
+	engine720, meshScenario, encodeOnce, wholeApp, wholeApp360, memorySix, captureToPaint, mouthToEar, fallScenario,
 	rendezvousScenario,
 }, qualities, losses)
 
