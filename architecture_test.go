@@ -31,7 +31,7 @@ var folders = map[string]row{
 	".": {
 		[]string{
 			"ui", "media", "media/bot", "media/call", "media/check", "media/peer", "media/pipe", "media/device",
-			"media/codec", "media/transport", "signal", "signal/client", "signal/host", "signal/probe", "signal/room", "signal/server", "assets",
+			"media/codec", "media/transport", "signal", "signal/client", "signal/host", "signal/host/portmap", "signal/probe", "signal/room", "signal/server", "assets",
 			"ui/desktop",
 		},
 		"main wires the parts together",
@@ -101,7 +101,7 @@ var folders = map[string]row{
 	"signal/loop":          {nil, "what three loops share knows none of them"},
 	"signal/server":        {[]string{"signal", "signal/guest"}, "the service relays opaque bytes"},
 	"signal/guest":         {nil, "the guest page is embedded files"},
-	"signal/host":          {[]string{"signal", "signal/server"}, "an app that hosts a meeting runs the service for it"},
+	"signal/host":          {[]string{"signal", "signal/host/portmap", "signal/server", "signal/turn"}, "an app that hosts a meeting runs the service for it"},
 	"signal/host/portmap":  {[]string{"signal/turn"}, "what a router is asked for knows no meeting"},
 	"signal/probe":         {[]string{"signal", "signal/client"}, "a probe is a member that leaves at once"},
 	"signal/cert":          {nil, "a certificate knows no meeting"},

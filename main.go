@@ -27,6 +27,7 @@ import (
 	"parley/media/transport"
 	"parley/signal"
 	"parley/signal/host"
+	"parley/signal/host/portmap"
 	"parley/ui"
 	"parley/ui/desktop"
 )
@@ -95,7 +96,11 @@ func run(args []string) error {
 	// Hosted meetings outlive the call, so that the others hear that we have left.
 	hostCtx, stopHost := context.WithCancel(context.WithoutCancel(ctx))
 	var hosting errgroup.Group
-	p.host = host.New(hostCtx, &hosting, desktop.SettingsFile(appID, "hosted.json"), log)
+	var mapper *portmap.Mapper
+	if !o.local {
+		mapper = portmap.New(log)
+	}
+	p.host = host.New(hostCtx, &hosting, desktop.SettingsFile(appID, "hosted.json"), mapper, log)
 	switch o.command {
 	case "bot":
 		err = p.bot()
@@ -263,22 +268,28 @@ func (p *program) instance() (clicks <-chan string, handed bool) {
 type hosting struct{ *host.Host }
 
 // Open hosts a meeting.
-func (h hosting) Open(link signal.Link, room string) (*call.Hosted, error) {
-	hosted, err := h.Host.Open(link, room)
+func (h hosting) Open(link signal.Link, room string, changed func(*call.Hosted)) (*call.Hosted, error) {
+	hosted, err := h.Host.Open(link, room, func(now *host.Hosting) { changed(hostedAs(now)) })
 	if taken := (host.PortError{}); errors.As(err, &taken) {
 		return nil, call.PortTaken{Port: taken.Port}
 	}
 	if err != nil || hosted == nil {
 		return nil, err
 	}
+	return hostedAs(hosted), nil
+}
+
+func hostedAs(hosted *host.Hosting) *call.Hosted {
 	out := &call.Hosted{Link: hosted.Link, Own: hosted.Own, Hosting: call.HostedHere}
 	switch {
 	case hosted.OnlyHere:
 		out.Hosting = call.HostedAlone
 	case hosted.Moved:
 		out.Hosting = call.HostedAnew
+	case hosted.Anywhere:
+		out.Hosting = call.HostedAnywhere
 	}
-	return out, nil
+	return out
 }
 
 // callConfig is the configuration that window, bots and check share.
@@ -303,12 +314,19 @@ func (p *program) begin(c *call.Call) {
 	}
 }
 
-// announcer prints the link of --new as the first line on standard output.
+// announcer prints the link of --new as the first line on standard output, and again when it changes.
 func (p *program) announcer() func(call.State) {
-	var once sync.Once // several bots share it
+	var mu sync.Mutex // several bots share it
+	code, said := "", ""
 	return func(s call.State) {
-		if p.fresh && s.Link != "" {
-			once.Do(func() { fmt.Println(s.Link) })
+		mu.Lock()
+		defer mu.Unlock()
+		if !p.fresh || s.Link == "" || s.Link == said {
+			return
+		}
+		if code == "" || code == s.Code {
+			code, said = s.Code, s.Link
+			fmt.Println(said)
 		}
 	}
 }

@@ -21,7 +21,8 @@ const usage = `Parley: click a link, see and hear each other.
   parley check [--server URL]    try devices, a call and that server, print a report
 
 Flags
-  --server URL      rendezvous for new meetings; without one this machine hosts them for its network
+  --server URL      rendezvous for new meetings; without one this machine hosts them
+  --local           host for this network alone: do not ask the router to let others in
   --name TEXT       shown to others
   --new             start a meeting at once; its link is the first line on standard output
   --join            go straight in, past the lobby
@@ -61,6 +62,7 @@ type options struct {
 	speaker    string
 	stats      string
 	relayOnly  bool
+	local      bool
 	json       bool
 	leaveAfter time.Duration
 	count      int
@@ -94,6 +96,7 @@ func parseOptions(args []string) (options, error) {
 	f.StringVar(&o.speaker, "speaker", media.SpecDefault, "")
 	f.StringVar(&o.stats, "stats", "", "")
 	f.BoolVar(&o.relayOnly, "relay-only", false, "")
+	f.BoolVar(&o.local, "local", false, "")
 	f.BoolVar(&o.json, "json", false, "")
 	f.DurationVar(&o.leaveAfter, "leave-after", 0, "")
 	f.IntVar(&o.count, "count", 1, "")

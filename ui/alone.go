@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"strings"
+
 	"fyne.io/fyne/v2"
 
 	"parley/media/call"
@@ -30,11 +32,11 @@ func newAlone(w *Window) *alone {
 
 func (a *alone) update(st call.State) {
 	a.link.Set(st.Link, widget.Text1)
-	if note := hostingText(st.Hosting); note != "" {
-		a.line.Set(note, widget.Error)
-	} else {
-		a.line.Set(say("alone.share"), widget.Text2)
+	note, tone := hostingText(st.Hosting)
+	if tone != widget.Error {
+		note = strings.TrimSpace(say("alone.share") + " " + note)
 	}
+	a.line.Set(note, tone)
 	widget.Relayout(a.root)
 }
 
@@ -57,14 +59,18 @@ func (a *alone) place(s fyne.Size) {
 	widget.Place(a.copy, (s.Width-m.Width)/2, y, m.Width, 48)
 }
 
-// hostingText warns about the link of a meeting hosted on this machine. It is empty when the link works
-// for everybody.
-func hostingText(h call.Hosting) string {
+// hostingText says for whom the link of a meeting hosted on this machine works. It is empty for a meeting that is
+// hosted elsewhere.
+func hostingText(h call.Hosting) (text string, tone fyne.ThemeColorName) {
 	switch h {
+	case call.HostedHere:
+		return say("hosting.here"), widget.Text2
+	case call.HostedAnywhere:
+		return say("hosting.anywhere"), widget.Text2
 	case call.HostedAlone:
-		return say("hosting.alone")
+		return say("hosting.alone"), widget.Error
 	case call.HostedAnew:
-		return say("hosting.anew")
+		return say("hosting.anew"), widget.Error
 	}
-	return ""
+	return "", widget.Text2
 }

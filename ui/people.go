@@ -61,7 +61,7 @@ func (p *people) update(st call.State) {
 		}
 		p.flow.box.Refresh()
 	}
-	p.note.Set(hostingText(st.Hosting), widget.Error)
+	p.note.Set(hostingText(st.Hosting))
 	widget.Relayout(p.root)
 }
 

@@ -73,6 +73,10 @@ var states = []struct {
 	{"lobby-menu", func() call.State { return with(base(call.Lobby), 1) }, func(w *Window) { w.lobby.cards[2].OnTap() }, nil},
 	{"joining", func() call.State { return base(call.Joining) }, nil, nil},
 	{"stage-alone", func() call.State { return with(base(call.Live), 0) }, nil, nil},
+	{"stage-alone-here", hosted(call.HostedHere, 0), nil, nil},
+	{"stage-alone-anywhere", hosted(call.HostedAnywhere, 0), nil, nil},
+	{"stage-people-here", hosted(call.HostedHere, 2), func(w *Window) { w.stage.togglePanel(peoplePanel) }, nil},
+	{"stage-people-anywhere", hosted(call.HostedAnywhere, 2), func(w *Window) { w.stage.togglePanel(peoplePanel) }, nil},
 	{"stage-two", func() call.State { return with(base(call.Live), 1) }, nil, nil},
 	{"stage-connecting", func() call.State {
 		s := with(base(call.Live), 3)
@@ -244,6 +248,15 @@ func shapes(sizes ...image.Point) func() call.State {
 
 // shapeMark is the prefix of an ID from which the fake call reads the camera's size.
 func shapeMark(size image.Point) string { return fmt.Sprintf("%dx%d", size.X, size.Y) }
+
+// hosted is a meeting of n others that this machine hosts.
+func hosted(h call.Hosting, n int) func() call.State {
+	return func() call.State {
+		s := with(base(call.Live), n)
+		s.Hosting = h
+		return s
+	}
+}
 
 // troubled is a state with connection problems and a banner.
 func troubled(state func() call.State) func() call.State {

@@ -189,7 +189,13 @@ func (x *executor) prepare(e prepare) {
 	}
 	done := prepared{meeting: e.meeting, link: link, keys: x.keys}
 	if x.cfg.Host != nil {
-		if done.hosted, done.err = x.cfg.Host.Open(link, x.keys.Room); done.hosted != nil {
+		known := make(chan struct{})
+		defer close(known)
+		changed := func(h *Hosted) {
+			<-known // prepared comes first
+			x.put(hostingChanged{e.meeting, h})
+		}
+		if done.hosted, done.err = x.cfg.Host.Open(link, x.keys.Room, changed); done.hosted != nil {
 			done.link = done.hosted.Link
 		} else if done.err != nil {
 			x.cfg.Log.Warn("host a meeting", "err", done.err)

@@ -12,8 +12,9 @@ import (
 type Host interface {
 	// Open hosts the meeting of a link in a room: a new meeting if the link has no server, else one
 	// that was hosted here before. It returns nil for a meeting that is hosted elsewhere, and
-	// PortTaken if it cannot be hosted again where its link says.
-	Open(link signal.Link, room string) (*Hosted, error)
+	// PortTaken if it cannot be hosted again where its link says. From then on it calls changed when
+	// others can reach the meeting by other addresses; changed may block until Open has returned.
+	Open(link signal.Link, room string, changed func(*Hosted)) (*Hosted, error)
 	// Close ends what Open began.
 	Close(room string)
 }
@@ -30,10 +31,11 @@ type Hosting uint8
 
 // The kinds of Hosting.
 const (
-	NotHosted   Hosting = iota // this app does not host the meeting
-	HostedHere                 // whoever is on the same network can open it
-	HostedAlone                // only this computer can open it: there is no network
-	HostedAnew                 // as HostedHere, but the opened link names an old address of this computer
+	NotHosted      Hosting = iota // this app does not host the meeting
+	HostedHere                    // whoever is on the same network can open it
+	HostedAlone                   // only this computer can open it: there is no network
+	HostedAnew                    // as HostedHere, but the opened link names an old address of this computer
+	HostedAnywhere                // whoever is on the internet can open it
 )
 
 // PortTaken says that another program has the port of a meeting that was hosted here.

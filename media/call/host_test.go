@@ -31,6 +31,30 @@ func TestHostedMeeting(t *testing.T) {
 	}
 }
 
+// TestHostingChanged: the link of a meeting that we host follows the router, and that of another one does not.
+func TestHostingChanged(t *testing.T) {
+	own := &url.URL{Scheme: "http", Host: "127.0.0.1:8443"}
+	hosted := func(m model) event {
+		return prepared{meeting: m.meeting, link: meeting, hosted: &Hosted{Link: meeting, Own: own, Hosting: HostedHere}}
+	}
+	wide := meeting
+	wide.At = []string{"5.0.0.10:8443"}
+	changed := func(m model) event {
+		return hostingChanged{m.meeting, &Hosted{Link: wide, Own: own, Hosting: HostedAnywhere}}
+	}
+	m, effects := play(t, fresh(), NewMeeting{}, hosted, changed)
+	if m.Hosting != HostedAnywhere || m.Link != wide.String() || len(effects) != 0 {
+		t.Errorf("hosting %d, link %t, %v", m.Hosting, m.Link == wide.String(), effects)
+	}
+	late := changed(m)
+	if m, _ = play(t, m, Leave{}, NewMeeting{}, hosted, late); m.Hosting != HostedHere || m.Link == wide.String() {
+		t.Errorf("in the next meeting: hosting %d", m.Hosting)
+	}
+	if m, _ = play(t, fresh(), Open{Text: "good"}, changed); m.Hosting != NotHosted || m.Link == wide.String() {
+		t.Errorf("a meeting that is hosted elsewhere: hosting %d", m.Hosting)
+	}
+}
+
 func TestHostProblem(t *testing.T) {
 	if p := hostProblem(PortTaken{8443}); p != (Problem{Kind: PortInUse, Port: 8443}) {
 		t.Errorf("%v", p)

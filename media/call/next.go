@@ -15,7 +15,7 @@ import (
 //
 //	source            events
 //	the user          Command
-//	the rendezvous    prepared, roomChanged, signalled
+//	the rendezvous    prepared, hostingChanged, roomChanged, signalled
 //	the transport     phaseChanged, observed
 //	a device          devicesListed, deviceOpened, deviceFailed, soundFailed, screenHidden, browsed, chimeEnded, silenced
 //	the clock         reopen, browseAgain
@@ -30,6 +30,11 @@ type (
 		keys    signal.Keys
 		hosted  *Hosted // nil: elsewhere
 		err     error
+	}
+	// hostingChanged: others reach the meeting that we host by other addresses.
+	hostingChanged struct {
+		meeting int
+		hosted  *Hosted
 	}
 	roomChanged struct {
 		meeting int
@@ -175,6 +180,8 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		return m.command(ev, now)
 	case prepared:
 		return m.prepared(ev)
+	case hostingChanged:
+		return m.hostingChanged(ev)
 	case roomChanged:
 		return m.roomChanged(ev)
 	case signalled:
@@ -319,6 +326,13 @@ func (m model) prepared(ev prepared) (model, []effect) {
 		m.Hosting, open.own = ev.hosted.Hosting, ev.hosted.Own
 	}
 	return m, []effect{open}
+}
+
+func (m model) hostingChanged(ev hostingChanged) (model, []effect) {
+	if ev.meeting == m.meeting && m.Hosting != NotHosted {
+		m.link, m.Link, m.Hosting = ev.hosted.Link, ev.hosted.Link.String(), ev.hosted.Hosting
+	}
+	return m, nil
 }
 
 // enter goes into the meeting, from the lobby or after it ended.

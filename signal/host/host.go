@@ -1,4 +1,5 @@
-// Package host is the rendezvous inside the app, for meetings of this machine and its network.
+// Package host is the rendezvous inside the app, for meetings of this machine and its network, and of the internet
+// where the router lets others in.
 package host
 
 import (
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"parley/signal"
+	"parley/signal/host/portmap"
 )
 
 // firstPort is the port for new meetings. If it is taken, any free port serves.
@@ -38,6 +40,7 @@ type Hosting struct {
 	Own      *url.URL    // where this program reaches the rendezvous: the loopback address
 	OnlyHere bool        // no other machine can reach it
 	Moved    bool        // this machine no longer has the address in the opened link
+	Anywhere bool        // the link works from the internet too
 }
 
 // Host runs a rendezvous for as long as it hosts a meeting.
@@ -46,6 +49,7 @@ type Host struct {
 	ctx        context.Context // of the app
 	group      *errgroup.Group
 	interfaces func() ([]Interface, error)
+	mapper     *portmap.Mapper // nil: no router is asked
 
 	mu       sync.Mutex
 	memory   memory
@@ -54,18 +58,20 @@ type Host struct {
 }
 
 // New makes a host and starts nothing. Services that it starts later belong to group and end with ctx. The file
-// remembers which meetings were hosted at which port; an empty name is no file.
-func New(ctx context.Context, group *errgroup.Group, file string, log *slog.Logger) *Host {
+// remembers which meetings were hosted at which port; an empty name is no file. The mapper asks the router to let others
+// in while there is a meeting; nil asks nobody.
+func New(ctx context.Context, group *errgroup.Group, file string, mapper *portmap.Mapper, log *slog.Logger) *Host {
 	return &Host{
-		log: log, ctx: ctx, group: group, interfaces: interfaces, memory: memory{path: file},
+		log: log, ctx: ctx, group: group, interfaces: interfaces, mapper: mapper, memory: memory{path: file},
 		services: map[int]*service{}, byRoom: map[string]*service{},
 	}
 }
 
 // Open hosts the meeting of a link under its room's name. The meeting is new if the link has no server. Otherwise it
 // was hosted here before, and gets the same port again. Open returns nil for a meeting that is hosted elsewhere, and
-// a PortError if another program has the port. Every successful Open needs a Close.
-func (h *Host) Open(link signal.Link, room string) (*Hosting, error) {
+// a PortError if another program has the port. Every successful Open needs a Close. It calls changed, from another
+// goroutine and maybe before Open returns, whenever the router begins or ceases to let others in.
+func (h *Host) Open(link signal.Link, room string, changed func(*Hosting)) (*Hosting, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	fresh := link.Server == nil || link.Server.Host == ""
@@ -78,16 +84,21 @@ func (h *Host) Open(link signal.Link, room string) (*Hosting, error) {
 	s, err := h.serve(port)
 	if err != nil {
 		if port != 0 && hostsRoom(port, room) { // another Parley of ours: join there
-			return h.hosting(link, port)
+			return h.hosting(link, port, netip.AddrPort{})
 		}
 		return nil, err
 	}
-	hosting, err := h.hosting(link, s.port)
+	hosting, err := h.hosting(link, s.port, netip.AddrPort{})
 	if err != nil {
 		s.close("")
 		return nil, err
 	}
-	s.open(room)
+	outside := s.open(room, func(outside netip.AddrPort) {
+		if hosting, err := h.hosting(link, s.port, outside); err == nil && changed != nil {
+			changed(hosting)
+		}
+	})
+	hosting.reach(outside)
 	h.byRoom[room] = s
 	if err := h.memory.remember(room, s.port); err != nil {
 		h.log.Warn("the meeting cannot be hosted again later", "err", err)
@@ -128,7 +139,7 @@ func (h *Host) serve(port int) (*service, error) {
 			return nil, fmt.Errorf("listen for others: %w", err)
 		}
 	}
-	s, err := newService(h.ctx, l, h.interfaces, h.log)
+	s, err := newService(h.ctx, l, h.interfaces, h.mapper, h.log)
 	if err != nil {
 		l.Close()
 		return nil, err
@@ -153,8 +164,9 @@ func (h *Host) serve(port int) (*service, error) {
 	return s, nil
 }
 
-// hosting returns the addresses of a port of this machine, for others and for ourselves.
-func (h *Host) hosting(link signal.Link, port int) (*Hosting, error) {
+// hosting returns the addresses of a port of this machine, for others and for ourselves. outside is where it is reached
+// from the internet, if it is.
+func (h *Host) hosting(link signal.Link, port int, outside netip.AddrPort) (*Hosting, error) {
 	list, err := h.interfaces()
 	if err != nil {
 		return nil, err
@@ -180,7 +192,15 @@ func (h *Host) hosting(link signal.Link, port int) (*Hosting, error) {
 	for _, a := range addrs[1:] {
 		out.Link.At = append(out.Link.At, address(a, port).Host)
 	}
+	out.reach(outside)
 	return out, nil
+}
+
+// reach adds the address at which others reach the meeting from the internet.
+func (h *Hosting) reach(outside netip.AddrPort) {
+	if outside.IsValid() && !h.OnlyHere {
+		h.Link.At, h.Anywhere = append(h.Link.At, outside.String()), true
+	}
 }
 
 func address(a netip.Addr, port int) *url.URL {

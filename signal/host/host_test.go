@@ -33,7 +33,7 @@ func startApp(t *testing.T, file string, list ...Interface) *app {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	group, ctx := errgroup.WithContext(ctx)
-	a := &app{Host: New(ctx, group, file, slog.New(slog.DiscardHandler)), t: t, group: group}
+	a := &app{Host: New(ctx, group, file, nil, slog.New(slog.DiscardHandler)), t: t, group: group}
 	if list != nil {
 		a.interfaces = func() ([]Interface, error) { return list, nil }
 	}
@@ -51,7 +51,7 @@ func startApp(t *testing.T, file string, list ...Interface) *app {
 
 func (a *app) open(link signal.Link, room string) *Hosting {
 	a.t.Helper()
-	h, err := a.Open(link, room)
+	h, err := a.Open(link, room, nil)
 	if err != nil || h == nil {
 		a.t.Fatalf("open: %v, %v", h, err)
 	}
@@ -164,7 +164,7 @@ func TestHostsAgain(t *testing.T) {
 	}
 	second.Close(roomA)
 	// A link to another machine is not hosted here.
-	if h, err := third.Open(signal.Link{Server: &url.URL{Scheme: "http", Host: "192.168.77.1:8443"}, Code: signal.NewCode()}, roomB); h != nil || err != nil {
+	if h, err := third.Open(signal.Link{Server: &url.URL{Scheme: "http", Host: "192.168.77.1:8443"}, Code: signal.NewCode()}, roomB, nil); h != nil || err != nil {
 		t.Errorf("a foreign link: %v, %v", h, err)
 	}
 	for path, want := range map[string]os.FileMode{file: 0o600, filepath.Dir(file): 0o700} {
@@ -184,7 +184,7 @@ func TestPortTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, err = startApp(t, file).Open(h.Link, roomA)
+	_, err = startApp(t, file).Open(h.Link, roomA, nil)
 	var taken PortError
 	if !errors.As(err, &taken) || strconv.Itoa(taken.Port) != h.Own.Port() {
 		t.Errorf("the port is taken, and the error is %v", err)

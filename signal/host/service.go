@@ -3,18 +3,27 @@ package host
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
+	"parley/signal/host/portmap"
 	"parley/signal/server"
+	"parley/signal/turn"
 )
 
-// maxConnections is how many connections the service accepts at once. A meeting has a few dozen members.
-const maxConnections = 200
+// Limits of connections at once. A meeting has a few dozen members. Who comes from the internet leaves room for this
+// machine and its network.
+const (
+	maxConnections = 200
+	maxOutside     = 100 // from the internet
+	maxOfOutsider  = 16  // from one of its addresses
+)
 
 // roomPath is where another Parley of this machine learns whether a room is hosted here.
 const roomPath = "/hosted/"
@@ -25,24 +34,44 @@ type service struct {
 	port     int
 	listener *gate
 	server   *server.Server
+	outside  *outside // nil: the router is not asked
+	log      *slog.Logger
 	ctx      context.Context
 	cancel   context.CancelFunc
 	done     chan struct{} // closed when the port is free
 
-	mu    sync.Mutex
-	held  int            // holds: one for each open meeting, and for each that is being opened
-	rooms map[string]int // the holds of each room that may be joined
-	conns int
-	over  bool
+	mu        sync.Mutex
+	held      int                // holds: one for each open meeting, and for each that is being opened
+	rooms     map[string]int     // the holds of each room that may be joined
+	watchers  map[string]watcher // by room: who wants to know of reached
+	conns     int
+	reached   netip.AddrPort     // where the internet reaches this service; invalid: nowhere
+	outsiders map[netip.Addr]int // connections from there
+	over      bool
 }
 
-func newService(ctx context.Context, l net.Listener, interfaces func() ([]Interface, error), log *slog.Logger) (*service, error) {
+// watcher is told where the internet reaches the service.
+type watcher func(reached netip.AddrPort)
+
+func newService(ctx context.Context, l net.Listener, interfaces func() ([]Interface, error), mapper *portmap.Mapper, log *slog.Logger) (*service, error) {
 	s := &service{
-		port: l.Addr().(*net.TCPAddr).Port, done: make(chan struct{}),
-		held: 1, rooms: map[string]int{},
+		port: l.Addr().(*net.TCPAddr).Port, done: make(chan struct{}), log: log,
+		held: 1, rooms: map[string]int{}, watchers: map[string]watcher{}, outsiders: map[netip.Addr]int{},
 	}
-	srv, err := server.New(server.Config{Log: log, MaxConnections: maxConnections, Admit: s.admits})
+	cfg := server.Config{Log: log, MaxConnections: maxConnections, Admit: s.admits}
+	if mapper != nil {
+		var err error
+		if s.outside, err = newOutside(mapper, s.port, s.reach); err != nil {
+			log.Warn("the meeting is hosted for this network alone", "err", err)
+		} else {
+			cfg.ICE, cfg.ICERenewal = s.outside.servers, turn.Renewal
+		}
+	}
+	srv, err := server.New(cfg)
 	if err != nil {
+		if s.outside != nil {
+			s.outside.relay.Close()
+		}
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(ctx)
@@ -67,7 +96,28 @@ func (s *service) run() error {
 		}
 		return Serve(ctx, s.listener, mux)
 	})
+	if s.outside != nil {
+		g.Go(func() error {
+			if err := s.outside.run(ctx); err != nil { // this network's meetings go on
+				s.log.Error("the relay of this machine has failed", "err", err)
+				s.reach(netip.AddrPort{})
+			}
+			return nil
+		})
+	}
 	return g.Wait()
+}
+
+// reach notes where the internet reaches the service, and tells who has a meeting here.
+func (s *service) reach(reached netip.AddrPort) {
+	s.mu.Lock()
+	s.reached = reached
+	watchers := slices.Collect(maps.Values(s.watchers))
+	s.mu.Unlock()
+	s.server.RenewICE()
+	for _, w := range watchers {
+		w(reached)
+	}
 }
 
 func (s *service) end() {
@@ -87,11 +137,14 @@ func (s *service) hold() bool {
 	return true
 }
 
-// open admits a room. The caller holds the service already.
-func (s *service) open(room string) {
+// open admits a room, and says where the internet reaches it, now and by the watcher from now on. The caller holds the
+// service already.
+func (s *service) open(room string, w watcher) (reached netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rooms[room]++
+	s.watchers[room] = w
+	return s.reached
 }
 
 // close releases one hold, of a room or of none. Members who are in the room may stay.
@@ -102,7 +155,9 @@ func (s *service) close(room string) {
 		if s.rooms[room] == 0 {
 			return // closed already
 		}
-		s.rooms[room]--
+		if s.rooms[room]--; s.rooms[room] == 0 {
+			delete(s.watchers, room)
+		}
 	}
 	s.held--
 	s.endIfIdle()
@@ -137,8 +192,8 @@ func (s *service) tell(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// gate accepts connections from this machine and its networks, at most maxConnections at a time. Others are closed
-// at once.
+// gate accepts connections from this machine and its networks, and from the internet while the router leads it here. It
+// closes all others at once, and those beyond the limits.
 type gate struct {
 	net.Listener
 	service    *service
@@ -152,29 +207,46 @@ func (g *gate) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if g.enter(c) {
-			return &counted{Conn: c, service: g.service}, nil
+		if outsider, ok := g.enter(c); ok {
+			return &counted{Conn: c, service: g.service, outsider: outsider}, nil
 		}
 		c.Close()
 	}
 }
 
-func (g *gate) enter(c net.Conn) bool {
+// enter counts a connection in, if it may enter. The outsider is its address if that is on the internet.
+func (g *gate) enter(c net.Conn) (outsider netip.Addr, ok bool) {
 	from, err := netip.ParseAddrPort(c.RemoteAddr().String())
 	if err != nil {
-		return false
+		return outsider, false
 	}
 	if !admits(nil, from.Addr()) {
 		list, err := g.interfaces() // the networks that we are on may have changed
 		if err != nil || !admits(list, from.Addr()) {
-			return false
+			outsider = from.Addr().Unmap()
 		}
 	}
-	s := g.service
+	return outsider, g.service.enter(outsider)
+}
+
+// enter counts a connection in, unless there are too many. An outsider may enter while the router leads the internet
+// here.
+func (s *service) enter(outsider netip.Addr) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over || s.conns >= maxConnections {
 		return false
+	}
+	if outsider.IsValid() {
+		all := 0
+		for _, n := range s.outsiders {
+			all += n
+		}
+		// Routers map IPv4 for us, and no IPv6.
+		if !s.reached.IsValid() || !outsider.Is4() || all >= maxOutside || s.outsiders[outsider] >= maxOfOutsider {
+			return false
+		}
+		s.outsiders[outsider]++
 	}
 	s.conns++
 	return true
@@ -183,8 +255,9 @@ func (g *gate) enter(c net.Conn) bool {
 // counted is a connection that the service counts until it is closed.
 type counted struct {
 	net.Conn
-	service *service
-	once    sync.Once
+	service  *service
+	outsider netip.Addr // invalid: it comes from our own network
+	once     sync.Once
 }
 
 func (c *counted) Close() error {
@@ -194,6 +267,11 @@ func (c *counted) Close() error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.conns--
+		if c.outsider.IsValid() {
+			if s.outsiders[c.outsider]--; s.outsiders[c.outsider] == 0 {
+				delete(s.outsiders, c.outsider)
+			}
+		}
 		s.endIfIdle()
 	})
 	return err

@@ -69,3 +69,17 @@ func TestCredentialsWhenResuming(t *testing.T) {
 	}
 	next[client.Connected](t, m)
 }
+
+// TestRenewICE: members who are here learn at once that the servers have changed.
+func TestRenewICE(t *testing.T) {
+	t.Parallel()
+	cfg, _ := credentials(0)
+	n := startNode(t, cfg)
+	m := startMember(t, n.url(), room(), signal.NewID())
+	next[client.Servers](t, m)
+	next[client.Connected](t, m)
+	n.RenewICE()
+	if got := next[client.Servers](t, m); len(got.ICE) != 1 || got.ICE[0].Username != "2" {
+		t.Errorf("renewed as %+v", got)
+	}
+}

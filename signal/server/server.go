@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -47,8 +48,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	Rate           float64 // sends a second, of 4 KiB, that one member may make on average; 0: 200
 	Burst          int     // sends, of 4 KiB, at once; 0: 1024
-	// ICE names the STUN and TURN servers for a member, by any goroutine; nil: none. It is asked at each welcome, and
-	// again every ICERenewal, before the credentials expire.
+	// ICE names the STUN and TURN servers for a member, by any goroutine; nil: none. It is asked at each welcome, after
+	// RenewICE, and again every ICERenewal, before the credentials expire.
 	ICE        func(Guest) []signal.ICEServer
 	ICERenewal time.Duration          // 0: never
 	Collectors []prometheus.Collector // further figures for Metrics
@@ -73,6 +74,8 @@ type Server struct {
 	node     *node
 	mux      *http.ServeMux
 	upgrader websocket.Upgrader
+
+	iceChanges atomic.Uint64 // see RenewICE
 
 	mu      sync.Mutex
 	started bool

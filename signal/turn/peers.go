@@ -40,6 +40,8 @@ type peers struct {
 	allow []netip.Prefix // although they are not public
 	own   func() []netip.Addr
 	relay []netip.Addr // our public addresses: two members who are both relayed meet there
+	// closed: they meet there alone, and nobody else is sent anything
+	closed bool
 }
 
 // permits reports whether an allocation may send to an address at all.
@@ -49,6 +51,9 @@ func (p peers) permits(ip netip.Addr) bool {
 	}
 	if slices.Contains(p.relay, ip) {
 		return true // the port decides: relayConn.WriteTo
+	}
+	if p.closed {
+		return false
 	}
 	if slices.Contains(p.own(), ip.Unmap()) {
 		return false

@@ -267,7 +267,7 @@ func TestE2EPortTaken(t *testing.T) {
 	if taken, err := net.Listen("tcp", ":8443"); err == nil {
 		defer taken.Close() // otherwise another program has the port, which is fine too
 	}
-	ada := harness.StartParley(t, "Ada", nil, "bot", "--new")
+	ada := harness.StartParley(t, "Ada", nil, "bot", "--new", "--local")
 	link := ada.Link()
 	if strings.Contains(link, ":8443/") {
 		t.Fatalf("link %s names a port that is taken", link)

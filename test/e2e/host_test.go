@@ -13,7 +13,7 @@ import (
 func TestE2EHostLeaves(t *testing.T) {
 	harness.EndToEnd(t)
 	for _, how := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP, syscall.SIGTERM} {
-		ada := harness.StartParley(t, "Ada", nil, "bot", "--new")
+		ada := harness.StartParley(t, "Ada", nil, "bot", "--new", "--local")
 		ben := harness.StartParley(t, "Ben", nil, "bot", ada.Link())
 		ben.Await("sees and hears the host", harness.Meets(1))
 		if err := ada.Cmd.Process.Signal(how); err != nil {
