@@ -14,7 +14,7 @@ import (
 
 // TestE2ETwoNodes runs a call over two nodes behind Caddy that share NATS. One node is drained, and a new one replaces it. A
 // third member joins there, while the first two are on the old node. Then the old node is killed. Nobody sees anybody
-// leave, and pictures and sound go on.
+// leave, pictures and sound go on, and of what is said meanwhile, in another meeting on the same nodes, nothing is lost.
 func TestE2ETwoNodes(t *testing.T) {
 	harness.EndToEnd(t)
 	nats := acmetest.FreeAddr(t)
@@ -71,13 +71,17 @@ func TestE2ETwoNodes(t *testing.T) {
 		}
 	}
 	meet()
-	if err := first.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	talk := startTalk(t, "http://"+front)
+	talk.during(func() {
+		if err := first.Cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	})
 	if status := first.Status(); status != 0 {
 		t.Errorf("the drained node ends with status %d\n%s", status, first.Errors())
 	}
 	goesOn("lives on the other node")
+	talk.isWhole("drained")
 	start(0)
 	harness.AwaitTrue(t, "Caddy knows the new node", func() bool {
 		resp, err := http.Get("http://" + front + "/healthz")
@@ -89,11 +93,14 @@ func TestE2ETwoNodes(t *testing.T) {
 	}, proxy.Errors)
 	bots = append(bots, harness.StartParley(t, "Cas", nil, "bot", ada.Link()))
 	meet()
-	if err := second.Cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	talk.during(func() {
+		if err := second.Cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	})
 	<-second.Done
 	goesOn("lives on the new node")
+	talk.isWhole("killed")
 }
 
 // stays checks that a member has seen all others, with pictures, in every line from 3 s after the given one on.
