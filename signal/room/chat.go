@@ -64,6 +64,14 @@ const historyPatience = 3 * time.Second
 // fill our outgoing queue.
 const historyInterval = 30 * time.Second
 
+// After a loss each of us says again, once and after repeatDelay, what we said within the last repeatSpan: the node that took
+// it may have gone before everybody had it. By then those who come back at the same time are back, and whoever has it already
+// ignores it. A message waits at a node for 30 s at most.
+const (
+	repeatDelay = 2 * time.Second
+	repeatSpan  = time.Minute
+)
+
 // conversation is the chat, and how far we have got in fetching the history from before we came.
 type conversation struct {
 	messages []Message               // in order
@@ -73,6 +81,7 @@ type conversation struct {
 	asked    []signal.ID             // for the history, the current one last
 	complete bool                    // the history has come, or there is nobody to ask
 	handed   map[signal.ID]time.Time
+	repeats  bool // repeat is on its way
 }
 
 func (c conversation) next(ev event, p presence, now time.Time) (conversation, []effect) {
@@ -84,7 +93,19 @@ func (c conversation) next(ev event, p presence, now time.Time) (conversation, [
 		if len(ev.members) == 0 && len(p.members) == 0 {
 			c.complete = true
 		}
+		if !ev.resumed && p.ups > 1 {
+			return c.repeatSoon()
+		}
+	case joined:
+		if p.find(ev.id) >= 0 { // back after a loss
+			return c.repeatSoon()
+		}
+	case repeat:
+		return c.repeat(p, now)
 	case left, expired:
+		if ev, ok := ev.(left); ok && ev.back {
+			return c.repeatSoon()
+		}
 		if n := len(c.asked); n > 0 && p.find(c.asked[n-1]) < 0 {
 			return c.ask(p)
 		}
@@ -187,6 +208,27 @@ func (c conversation) ask(p presence) (conversation, []effect) {
 		}
 	}
 	return c, nil
+}
+
+func (c conversation) repeatSoon() (conversation, []effect) {
+	if c.repeats {
+		return c, nil
+	}
+	c.repeats = true
+	return c, []effect{after{repeatDelay, repeat{}}}
+}
+
+// repeat sends what we said lately to everyone once more.
+func (c conversation) repeat(p presence, now time.Time) (conversation, []effect) {
+	c.repeats = false
+	var effects []effect
+	for _, m := range c.messages {
+		if m.From == p.me.ID && m.Status == Delivered && now.Sub(m.At) < repeatSpan {
+			x := m.chat()
+			effects = append(effects, send{env: envelope{T: kindChat, Chat: &x}})
+		}
+	}
+	return c, effects
 }
 
 // sendHistory sends the history to a newcomer, in parts that fit a sealed body.

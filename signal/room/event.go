@@ -12,7 +12,7 @@ import (
 //	the connection    servers, up, down, joined, left, sent, unsent, refused
 //	another member    received
 //	the user          a Command, leave, sendCall
-//	the clock         overdue, expired
+//	the clock         overdue, repeat, expired
 //	Run               over
 type event any
 
@@ -38,6 +38,7 @@ type (
 		all  bool // addressed to everyone
 		env  envelope
 	}
+	repeat   struct{}                  // time to say again what may be lost
 	overdue  struct{ asked signal.ID } // the history that we asked for has not come
 	expired  struct{ up int }          // the members who have not come back since that connection have gone
 	over     struct{ err error }       // the connection has ended for good

@@ -123,15 +123,15 @@ func TestMembers(t *testing.T) {
 		"leaves":                           {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{id: ada}}, "", ""},
 		"leaves before the hello comes":    {[]event{up{}, joined{ada}, left{id: ada}, hello(ada, "Ada")}, "", ""},
 		"comes back under the same id":     {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{id: ada}, joined{ada}}, "", "hello>B"},
-		"is back in a new session":         {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada, true}}, "Ada", "room.expired in 20s"},
+		"is back in a new session":         {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada, true}}, "Ada", "room.expired in 20s, room.repeat in 2s"},
 		"is back and joins":                {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada, true}, joined{ada}}, "Ada", "hello>B"},
 		"is said to be back and is not":    {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada, true}, expired{1}}, "", ""},
 		"is back before the hello comes":   {[]event{up{}, joined{ada}, left{ada, true}, hello(ada, "Ada")}, "", ""},
 		"is here again after it":           {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{id: ada}, joined{ada}, hello(ada, "Ada")}, "Ada", ""},
 		"stays while we are disconnected":  {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}}, "Ada", ""},
 		"resumed greets nobody again":      {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{ids(ada), true}}, "Ada", "room.expired in 20s"},
-		"a restart greets everybody":       {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{ids(ada), false}}, "Ada", "hello>B, room.expired in 20s"},
-		"a restart keeps who is not back":  {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{}}, "Ada", "room.expired in 20s"},
+		"a restart greets everybody":       {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{ids(ada), false}}, "Ada", "hello>B, room.expired in 20s, room.repeat in 2s"},
+		"a restart keeps who is not back":  {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{}}, "Ada", "room.expired in 20s, room.repeat in 2s"},
 		"but not for ever":                 {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{}, expired{2}}, "", ""},
 		"who is back is no ghost":          {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, joined{ada}, expired{2}}, "Ada", ""},
 		"an earlier deadline is void":      {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, down{lost}, up{}, expired{2}}, "Ada", ""},
@@ -345,6 +345,49 @@ func TestAskForHistory(t *testing.T) {
 				t.Errorf("chat %q, effects %q; want %q, %q", chats(m), brief(effects), c.chat, c.effects)
 			}
 		})
+	}
+}
+
+// What we said within the last minute is sent again, to everyone, when the service or a member may have lost it.
+func TestRepeatAfterALoss(t *testing.T) {
+	said := func(more ...event) []event {
+		return here(append([]event{says(ada, "0", "theirs", 1), Say{"1", "a"}, sent{"1"}, Say{"2", "b"}, sent{"2"}, Say{"3", "on its way"}}, more...)...)
+	}
+	for name, events := range map[string][]event{
+		"our session is lost":            said(down{}, up{ids(ada, bo), false}),
+		"a member's session is lost":     said(left{id: ada, back: true}),
+		"a member comes back afterwards": said(down{}, up{ids(bo), false}, repeat{}, joined{ada}),
+	} {
+		_, effects := play(t, events...)
+		if !strings.Contains(brief(effects), "room.repeat in 2s") {
+			t.Errorf("%s: %q", name, brief(effects))
+		}
+		if _, effects = play(t, append(events, joined{cy}, left{id: bo, back: true})...); strings.Contains(brief(effects), "room.repeat") {
+			t.Errorf("%s: twice, %q", name, brief(effects))
+		}
+		m, effects := play(t, append(events, repeat{})...)
+		if brief(effects) != "chat>all, chat>all" || effects[0].(send).env.Chat.Text != "a" || effects[1].(send).env.Chat.N != 3 {
+			t.Errorf("%s: repeats %q", name, brief(effects))
+		}
+		if got := chats(m); got != "Ada:theirs:1 Me:a:1 Me:b:1 Me:on its way:0" {
+			t.Errorf("%s: changes our own to %q", name, got)
+		}
+	}
+	for name, events := range map[string][]event{
+		"a newcomer":   said(joined{cy}),
+		"who has left": said(left{id: ada}),
+		"resumed":      said(down{}, up{ids(ada, bo), true}),
+	} {
+		if _, effects := play(t, events...); strings.Contains(brief(effects), "room.repeat") {
+			t.Errorf("%s: %q", name, brief(effects))
+		}
+	}
+	later := said()
+	for range int(repeatSpan / time.Second) {
+		later = append(later, refused{})
+	}
+	if _, effects := play(t, append(later, repeat{})...); len(effects) != 0 {
+		t.Errorf("repeats what is long past: %q", brief(effects))
 	}
 }
 

@@ -20,6 +20,7 @@ type talk struct {
 	t       *testing.T
 	members []*talker
 	tick    *time.Ticker
+	pause   sync.Mutex // held while nobody may speak
 }
 
 type talker struct {
@@ -84,6 +85,8 @@ func (m *talker) now() room.State {
 
 // say has each member say its next number.
 func (k *talk) say() {
+	k.pause.Lock()
+	defer k.pause.Unlock()
 	for _, m := range k.members {
 		m.mu.Lock()
 		m.said++
@@ -103,9 +106,12 @@ func (k *talk) during(f func()) {
 	}
 }
 
-// isWhole waits until each member has what everybody has said so far, and checks that it is there once and in order.
+// isWhole waits until each member has what everybody has said so far, and checks that it is there once and in order. Nobody
+// says anything meanwhile, or what was said first would be forgotten.
 func (k *talk) isWhole(what string) {
 	k.t.Helper()
+	k.pause.Lock()
+	defer k.pause.Unlock()
 	var said []int
 	for _, m := range k.members {
 		m.mu.Lock()
@@ -130,9 +136,25 @@ func (k *talk) isWhole(what string) {
 			harness.AwaitTrue(k.t, fmt.Sprintf("%s: %s has heard %d of %s", what, m.name, said[i], from.name), func() bool {
 				got := heard(m, from.name)
 				return len(got) >= len(want) && slices.Equal(got[:len(want)], want)
-			}, func() string { return fmt.Sprintf("%s heard %q", m.name, heard(m, from.name)) })
+			}, func() string { return differs(want, heard(m, from.name)) })
 			all += len(want)
 		}
 	}
 	k.t.Logf("%s: %d messages, none lost", what, all)
+}
+
+// differs says what is missing, comes twice or is out of order.
+func differs(want, got []string) string {
+	var missing []string
+	for _, w := range want {
+		if !slices.Contains(got, w) {
+			missing = append(missing, w)
+		}
+	}
+	for i, g := range got {
+		if i < len(want) && len(missing) == 0 && g != want[i] {
+			return fmt.Sprintf("%q where %q belongs", g, want[i])
+		}
+	}
+	return fmt.Sprintf("missing: %q", missing)
 }
