@@ -81,7 +81,8 @@ type conversation struct {
 	asked    []signal.ID             // for the history, the current one last
 	complete bool                    // the history has come, or there is nobody to ask
 	handed   map[signal.ID]time.Time
-	repeats  bool // repeat is on its way
+	repeats  bool      // repeat is on its way
+	lost     time.Time // when our last session was found lost; zero if none was
 }
 
 func (c conversation) next(ev event, p presence, now time.Time) (conversation, []effect) {
@@ -94,6 +95,7 @@ func (c conversation) next(ev event, p presence, now time.Time) (conversation, [
 			c.complete = true
 		}
 		if !ev.resumed && p.ups > 1 {
+			c.lost = now
 			return c.repeatSoon()
 		}
 	case joined:

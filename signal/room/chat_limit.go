@@ -15,20 +15,24 @@ import (
 //   - Space: above the limits, the member who has sent the most loses its oldest messages.
 const (
 	settleTime   = 5 * time.Second
-	maxAhead     = 50 // as if every member had sent one message at the same time
+	mendTime     = 30 * time.Second // after a loss, for what others repeat to find its place below what was said since
+	maxAhead     = 50               // as if every member had sent one message at the same time
 	chatBurst    = 40
 	chatInterval = time.Second / 2
 	maxKept      = 4 << 20 // bytes of text kept
 )
 
 // place is a live message's Lamport time: its author's, clamped to the possible range. An author's messages stay in
-// the order of sending.
+// the order of sending. After a loss what was said before it comes later, and goes where its author says.
 func (c conversation) place(from signal.ID, claimed uint64, now time.Time) uint64 {
 	low, high := uint64(0), c.clock+maxAhead
 	if !c.complete {
 		high = maxClock // others may have sent any number of messages before we came
 	}
 	for _, m := range c.messages {
+		if now.Sub(c.lost) < mendTime && !m.heard.Before(c.lost) {
+			continue
+		}
 		if m.From == from && m.by == from || now.Sub(m.heard) >= settleTime {
 			low = max(low, m.N+1)
 		}

@@ -66,6 +66,21 @@ func TestOrderOfSending(t *testing.T) {
 	}
 }
 
+// After our session was lost, what is repeated goes between what we had and what we have heard since; later, not any more.
+func TestOrderAfterALoss(t *testing.T) {
+	m, _ := play(t, here(says(ada, "1", "a", 1), says(ada, "2", "b", 2))...)
+	now := noon.Add(time.Minute)
+	m = at(m, now, down{}, up{ids(ada), false}, hello(ada, "Ada"), says(ada, "4", "d", 4), says(ada, "5", "e", 5))
+	m = at(m, now.Add(settleTime), says(ada, "0", "never before the loss", 1), says(ada, "2", "b", 2), says(ada, "3", "c", 3), says(ada, "4", "d", 4))
+	if got := textsOf(m, ada); !slices.Equal(got, []string{"a", "b", "never before the loss", "c", "d", "e"}) {
+		t.Error(got)
+	}
+	m = at(m, now.Add(mendTime), says(ada, "6", "too late", 3))
+	if got := textsOf(m, ada); got[len(got)-1] != "too late" {
+		t.Error(got)
+	}
+}
+
 // The time shown is that of arrival.
 func TestTimeIsOurs(t *testing.T) {
 	for _, claimed := range []time.Time{{}, noon.AddDate(100, 0, 0), noon.AddDate(-100, 0, 0)} {
