@@ -83,9 +83,6 @@ func hides(firewall string) [2]home {
 // TestE2ENat makes a call through each pair of routers: pictures and sound flow both ways, over the expected path.
 func TestE2ENat(t *testing.T) {
 	harness.EndToEnd(t)
-	row := func(name, path, why, first, fps string) {
-		fmt.Printf("%-36s  %-16s  %-8s  %-14s  %s\n", name, path, why, first, fps)
-	}
 	row("routers", "path", "why", "first picture", "pictures a second")
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -95,15 +92,22 @@ func TestE2ENat(t *testing.T) {
 			}
 			ada, ben := l.call(c.server, c.homes)
 			ada.Await("takes the path: "+c.path, func(l call.Line) bool { return harness.Meets(1)(l) && takes(l, c.path) })
-			first := firstPicture(ben)
-			rate := frameRates(ada, ben)
-			last := ada.Last()
-			if why := last.Peers[0].Detour; why != c.why {
+			report(c.name, ada, ben)
+			if why := ada.Last().Peers[0].Detour; why != c.why {
 				t.Errorf("says that the path is relayed because of %q, want %q", why, c.why)
 			}
-			row(c.name, path(last), last.Peers[0].Detour, fmt.Sprintf("%.1f s", first), fmt.Sprintf("%.0f and %.0f", rate[0], rate[1]))
 		})
 	}
+}
+
+func row(name, path, why, first, fps string) {
+	fmt.Printf("%-36s  %-16s  %-8s  %-14s  %s\n", name, path, why, first, fps)
+}
+
+// report prints a row about a call that is going on.
+func report(name string, ada, ben *harness.Process) {
+	first, rate, last := firstPicture(ben), frameRates(ada, ben), ada.Last()
+	row(name, path(last), last.Peers[0].Detour, fmt.Sprintf("%.1f s", first), fmt.Sprintf("%.0f and %.0f", rate[0], rate[1]))
 }
 
 // TestE2ENatFindsDirectPath opens a direct path while a call is relayed. The call moves to it, and nobody notices.
