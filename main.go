@@ -92,10 +92,12 @@ func run(args []string) error {
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
 	ctx, cancel := context.WithCancel(ctx)
-	p := program{options: o, log: log, devices: devices, stats: stats, group: group, ctx: ctx}
-	// Hosted meetings outlive the call, so that the others hear that we have left.
+	// Hosted meetings outlive the call, so that the others hear that we have left. So do settings: the meeting that ends is
+	// one of them.
 	hostCtx, stopHost := context.WithCancel(context.WithoutCancel(ctx))
 	var hosting errgroup.Group
+	keep := func(run func(context.Context) error) { hosting.Go(func() error { return run(hostCtx) }) }
+	p := program{options: o, log: log, devices: devices, stats: stats, group: group, ctx: ctx, keep: keep}
 	var mapper *portmap.Mapper
 	if !o.local {
 		mapper = portmap.New(log)
@@ -124,6 +126,7 @@ type program struct {
 	host    *host.Host
 	group   *errgroup.Group
 	ctx     context.Context
+	keep    func(run func(context.Context) error) // runs something until all else has ended
 }
 
 // window runs the app with its window until it is closed.
@@ -135,7 +138,9 @@ func (p *program) window() error {
 	if err := desktop.CheckDisplay(); err != nil {
 		return err
 	}
-	prefs := ui.NewPreferences(desktop.OpenSettings(appID, p.log))
+	settings := desktop.OpenSettings(appID, p.log)
+	p.keep(settings.Run)
+	prefs := ui.NewPreferences(settings)
 	defer desktop.PlaceToolkit()()
 	a := app.NewWithID("") // with an ID the toolkit would keep settings too
 	cfg := p.callConfig()

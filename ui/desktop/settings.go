@@ -1,6 +1,7 @@
 package desktop
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,14 +17,30 @@ import (
 // Settings are what the app remembers between runs: one flat JSON file, which only the user may read, because
 // meeting links are in it. Several windows of a profile share the file: a change reads it again, and changes one value.
 // The toolkit's own store truncates the file first and then trips over the empty one.
+//
+// A change holds at once and does not wait for the disk: Run writes it.
 type Settings struct {
-	file string // empty: there is no place for it
-	log  *slog.Logger
+	file    string // empty: there is no place for it
+	log     *slog.Logger
+	changed chan struct{} // something is pending
 
-	mu     sync.Mutex
-	values map[string]any
-	warned bool // the user was told that nothing is kept
+	disk   sync.Mutex // held while the file is read and written
+	warned bool       // the user was told that nothing is kept
+
+	mu      sync.Mutex // never held while waiting for the disk
+	values  map[string]any
+	pending map[string]pending
 }
+
+// pending is what has to be done to a value in the file.
+type pending struct {
+	update func(old any) any
+	steps  int
+}
+
+// maxSteps is how many updates of one value wait for the disk. With one more, the value is written as this window knows it,
+// and what other windows made of it meanwhile is lost.
+const maxSteps = 16
 
 // OpenSettings reads the settings of an app. If they cannot be read, or there is no place for them, it
 // says so once in the log and starts with none.
@@ -32,7 +49,7 @@ func OpenSettings(appID string, log *slog.Logger) *Settings {
 }
 
 func openSettings(file string, log *slog.Logger, secure func(dir string) error) *Settings {
-	s := &Settings{file: file, log: log, values: map[string]any{}}
+	s := &Settings{file: file, log: log, changed: make(chan struct{}, 1), values: map[string]any{}, pending: map[string]pending{}}
 	if s.file == "" {
 		s.warn(errors.New("there is no home folder"))
 		return s
@@ -61,7 +78,7 @@ func (s *Settings) warn(err error) {
 }
 
 // read returns the settings in the file, or nil. It renames a file that it cannot read, so that the next change does
-// not overwrite what can be repaired by hand. The caller has the lock.
+// not overwrite what can be repaired by hand. The caller has the file's lock.
 func (s *Settings) read() map[string]any {
 	values, err := readSettings(s.file)
 	switch {
@@ -79,38 +96,102 @@ func (s *Settings) read() map[string]any {
 	return nil
 }
 
-// change updates one value, and leaves the others in the file alone: another window may have changed them.
-func (s *Settings) change(key string, update func(old any) any) {
+// Run writes what is changed, until ctx ends; then it writes what is left.
+func (s *Settings) Run(ctx context.Context) error {
+	for {
+		select {
+		case <-s.changed:
+			s.Flush()
+		case <-ctx.Done():
+			s.Flush()
+			return nil
+		}
+	}
+}
+
+// Flush writes what is pending. It leaves the other values in the file alone: another window may have changed them.
+func (s *Settings) Flush() {
+	s.disk.Lock()
+	defer s.disk.Unlock()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.file == "" {
-		s.values[key] = update(s.values[key])
+	todo := s.pending
+	s.pending = map[string]pending{}
+	s.mu.Unlock()
+	if s.file == "" || len(todo) == 0 {
 		return
 	}
 	defer lockFile(s.file + lockSuffix)()
-	values := s.read()
+	values, dirty := s.read(), false
 	if values == nil { // there is no file, or no more
-		values = maps.Clone(s.values)
+		values, dirty = s.all(), true
+	} else {
+		for key, p := range todo {
+			old, known := values[key]
+			values[key] = p.update(old)
+			dirty = dirty || !known || !reflect.DeepEqual(old, values[key])
+			s.learn(key, values[key])
+		}
 	}
-	old, known := values[key]
-	s.values[key] = update(old)
-	if known && reflect.DeepEqual(old, s.values[key]) {
+	if !dirty {
 		return
 	}
-	values[key] = s.values[key]
 	if err := writeSettings(s.file, values); err != nil {
 		s.warn(err)
 	}
 }
 
-func (s *Settings) set(key string, value any) { s.change(key, func(any) any { return value }) }
+// all is a copy of the values.
+func (s *Settings) all() map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.values)
+}
+
+// learn takes over a value from the file, on which our later changes build.
+func (s *Settings) learn(key string, value any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p, later := s.pending[key]; later {
+		value = p.update(value)
+	}
+	s.values[key] = value
+}
+
+// set replaces a value, and whatever was to become of the old one.
+func (s *Settings) set(key string, value any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values[key] = value
+	s.put(key, pending{func(any) any { return value }, 0})
+}
+
+// put makes something pending. s.mu is held.
+func (s *Settings) put(key string, p pending) {
+	s.pending[key] = p
+	select {
+	case s.changed <- struct{}{}:
+	default: // Run knows already
+	}
+}
 
 // UpdateString changes a text, starting from the one that is kept now, which may be another window's.
 func (s *Settings) UpdateString(key string, update func(old string) string) {
-	s.change(key, func(old any) any {
+	change := func(old any) any {
 		text, _ := old.(string)
 		return update(text)
-	})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.values[key] = change(s.values[key])
+	earlier, waits := s.pending[key]
+	switch value := s.values[key]; {
+	case !waits:
+		s.put(key, pending{change, 1})
+	case earlier.steps < maxSteps:
+		s.put(key, pending{func(old any) any { return change(earlier.update(old)) }, earlier.steps + 1})
+	default:
+		s.put(key, pending{func(any) any { return value }, 0})
+	}
 }
 
 // String is a text, empty where none was set.

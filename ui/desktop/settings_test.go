@@ -2,6 +2,7 @@ package desktop
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // logged is a log to look at.
@@ -29,6 +31,7 @@ func TestSettingsArePrivate(t *testing.T) {
 	dir := filepath.Dir(file)
 	s := OpenSettings("app", log)
 	s.SetString("name", "Ada")
+	s.Flush()
 	for path, mode := range map[string]os.FileMode{dir: 0o755, file: 0o644} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
@@ -45,6 +48,7 @@ func TestSettingsArePrivate(t *testing.T) {
 			t.Errorf("%v", s.values)
 		}
 		s.SetBool("on", false)
+		s.Flush()
 	}
 	if said.Len() > 0 {
 		t.Errorf("it says %s", said)
@@ -56,8 +60,13 @@ func TestSettingsAreNeverHalf(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	log, said := logged()
 	a, b := OpenSettings("app", log), OpenSettings("app", log)
-	a.SetString("a", "0")
-	b.SetString("b", "0")
+	keep := func(i int) {
+		a.SetString("a", fmt.Sprint(i))
+		b.SetString("b", fmt.Sprint(i))
+		a.Flush()
+		b.Flush()
+	}
+	keep(0)
 	file := SettingsFile("app", settingsName)
 	done := make(chan struct{})
 	var readers sync.WaitGroup
@@ -76,8 +85,7 @@ func TestSettingsAreNeverHalf(t *testing.T) {
 		}
 	})
 	for i := range 200 {
-		a.SetString("a", fmt.Sprint(i))
-		b.SetString("b", fmt.Sprint(i))
+		keep(i)
 	}
 	close(done)
 	readers.Wait()
@@ -103,6 +111,7 @@ func TestSettingsWithoutAPlace(t *testing.T) {
 		s := OpenSettings("app", log)
 		s.SetString("name", "Ada")
 		s.SetBool("on", true)
+		s.Flush()
 		if s.String("name") != "Ada" || !s.Bool("on") {
 			t.Errorf("%s: forgot %v", name, s.values)
 		}
@@ -138,6 +147,7 @@ func TestSettingsOfAnotherShape(t *testing.T) {
 			}
 			s.SetBool("on", true)
 			s.UpdateString("name", func(old string) string { return old + "Ada" })
+			s.Flush()
 			if aside, err := os.ReadFile(file + damagedSuffix); err != nil || string(aside) != content {
 				t.Errorf("%s: %d bytes are kept aside, %v", name, len(aside), err)
 			}
@@ -166,6 +176,7 @@ func TestSettingsWithForeignValues(t *testing.T) {
 	}
 	s.SetString("name", "Ada")
 	s.SetBool("on", false)
+	s.Flush()
 	data, err := os.ReadFile(file)
 	if want := `{"kept":1.5,"name":"Ada","on":false,"other":null}` + "\n"; err != nil || string(data) != want || said.Len() > 0 {
 		t.Errorf("wrote %s, %v; it says %s", data, err, said)
@@ -184,7 +195,9 @@ func TestSettingsAFileCannotHold(t *testing.T) {
 			t.Fatal(err)
 		}
 		log, _ := logged()
-		OpenSettings("app", log).SetString("name", "Ada")
+		s := OpenSettings("app", log)
+		s.SetString("name", "Ada")
+		s.Flush()
 		if got := OpenSettings("app", log).String("name"); got != "Ada" {
 			t.Errorf("%s: kept %q", name, got)
 		}
@@ -202,6 +215,7 @@ func TestSettingsThatOthersMayRead(t *testing.T) {
 	log, said := logged()
 	s := openSettings(file, log, func(string) error { return fs.ErrPermission })
 	s.SetString("name", "Ada")
+	s.Flush()
 	if got := OpenSettings("app", log).String("name"); got != "Ada" {
 		t.Errorf("kept %q", got)
 	}
@@ -212,7 +226,9 @@ func TestSettingsThatOthersMayRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.SetString("name", "Bea")
+	s.Flush()
 	s.SetString("name", "Cleo")
+	s.Flush()
 	if text := said.String(); strings.Count(text, "\n") != 2 || strings.Count(text, "not kept") != 1 || s.String("name") != "Cleo" {
 		t.Errorf("it says %s", text)
 	}
@@ -227,9 +243,13 @@ func TestSettingsOfManyWindows(t *testing.T) {
 	for i := range windows {
 		s := OpenSettings("app", log) // before the others write
 		wg.Go(func() {
-			for range changes {
+			for n := range changes {
 				s.UpdateString("list", func(old string) string { return old + fmt.Sprint(i) })
+				if n%3 == 0 { // some changes are written together
+					s.Flush()
+				}
 			}
+			s.Flush()
 		})
 	}
 	wg.Wait()
@@ -254,9 +274,94 @@ func TestHungWindow(t *testing.T) {
 	s := OpenSettings("app", log)
 	defer lockFile(s.file + lockSuffix)()
 	s.SetString("name", "Ada")
+	s.Flush()
 	data, err := os.ReadFile(s.file)
 	if err != nil || !strings.Contains(string(data), "Ada") {
 		t.Errorf("kept %s, %v", data, err)
+	}
+}
+
+// TestChangesDoNotWaitForTheDisk: while another program has the file's lock, changes hold at once, and nothing is written.
+// When the lock is free, the last value of each is written, also after the end of the app was asked for.
+func TestChangesDoNotWaitForTheDisk(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	log, said := logged()
+	s := OpenSettings("app", log)
+	s.UpdateString("list", func(string) string { return "a" })
+	s.Flush()
+	before, err := os.ReadFile(s.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := exec.Command("flock", s.file+lockSuffix, "sh", "-c", "echo locked; cat") // util-linux
+	input, err1 := other.StdinPipe()
+	output, err2 := other.StdoutPipe()
+	if err := errors.Join(err1, err2, other.Start()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fscan(output, new(string)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 { // a minute and a half, if each waited for the lock
+		s.SetString("name", fmt.Sprint(i))
+	}
+	s.UpdateString("list", func(old string) string { return old + "b" })
+	if now, err := os.ReadFile(s.file); err != nil || string(now) != string(before) {
+		t.Errorf("a change was written by who made it: %s, %v", now, err)
+	}
+	if s.String("name") != "99" || s.String("list") != "ab" {
+		t.Errorf("the changes do not hold: %v", s.values)
+	}
+	if err := errors.Join(input.Close(), other.Wait()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if kept := OpenSettings("app", log); kept.String("name") != "99" || kept.String("list") != "ab" || said.Len() > 0 {
+		t.Errorf("kept %v; it says %s", kept.values, said)
+	}
+}
+
+// TestRunWrites: what is changed while the app runs is in the file soon.
+func TestRunWrites(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	log, _ := logged()
+	s := OpenSettings("app", log)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = s.Run(ctx) })
+	for _, name := range []string{"Ada", "Bea"} {
+		s.SetString("name", name)
+		for limit := time.Now().Add(20 * time.Second); OpenSettings("app", log).String("name") != name; time.Sleep(time.Millisecond) {
+			if time.Now().After(limit) {
+				t.Fatalf("%s is not written", name)
+			}
+		}
+	}
+	cancel()
+	running.Wait()
+}
+
+// TestManyUpdatesWait: updates of one text that wait for the disk build on what another window has written, up to a number.
+func TestManyUpdatesWait(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	log, _ := logged()
+	for n, want := range map[int]string{maxSteps: "other" + strings.Repeat("x", maxSteps), maxSteps + 1: strings.Repeat("x", maxSteps+1)} {
+		s, other := OpenSettings("app", log), OpenSettings("app", log)
+		s.SetString("list", "")
+		s.Flush()
+		for range n {
+			s.UpdateString("list", func(old string) string { return old + "x" })
+		}
+		other.SetString("list", "other")
+		other.Flush()
+		s.Flush()
+		if got := OpenSettings("app", log).String("list"); got != want || s.String("list") != want {
+			t.Errorf("%d updates: kept %q, the window has %q, want %q", n, got, s.String("list"), want)
+		}
 	}
 }
 
