@@ -274,7 +274,11 @@ type hosting struct{ *host.Host }
 
 // Open hosts a meeting.
 func (h hosting) Open(link signal.Link, room string, changed func(*call.Hosted)) (*call.Hosted, error) {
-	hosted, err := h.Host.Open(link, room, func(now *host.Hosting) { changed(hostedAs(now)) })
+	var tell func(*host.Hosting)
+	if changed != nil {
+		tell = func(now *host.Hosting) { changed(hostedAs(now)) }
+	}
+	hosted, err := h.Host.Open(link, room, tell)
 	if taken := (host.PortError{}); errors.As(err, &taken) {
 		return nil, call.PortTaken{Port: taken.Port}
 	}

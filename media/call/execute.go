@@ -195,6 +195,9 @@ func (x *executor) prepare(e prepare) {
 			<-known // prepared comes first
 			x.put(hostingChanged{e.meeting, h})
 		}
+		if e.hidden {
+			changed = nil
+		}
 		if done.hosted, done.err = x.cfg.Host.Open(link, x.keys.Room, changed); done.hosted != nil {
 			done.link = done.hosted.Link
 		} else if done.err != nil {

@@ -13,7 +13,8 @@ type Host interface {
 	// Open hosts the meeting of a link in a room: a new meeting if the link has no server, else one
 	// that was hosted here before. It returns nil for a meeting that is hosted elsewhere, and
 	// PortTaken if it cannot be hosted again where its link says. From then on it calls changed when
-	// others can reach the meeting by other addresses; changed may block until Open has returned.
+	// others can reach the meeting by other addresses; changed may block until Open has returned. With
+	// nil for changed, the link names no address of the internet.
 	Open(link signal.Link, room string, changed func(*Hosted)) (*Hosted, error)
 	// Close ends what Open began.
 	Close(room string)

@@ -46,6 +46,13 @@ func TestHostingChanged(t *testing.T) {
 	if m.Hosting != HostedAnywhere || m.Link != wide.String() || len(effects) != 0 {
 		t.Errorf("hosting %d, link %t, %v", m.Hosting, m.Link == wide.String(), effects)
 	}
+	hidden := fresh()
+	hidden.AddressHidden = true
+	if m, effects := play(t, hidden, NewMeeting{}); !slices.ContainsFunc(effects, func(e effect) bool { p, ok := e.(prepare); return ok && p.hidden }) {
+		t.Errorf("who hides the address prepares %v", effects)
+	} else if m, _ = play(t, m, hosted, changed); m.Hosting != HostedHere || m.Link == wide.String() {
+		t.Errorf("who hides the address gives the router's away: hosting %d", m.Hosting)
+	}
 	late := changed(m)
 	if m, _ = play(t, m, Leave{}, NewMeeting{}, hosted, late); m.Hosting != HostedHere || m.Link == wide.String() {
 		t.Errorf("in the next meeting: hosting %d", m.Hosting)

@@ -104,6 +104,7 @@ type (
 	prepare struct {
 		meeting int
 		link    *signal.Link // nil: a new meeting
+		hidden  bool         // the link must not name an address of ours on the internet
 	}
 	openRoom struct {
 		meeting int
@@ -300,7 +301,7 @@ func (m model) open(link *signal.Link, join bool, now time.Time) (model, []effec
 		m.link, m.Link, m.Code = *link, link.String(), link.Code.String()
 	}
 	m, more := m.reconcile()
-	return m, slices.Concat(effects, []effect{prepare{m.meeting, link}}, more)
+	return m, slices.Concat(effects, []effect{prepare{m.meeting, link, m.AddressHidden}}, more)
 }
 
 func (m model) prepared(ev prepared) (model, []effect) {
@@ -329,7 +330,7 @@ func (m model) prepared(ev prepared) (model, []effect) {
 }
 
 func (m model) hostingChanged(ev hostingChanged) (model, []effect) {
-	if ev.meeting == m.meeting && m.Hosting != NotHosted {
+	if ev.meeting == m.meeting && m.Hosting != NotHosted && !m.AddressHidden {
 		m.link, m.Link, m.Hosting = ev.hosted.Link, ev.hosted.Link.String(), ev.hosted.Hosting
 	}
 	return m, nil

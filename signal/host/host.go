@@ -70,7 +70,8 @@ func New(ctx context.Context, group *errgroup.Group, file string, mapper *portma
 // Open hosts the meeting of a link under its room's name. The meeting is new if the link has no server. Otherwise it
 // was hosted here before, and gets the same port again. Open returns nil for a meeting that is hosted elsewhere, and
 // a PortError if another program has the port. Every successful Open needs a Close. It calls changed, from another
-// goroutine and maybe before Open returns, whenever the router begins or ceases to let others in.
+// goroutine and maybe before Open returns, whenever the router begins or ceases to let others in. With nil for changed, the
+// link names no address of the internet.
 func (h *Host) Open(link signal.Link, room string, changed func(*Hosting)) (*Hosting, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -93,12 +94,15 @@ func (h *Host) Open(link signal.Link, room string, changed func(*Hosting)) (*Hos
 		s.close("")
 		return nil, err
 	}
-	outside := s.open(room, func(outside netip.AddrPort) {
-		if hosting, err := h.hosting(link, s.port, outside); err == nil && changed != nil {
-			changed(hosting)
+	var watch watcher
+	if changed != nil {
+		watch = func(outside netip.AddrPort) {
+			if hosting, err := h.hosting(link, s.port, outside); err == nil {
+				changed(hosting)
+			}
 		}
-	})
-	hosting.reach(outside)
+	}
+	hosting.reach(s.open(room, watch))
 	h.byRoom[room] = s
 	if err := h.memory.remember(room, s.port); err != nil {
 		h.log.Warn("the meeting cannot be hosted again later", "err", err)

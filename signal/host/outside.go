@@ -24,7 +24,9 @@ type outside struct {
 	credentials turn.Credentials
 	changed     func(netip.AddrPort) // where the service is reached from the internet; invalid: nowhere
 
-	telling sync.Mutex // is held while changed runs
+	once    sync.Once
+	begun   chan struct{} // closed when a meeting is for the internet
+	telling sync.Mutex    // is held while changed runs
 	mu      sync.Mutex
 	web     netip.AddrPort // what the router leads to the service
 	media   netip.AddrPort // and to the relay
@@ -32,7 +34,7 @@ type outside struct {
 
 // newOutside asks nobody yet.
 func newOutside(mapper *portmap.Mapper, port int, changed func(netip.AddrPort)) (*outside, error) {
-	o := &outside{mapper: mapper, port: port, credentials: turn.Credentials{Secret: turn.NewSecret()}, changed: changed}
+	o := &outside{mapper: mapper, port: port, credentials: turn.Credentials{Secret: turn.NewSecret()}, changed: changed, begun: make(chan struct{})}
 	var err error
 	if o.relay, err = turn.NewClosed(o.credentials.Secret); err != nil {
 		return nil, err
@@ -47,12 +49,20 @@ func newOutside(mapper *portmap.Mapper, port int, changed func(netip.AddrPort)) 
 	return o, nil
 }
 
-// run keeps the ports mapped and relays, until ctx ends.
+// begin has the router asked from now on.
+func (o *outside) begin() { o.once.Do(func() { close(o.begun) }) }
+
+// run keeps the ports mapped from begin on, and relays, until ctx ends.
 func (o *outside) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return o.relay.Run(ctx) })
 	for p, at := range map[portmap.Protocol]*netip.AddrPort{portmap.TCP: &o.web, portmap.UDP: &o.media} {
 		g.Go(func() error {
+			select {
+			case <-o.begun:
+			case <-ctx.Done():
+				return nil
+			}
 			o.mapper.Keep(ctx, p, uint16(o.port), func(now netip.AddrPort) { o.mapped(at, now) })
 			return nil
 		})

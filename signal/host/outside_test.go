@@ -111,6 +111,10 @@ func TestRouterLetsIn(t *testing.T) {
 	a.mu.Lock()
 	s := a.byRoom[roomA]
 	a.mu.Unlock()
+	if silent := a.open(newLink(), roomB); silent.Anywhere || len(silent.Link.At) != 0 { // on the same service
+		t.Errorf("who does not ask for it gets a link to %q", silent.Link.At)
+	}
+	a.Close(roomB)
 	web := s.outside.address()
 	if web.Addr() != r.outside || int(web.Port()) != s.port+1 || !h.Anywhere || h.Link.At[len(h.Link.At)-1] != web.String() {
 		t.Errorf("reached at %v, the link at %q", web, h.Link.At)

@@ -137,13 +137,20 @@ func (s *service) hold() bool {
 	return true
 }
 
-// open admits a room, and says where the internet reaches it, now and by the watcher from now on. The caller holds the
-// service already.
+// open admits a room, and says where the internet reaches it, now and by the watcher from now on. With nil for the watcher
+// the room is not for the internet. The caller holds the service already.
 func (s *service) open(room string, w watcher) (reached netip.AddrPort) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rooms[room]++
+	if w == nil {
+		delete(s.watchers, room)
+		return netip.AddrPort{}
+	}
 	s.watchers[room] = w
+	if s.outside != nil {
+		s.outside.begin()
+	}
 	return s.reached
 }
 

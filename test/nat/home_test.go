@@ -153,6 +153,7 @@ func TestE2ENatHostedAtHome(t *testing.T) {
 		{"double NAT, UPnP", home{firewall: "port-restricted", double: true}, "UPnP", "not on the internet"},
 		{"double NAT, NAT-PMP", home{firewall: "port-restricted", double: true}, "NAT-PMP", "no DHCP lease or external IP"},
 		{"switched off", home{firewall: "port-restricted"}, "UPnP", ""},
+		{"address hidden", home{firewall: "port-restricted", hidden: true}, "UPnP", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel() // nearly all of it is waiting
@@ -162,7 +163,9 @@ func TestE2ENatHostedAtHome(t *testing.T) {
 				l.upnp(c.upnp)
 			}
 			flags := []string{"--new"}
-			if c.reason == "" {
+			if c.home.hidden {
+				flags = append(flags, "--relay-only")
+			} else if c.reason == "" {
 				flags = append(flags, "--local")
 			}
 			ada := l.bot(0, "Ada", nil, flags...)
