@@ -178,16 +178,17 @@ func TestRecorder(t *testing.T) {
 // TestRecentOfTwoWindows: each window of a profile adds its meetings to those the other stored meanwhile.
 func TestRecentOfTwoWindows(t *testing.T) {
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
-	windows := make([]Preferences, 3)
+	windows := make([]*desktop.Settings, 3)
 	for i := range windows {
-		windows[i] = NewPreferences(desktop.OpenSettings("app", slog.New(slog.DiscardHandler)))
+		windows[i] = desktop.OpenSettings("app", slog.New(slog.DiscardHandler))
 	}
 	var wg sync.WaitGroup
-	for i, p := range windows {
+	for i, w := range windows {
 		wg.Go(func() {
 			for j := range 3 {
-				p.AddRecent(Recent{Code: fmt.Sprint(i, j), When: clock})
+				NewPreferences(w).AddRecent(Recent{Code: fmt.Sprint(i, j), When: clock})
 			}
+			w.Flush()
 		})
 	}
 	wg.Wait()

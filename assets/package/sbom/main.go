@@ -40,6 +40,7 @@ var known = []struct {
 var read = map[string]string{
 	"github.com/go-text/render":      "Unlicense OR BSD-3-Clause",           // LICENSE: either
 	"github.com/go-text/typesetting": "Unlicense OR BSD-3-Clause",           // LICENSE: either
+	"github.com/jackpal/go-nat-pmp":  "Apache-2.0",                          // LICENSE: refers to the text only
 	"github.com/klauspost/compress":  "BSD-3-Clause AND Apache-2.0 AND MIT", // LICENSE: each for some files
 }
 
