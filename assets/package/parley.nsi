@@ -2,7 +2,7 @@
 ;
 ;   parley-setup.exe /S             install without questions
 ;   uninstall.exe /S                remove it, and keep the settings
-Unicode true
+Target amd64-unicode
 Name "Parley"
 OutFile "${OUT}\parley-setup.exe"
 RequestExecutionLevel user

@@ -282,6 +282,12 @@ func Logged(p *Process, msg string) (addr string) {
 // has the test picture, a tone and no speaker.
 func StartParley(t testing.TB, name string, env []string, args ...string) *Process {
 	t.Helper()
+	return StartProgram(t, []string{"build/parley"}, name, env, args...)
+}
+
+// StartProgram starts Parley as StartParley does, by another command than build/parley.
+func StartProgram(t testing.TB, command []string, name string, env []string, args ...string) *Process {
+	t.Helper()
 	stats := filepath.Join(t.TempDir(), name+".stats")
 	flags := []string{"--name", name, "--stats", stats}
 	if len(args) > 0 && args[0] == "bot" {
@@ -293,7 +299,7 @@ func StartParley(t testing.TB, name string, env []string, args ...string) *Proce
 			}
 		}
 	}
-	p := Launch(t, env, "build/parley", append(flags, args...)...)
+	p := Launch(t, env, command[0], slices.Concat(command[1:], flags, args)...)
 	p.Name, p.Stats = name, stats
 	return p
 }
