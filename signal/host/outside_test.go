@@ -19,16 +19,17 @@ import (
 // router speaks NAT-PMP at an address of the loopback network, and keeps what it has mapped.
 type router struct {
 	at      netip.Addr
-	outside netip.Addr // what it says its address is
-	without byte       // the protocol that it does not map: 1 UDP, 2 TCP
+	outside netip.Addr            // what it says its address is
+	without byte                  // the protocol that it does not map: 1 UDP, 2 TCP
+	lie     func(q []byte) []byte // instead of an honest answer
 
 	mu     sync.Mutex
 	mapped map[byte]uint16
 }
 
-func startRouter(t *testing.T, at, outside string, without byte) *router {
+func startRouter(t *testing.T, r *router) *router {
 	t.Helper()
-	r := &router{at: netip.MustParseAddr(at), outside: netip.MustParseAddr(outside), without: without, mapped: map[byte]uint16{}}
+	r.mapped = map[byte]uint16{}
 	l, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(r.at, 5351)))
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +43,13 @@ func startRouter(t *testing.T, at, outside string, without byte) *router {
 			if err != nil {
 				return
 			}
-			_, _ = l.WriteToUDPAddrPort(r.answer(q[:n]), from)
+			answer := r.answer
+			if r.lie != nil {
+				answer = r.lie
+			}
+			if a := answer(q[:n]); a != nil {
+				_, _ = l.WriteToUDPAddrPort(a, from)
+			}
 		}
 	}()
 	t.Cleanup(func() { l.Close(); <-done })
@@ -83,6 +90,9 @@ func (r *router) behind(a *app) {
 	}
 }
 
+// public is a router's address.
+var public = netip.MustParseAddr("5.0.0.10")
+
 // openWatched opens a meeting, and returns what is told about it.
 func (a *app) openWatched(room string) (*Hosting, <-chan *Hosting) {
 	a.t.Helper()
@@ -97,7 +107,7 @@ func (a *app) openWatched(room string) (*Hosting, <-chan *Hosting) {
 // TestRouterLetsIn: once the router leads both ports here, the link has its address; members that are here already are told
 // of the relay, each where it reaches the service; and when the meeting is over, the router leads nothing here.
 func TestRouterLetsIn(t *testing.T) {
-	r := startRouter(t, "127.78.0.1", "5.0.0.10", 0)
+	r := startRouter(t, &router{at: netip.MustParseAddr("127.78.0.1"), outside: public})
 	a := startApp(t, "", physical(face("eth0", "192.168.0.2/24")))
 	r.behind(a)
 	h, told := a.openWatched(roomA)
@@ -145,19 +155,24 @@ func TestRouterLetsIn(t *testing.T) {
 	}
 }
 
-// TestRouterLetsNobodyIn: one port of the two is not enough, and a router that is itself behind another leads nowhere. The
-// meeting is hosted for the network all the same.
+// TestRouterLetsNobodyIn: one port of the two is not enough, and a router that is itself behind another, is silent or talks
+// rubbish leads nowhere. The meeting is hosted for the network all the same, and it ends as always.
 func TestRouterLetsNobodyIn(t *testing.T) {
-	for name, c := range map[string]struct {
-		at, outside string
-		without     byte
+	for i, c := range []struct {
+		name   string
+		router *router
 	}{
-		"no UDP":     {"127.78.0.2", "5.0.0.10", 1},
-		"no TCP":     {"127.78.0.3", "5.0.0.10", 2},
-		"double NAT": {"127.78.0.4", "100.64.0.2", 0},
+		{"no UDP", &router{outside: public, without: 1}},
+		{"no TCP", &router{outside: public, without: 2}},
+		{"double NAT", &router{outside: netip.MustParseAddr("100.64.0.2")}},
+		{"another router's network", &router{outside: netip.MustParseAddr("192.168.7.7")}},
+		{"silence", &router{lie: func([]byte) []byte { return nil }}},
+		{"rubbish", &router{lie: func([]byte) []byte { return []byte(strings.Repeat("x", 60_000)) }}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			r := startRouter(t, c.at, c.outside, c.without)
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.router.at = netip.AddrFrom4([4]byte{127, 78, 1, byte(i + 1)})
+			r := startRouter(t, c.router)
 			var log lockedLog
 			a := startApp(t, "", physical(face("eth0", "192.168.0.2/24")))
 			r.behind(a)
@@ -173,8 +188,15 @@ func TestRouterLetsNobodyIn(t *testing.T) {
 			if all := s.outside.servers(server.Guest{Host: h.Own.Host}); all != nil {
 				t.Errorf("members are told of %+v", all)
 			}
-			if _, f := join(t, h.Own, roomA); !is[signal.Welcome](f) {
+			ws, f := join(t, h.Own, roomA)
+			if !is[signal.Welcome](f) {
 				t.Errorf("the meeting answers %T", f)
+			}
+			ws.Close()
+			a.Close(roomA)
+			<-s.done
+			if n := r.mappings(); n != 0 {
+				t.Errorf("%d mappings are left", n)
 			}
 		})
 	}
@@ -182,7 +204,7 @@ func TestRouterLetsNobodyIn(t *testing.T) {
 
 // TestPortOfRelayTaken: without its UDP port the meeting is hosted for the network alone, and the router is not asked.
 func TestPortOfRelayTaken(t *testing.T) {
-	r := startRouter(t, "127.78.0.5", "5.0.0.10", 0)
+	r := startRouter(t, &router{at: netip.MustParseAddr("127.78.0.2"), outside: public})
 	l, err := net.Listen("tcp", ":0")
 	if err != nil {
 		t.Fatal(err)
