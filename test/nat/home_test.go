@@ -126,6 +126,35 @@ func TestE2ENatHosted(t *testing.T) {
 	}
 }
 
+// TestE2ENatHostedBothSides has one guest come from the network at home and one from the internet. All three see each other:
+// the two guests meet on the relay of the app that hosts the meeting.
+func TestE2ENatHostedBothSides(t *testing.T) {
+	harness.EndToEnd(t)
+	l := newLab(t)
+	for i, h := range both("port-restricted") {
+		l.settle(i, h)
+	}
+	l.add("h2") // another machine behind the same router
+	l.cable("h2", "eth", "r0", "lan2")
+	l.address("r0", "lan2", "192.168.2.1/24")
+	l.address("h2", "eth", "192.168.2.2/24")
+	l.in("h2", "ip", "route", "add", "default", "via", "192.168.2.1")
+	l.rule("r0", "-A FORWARD -i lan2 -j ACCEPT")
+	l.upnp("UPnP")
+	ada, link := l.host()
+	ben, cleo := l.bot(1, "Ben", nil, link), l.bot(2, "Cleo", nil, link)
+	for _, p := range []*harness.Process{ada, ben, cleo} {
+		p.Await("sees and hears both others", harness.Meets(2))
+	}
+	paths := map[string]string{}
+	for _, p := range cleo.Last().Peers {
+		paths[p.Name] = p.Path
+	}
+	if paths["Ada"] == "relay" || paths["Ben"] != "relay" {
+		t.Errorf("the guest at home takes the paths %v", paths)
+	}
+}
+
 // TestE2ENatHostedWithoutUDP: a guest whose network lets no UDP out gets as far as the meeting, and learns what is wrong.
 func TestE2ENatHostedWithoutUDP(t *testing.T) {
 	harness.EndToEnd(t)
