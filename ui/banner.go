@@ -106,8 +106,8 @@ func (b *banner) place(a rect) rect {
 	if b.close.Visible() {
 		end = 36 + widget.Space1
 	}
-	most := min(a.w, 640) - widget.Space4 - side - end
-	width := min(b.text.Width(), most)
+	maxWidth := min(a.w, 640) - widget.Space4 - side - end
+	width := min(b.text.Width(), maxWidth)
 	h := b.text.HeightFor(width + 1)
 	high := max(h+22, 42)
 	total := widget.Space4 + side + width + 1 + end

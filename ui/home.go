@@ -249,8 +249,8 @@ func (h *home) placeName(x, y, width float32) {
 		text += 48
 	}
 	edit := h.edit.MinSize()
-	most := x + width - text
-	wide := max(min(h.name.Width(), most-edit.Width), min(h.hint.Width(), most-edit.Width))
+	room := x + width - text
+	wide := max(min(h.name.Width(), room-edit.Width), min(h.hint.Width(), room-edit.Width))
 	widget.Place(h.name, text, y+2, wide, 20)
 	widget.Place(h.hint, text, y+22, wide, 16)
 	widget.Place(h.edit, text+wide, y+4, edit.Width, widget.Target)

@@ -239,15 +239,15 @@ func shapes(sizes ...image.Point) func() call.State {
 		s := with(base(call.Live), len(sizes))
 		for i, size := range sizes {
 			s.Peers[i].Camera = true
-			s.Peers[i].Name += " " + shapeMark(size)
-			s.Peers[i].ID = signal.ID(shapeMark(size) + string(s.Peers[i].ID))
+			s.Peers[i].Name += " " + sizePrefix(size)
+			s.Peers[i].ID = signal.ID(sizePrefix(size) + string(s.Peers[i].ID))
 		}
 		return s
 	}
 }
 
-// shapeMark is the prefix of an ID from which the fake call reads the camera's size.
-func shapeMark(size image.Point) string { return fmt.Sprintf("%dx%d", size.X, size.Y) }
+// sizePrefix is the prefix of an ID from which the fake call reads the camera's size.
+func sizePrefix(size image.Point) string { return fmt.Sprintf("%dx%d", size.X, size.Y) }
 
 // hosted is a meeting of n others that this machine hosts.
 func hosted(h call.Hosting, n int) func() call.State {

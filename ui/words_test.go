@@ -125,17 +125,17 @@ func TestAnotherLanguageIsOneFile(t *testing.T) {
 // lookups are the functions that look up a text in the bundle.
 var lookups = map[string]bool{"say": true, "sayWith": true, "dated": true}
 
-// silentCalls are functions whose literals are not shown in the window: errors, the log, file names and parts of
+// notShown are functions whose literals are not shown in the window: errors, the log, file names and parts of
 // icons.
-var silentCalls = map[string]bool{
+var notShown = map[string]bool{
 	"Errorf": true, "New": true, "LogError": true, "panic": true, "font": true, "Appendf": true, "byte": true,
 }
 
-// spoken finds the texts of a file: the keys it looks up, the prefixes of keys it completes, and literals that
+// shownTexts finds the texts of a file: the keys it looks up, the prefixes of keys it completes, and literals that
 // are words.
-type spoken struct{ keys, prefixes, words []string }
+type shownTexts struct{ keys, prefixes, words []string }
 
-func (s *spoken) visit(n ast.Node) bool {
+func (s *shownTexts) visit(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.ImportSpec:
 		return false
@@ -153,7 +153,7 @@ func (s *spoken) visit(n ast.Node) bool {
 			return false
 		}
 		if _, plain := n.Fun.(*ast.Ident); !plain || !lookups[name] {
-			return !silentCalls[name]
+			return !notShown[name]
 		}
 		s.key(n.Args[0])
 		if name == "dated" {
@@ -180,7 +180,7 @@ func (s *spoken) visit(n ast.Node) bool {
 }
 
 // key records the key of a look-up: a literal, or a literal prefix.
-func (s *spoken) key(e ast.Expr) {
+func (s *shownTexts) key(e ast.Expr) {
 	if sum, ok := e.(*ast.BinaryExpr); ok {
 		if lit, ok := sum.X.(*ast.BasicLit); ok {
 			prefix, _ := strconv.Unquote(lit.Value)
@@ -352,7 +352,7 @@ func TestDetourTexts(t *testing.T) {
 func TestEveryWordIsInTheBundle(t *testing.T) {
 	texts, used := english(t), map[string]bool{}
 	devices := []string{media.Microphone.String(), media.Camera.String(), media.Speaker.String()}
-	for file, s := range spokenIn(t, ".", "widget") {
+	for file, s := range textsIn(t, ".", "widget") {
 		for _, text := range s.words {
 			t.Errorf("%s: %q is not in the bundle", file, text)
 		}
@@ -379,10 +379,10 @@ func TestEveryWordIsInTheBundle(t *testing.T) {
 	}
 }
 
-// spokenIn reads the files of some folders, except tests.
-func spokenIn(t *testing.T, folders ...string) map[string]*spoken {
+// textsIn reads the files of some folders, except tests.
+func textsIn(t *testing.T, folders ...string) map[string]*shownTexts {
 	t.Helper()
-	found := map[string]*spoken{}
+	found := map[string]*shownTexts{}
 	for _, folder := range folders {
 		files, err := filepath.Glob(filepath.Join(folder, "*.go"))
 		if err != nil || len(files) == 0 {
@@ -401,7 +401,7 @@ func spokenIn(t *testing.T, folders ...string) map[string]*spoken {
 					t.Errorf("%s looks up words in the toolkit's bundle", file)
 				}
 			}
-			found[file] = &spoken{}
+			found[file] = &shownTexts{}
 			ast.Inspect(f, found[file].visit)
 		}
 	}
@@ -421,7 +421,7 @@ func f() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var s spoken
+	var s shownTexts
 	ast.Inspect(f, s.visit)
 	if want := []string{"Two words", "Chat", " and ", "%d min", " · Ctrl+D", "Mon 2 Jan", "15:04"}; !slices.Equal(s.words, want) {
 		t.Errorf("found the words %q, want %q", s.words, want)

@@ -11,8 +11,8 @@ import (
 // camera looks better at it than at its neighbours. The rungs overlap so that an estimate that
 // wanders does not make the picture jump. Between 360 and 720 lines the rates follow libwebrtc's
 // (video/config/simulcast.cc) for VP8. Between 180 and 360 they lie around what was measured: from 120 kbit/s
-// on, a face at 640x360 is more like the original (SSIM). most is where more bits are no longer seen.
-type rung struct{ height, down, up, most int }
+// on, a face at 640x360 is more like the original (SSIM). maxRate is where more bits are no longer seen.
+type rung struct{ height, down, up, maxRate int }
 
 var ladder = [layerCount]rung{
 	{180, 0, 140_000, 350_000},

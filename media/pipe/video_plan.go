@@ -130,7 +130,7 @@ func share(l int, wants []VideoWant, places []place, now []int) int {
 	most := 0
 	for i, p := range places {
 		if p.layer == l {
-			most = max(most, min(max(wants[i].BitRate, minBitRate), ladder[l].most))
+			most = max(most, min(max(wants[i].BitRate, minBitRate), ladder[l].maxRate))
 		}
 	}
 	rate := most

@@ -30,7 +30,7 @@ type VideoReceiver struct {
 	feedback Feedback
 	log      *slog.Logger
 	wake     chan struct{}
-	most     Size // of a picture, longer side first
+	maxSize  Size // of a picture, longer side first
 
 	mu      sync.Mutex
 	asm     assembler
@@ -50,12 +50,12 @@ const pendingFrames = 64
 // maxVideoDelay bounds how long a frame is held back for smoothness and lip-sync together.
 const maxVideoDelay = 600 * time.Millisecond
 
-// NewVideoReceiver returns a receiver that shows in view. most is the largest picture it decodes, in
+// NewVideoReceiver returns a receiver that shows in view. maxSize is the largest picture it decodes, in
 // either orientation, see MaxCamera and MaxScreen. feedback is called on the Run goroutine.
-func NewVideoReceiver(codecs media.Codecs, view *View, most Size, feedback Feedback, log *slog.Logger) *VideoReceiver {
+func NewVideoReceiver(codecs media.Codecs, view *View, maxSize Size, feedback Feedback, log *slog.Logger) *VideoReceiver {
 	return &VideoReceiver{
-		most:   most,
-		codecs: codecs, view: view, feedback: feedback, log: log,
+		maxSize: maxSize,
+		codecs:  codecs, view: view, feedback: feedback, log: log,
 		wake: make(chan struct{}, 1), rtt: 100 * time.Millisecond,
 	}
 }
@@ -271,7 +271,7 @@ func (l *receiveLoop) due(f frame, now time.Time) time.Duration {
 func (l *receiveLoop) decode(f frame, superseded bool) {
 	begin := time.Now()
 	var img *media.Frame
-	err := l.most.admits(f.data)
+	err := l.maxSize.admits(f.data)
 	if err == nil {
 		img, err = l.dec.Decode(f.data)
 	}

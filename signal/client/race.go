@@ -170,7 +170,7 @@ func notJoined(err error, address string) error {
 // worst picks the failure that says most to a person: a rendezvous that refuses, then what is
 // in the way, then that there is no way. It is certain only if all are.
 func worst(failures []error) error {
-	said, most, certain := error(errNoAddress), -1, true
+	said, best, certain := error(errNoAddress), -1, true
 	for _, err := range failures {
 		says := 4 // a refusal
 		var f *Failure
@@ -180,8 +180,8 @@ func worst(failures []error) error {
 		} else if errors.Is(err, context.Canceled) {
 			says = 0
 		}
-		if err != nil && says > most {
-			said, most = err, says
+		if err != nil && says > best {
+			said, best = err, says
 		}
 	}
 	var f *Failure

@@ -15,8 +15,8 @@ const processorCheck = 250 * time.Millisecond
 
 // adjustProcessors sets GOMAXPROCS by the load until ctx ends. used is the CPU time of this process.
 func adjustProcessors(ctx context.Context, used func() time.Duration) {
-	most := runtime.GOMAXPROCS(0)
-	defer runtime.GOMAXPROCS(most)
+	limit := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(limit)
 	n := 1
 	runtime.GOMAXPROCS(n)
 	tick := time.NewTicker(processorCheck)
@@ -31,19 +31,19 @@ func adjustProcessors(ctx context.Context, used func() time.Duration) {
 		now, total := time.Now(), used()
 		busy := float64(total-before) / float64(now.Sub(last))
 		last, before = now, total
-		if want := processors(n, most, busy); want != n {
+		if want := processors(n, limit, busy); want != n {
 			n = want
 			runtime.GOMAXPROCS(n)
 		}
 	}
 }
 
-// processors is how many to use, at most most, when n have been busy for so many seconds a second.
+// processors is how many to use, up to limit, when n have been busy for so many seconds a second.
 // The limits lie apart, so that the number does not go to and fro.
-func processors(n, most int, busy float64) int {
+func processors(n, limit int, busy float64) int {
 	switch {
 	case busy > 0.7*float64(n):
-		return min(2*n, most)
+		return min(2*n, limit)
 	case busy < 0.2*float64(n):
 		return max(n/2, 1)
 	}

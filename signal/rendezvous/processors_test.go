@@ -11,9 +11,9 @@ import (
 
 func TestProcessors(t *testing.T) {
 	for _, x := range []struct {
-		n, most int
-		busy    float64
-		want    int
+		n, limit int
+		busy     float64
+		want     int
 	}{
 		{1, 8, 0.1, 1},
 		{1, 8, 0.7, 1},
@@ -26,8 +26,8 @@ func TestProcessors(t *testing.T) {
 		{3, 6, 0.1, 1},
 		{1, 1, 1, 1},
 	} {
-		if got := processors(x.n, x.most, x.busy); got != x.want {
-			t.Errorf("%d of %d, busy %.1f: %d, want %d", x.n, x.most, x.busy, got, x.want)
+		if got := processors(x.n, x.limit, x.busy); got != x.want {
+			t.Errorf("%d of %d, busy %.1f: %d, want %d", x.n, x.limit, x.busy, got, x.want)
 		}
 	}
 }

@@ -73,15 +73,15 @@ func fair(list []Message, n, size int, who func(Message) signal.ID, bytes func(M
 	}
 	list = slices.Clone(list)
 	for len(list) > n || total > size {
-		most := 0
+		largest := 0
 		for i, m := range list {
-			if share[who(m)] > share[who(list[most])] {
-				most = i
+			if share[who(m)] > share[who(list[largest])] {
+				largest = i
 			}
 		}
-		total -= bytes(list[most])
-		share[who(list[most])] -= weight(list[most])
-		list = slices.Delete(list, most, most+1)
+		total -= bytes(list[largest])
+		share[who(list[largest])] -= weight(list[largest])
+		list = slices.Delete(list, largest, largest+1)
 	}
 	return list
 }

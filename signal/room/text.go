@@ -28,9 +28,9 @@ func CleanName(s string) string { return cleanTo(s, MaxName) }
 // grapheme clusters.
 func CleanLine(s string) string { return cleanTo(s, maxLine) }
 
-func cleanTo(s string, most int) string {
+func cleanTo(s string, limit int) string {
 	for {
-		cut := clusters(cleanLine(s), most)
+		cut := clusters(cleanLine(s), limit)
 		if cut == s {
 			return s
 		}

@@ -55,9 +55,9 @@ func FitScale(factor float32, least fyne.Size) fyne.Size {
 
 // scale is the toolkit's scale for a monitor (internal/driver/glfw/scale.go).
 func (m monitor) scale() float32 {
-	const normal, least, most = 120, 10, 1000 // dpi
+	const normal, least, highest = 120, 10, 1000 // dpi
 	dpi := float32(m.width) / (float32(m.millimetres) / 25.4)
-	if m.millimetres == 0 || m.millimetres == 60 || dpi > most || dpi < least { // 60: as a Steam Deck says
+	if m.millimetres == 0 || m.millimetres == 60 || dpi > highest || dpi < least { // 60: as a Steam Deck says
 		return 1
 	}
 	return max(dpi/normal, 1)
@@ -73,8 +73,8 @@ func (m monitor) fit(scale float32, least fyne.Size) float32 {
 	if least.Width*scale <= w && least.Height*scale <= h {
 		return scale
 	}
-	most := (1 - border) * min(w/least.Width, h/least.Height)
-	return max(float32(math.Floor(float64(most*10)))/10, 0.1)
+	fit := (1 - border) * min(w/least.Width, h/least.Height)
+	return max(float32(math.Floor(float64(fit*10)))/10, 0.1)
 }
 
 // tenths rounds as the toolkit does.

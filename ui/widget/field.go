@@ -12,11 +12,11 @@ import (
 // Field is a text field of one or several lines, with a border and an optional button at its end.
 type Field struct {
 	fw.BaseWidget
-	Entry  *Entry
-	box    *canvas.Rectangle
-	after  fyne.CanvasObject
-	height float32
-	most   int // maximum number of lines
+	Entry    *Entry
+	box      *canvas.Rectangle
+	after    fyne.CanvasObject
+	height   float32
+	maxLines int // 0 for a field of one line
 }
 
 // Entry is Fyne's entry, which passes keys that it does not use to the window.
@@ -42,10 +42,10 @@ func NewField(name, placeholder string, height float32, after fyne.CanvasObject)
 	return f
 }
 
-// Lines makes a field of several lines, which grows up to most lines and then scrolls. Enter submits, Shift+Enter
+// Lines makes a field of several lines, which grows up to maxLines and then scrolls. Enter submits, Shift+Enter
 // starts a new line.
-func (f *Field) Lines(most int) *Field {
-	f.most = most
+func (f *Field) Lines(maxLines int) *Field {
+	f.maxLines = maxLines
 	f.Entry.MultiLine, f.Entry.Wrapping = true, fyne.TextWrapWord
 	f.Entry.SetMinRowsVisible(1)
 	return f
@@ -53,7 +53,7 @@ func (f *Field) Lines(most int) *Field {
 
 // HeightFor is the height of the field with its text at a width.
 func (f *Field) HeightFor(width float32) float32 {
-	if f.most == 0 {
+	if f.maxLines == 0 {
 		return f.height
 	}
 	inner := f.entryWidth(width) - 2*Space3
@@ -61,7 +61,7 @@ func (f *Field) HeightFor(width float32) float32 {
 	if inner > 0 {
 		rows = len(wrap(f.Entry.Text, Body, inner))
 	}
-	return f.height + float32(min(max(rows, 1), f.most)-1)*Body.Line
+	return f.height + float32(min(max(rows, 1), f.maxLines)-1)*Body.Line
 }
 
 func (f *Field) entryWidth(width float32) float32 {
@@ -194,7 +194,7 @@ func (f *Field) CreateRenderer() fyne.WidgetRenderer {
 				m := f.after.MinSize()
 				Place(f.after, w, s.Height-f.height+(f.height-m.Height)/2, m.Width, m.Height)
 			}
-			if f.most > 0 {
+			if f.maxLines > 0 {
 				f.Entry.SetMinRowsVisible(1 + int((s.Height-f.height)/Body.Line+0.5))
 			}
 			h := f.Entry.MinSize().Height // at a smaller height it would scroll

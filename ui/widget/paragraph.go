@@ -15,11 +15,11 @@ type Paragraph struct {
 	fw.BaseWidget
 	OnLink func(address string)
 
-	text  string
-	style Style
-	color fyne.ThemeColorName
-	align fyne.TextAlign
-	most  int // maximum number of lines; 0 is no limit
+	text     string
+	style    Style
+	color    fyne.ThemeColorName
+	align    fyne.TextAlign
+	maxLines int // 0 is no limit
 
 	width   float32 // for which lines were wrapped
 	lines   []line
@@ -28,8 +28,8 @@ type Paragraph struct {
 }
 
 // NewParagraph makes a paragraph of at most `most` lines, 0 for no limit.
-func NewParagraph(text string, style Style, color fyne.ThemeColorName, most int) *Paragraph {
-	p := &Paragraph{text: text, style: style, color: color, most: most}
+func NewParagraph(text string, style Style, color fyne.ThemeColorName, maxLines int) *Paragraph {
+	p := &Paragraph{text: text, style: style, color: color, maxLines: maxLines}
 	p.ExtendBaseWidget(p)
 	return p
 }
@@ -54,7 +54,7 @@ func (p *Paragraph) Set(text string, color fyne.ThemeColorName) {
 
 // SetMost changes the maximum number of lines.
 func (p *Paragraph) SetMost(lines int) {
-	p.most, p.width = lines, 0
+	p.maxLines, p.width = lines, 0
 	p.Refresh()
 }
 
@@ -72,10 +72,10 @@ func (p *Paragraph) set(width float32) {
 		return
 	}
 	p.width, p.lines = width, wrap(p.text, p.style, width)
-	p.clipped = p.most > 0 && len(p.lines) > p.most
+	p.clipped = p.maxLines > 0 && len(p.lines) > p.maxLines
 	if p.clipped {
-		p.lines = p.lines[:p.most]
-		last := p.lines[p.most-1]
+		p.lines = p.lines[:p.maxLines]
+		last := p.lines[p.maxLines-1]
 		if n := len(last); n > 0 {
 			s := &last[n-1]
 			s.text = Ellipsize(s.text+" "+ellipsis, p.style, width-s.x)

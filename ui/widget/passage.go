@@ -25,8 +25,8 @@ type Passage struct {
 }
 
 // NewPassage makes a passage; see NewParagraph.
-func NewPassage(text string, style Style, color fyne.ThemeColorName, most int) *Passage {
-	p := &Passage{Paragraph: Paragraph{text: text, style: style, color: color, most: most}}
+func NewPassage(text string, style Style, color fyne.ThemeColorName, maxLines int) *Passage {
+	p := &Passage{Paragraph: Paragraph{text: text, style: style, color: color, maxLines: maxLines}}
 	p.ExtendBaseWidget(p)
 	return p
 }

@@ -78,7 +78,7 @@ func (r *Region) view() (x, y, w, h float32) {
 // pixel is the screen's pixel at a position in the widget.
 func (r *Region) pixel(p fyne.Position) image.Point {
 	x, y, w, h := r.view()
-	clamp := func(v, size float32, most int) int { return int(min(max(v/size, 0), 1) * float32(most)) }
+	clamp := func(v, size float32, limit int) int { return int(min(max(v/size, 0), 1) * float32(limit)) }
 	return image.Pt(clamp(p.X-x, w, r.size.X), clamp(p.Y-y, h, r.size.Y))
 }
 

@@ -135,8 +135,8 @@ func (t *VideoTile) bordered() bool {
 	across, along := float32(b.Dx())*s.Height, float32(b.Dy())*s.Width
 	// A view's pictures fill the tile, or keep their own shape if cropping would lose more than this. A smaller
 	// difference is a rounded pixel, or a picture made for the tile's previous size.
-	const most = 0.12
-	return min(across, along) < (1-most)*max(across, along)
+	const maxCropped = 0.12
+	return min(across, along) < (1-maxCropped)*max(across, along)
 }
 
 // cornerRadius is the radius of the picture's corners: a picture inside a border has square ones.
