@@ -171,10 +171,10 @@ func (p *Peer) leaveRelay(now time.Time) {
 	}
 	if p.strayedAt.IsZero() {
 		p.strayedAt = now
+		p.cfg.Log.Info("connection", "relay", "no longer named")
 	}
 	if now.Sub(p.strayedAt) >= moveDelay {
-		p.cfg.Log.Info("connection", "relay", "no longer named")
-		p.Restart()
+		p.Restart() // again until the other side offers, where that is its part
 	}
 }
 
