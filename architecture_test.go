@@ -66,10 +66,11 @@ var folders = map[string]row{
 	"media/congestion": {nil, "how fast packets leave depends on packets, and on no picture or sound"},
 	"media/pipe":       {[]string{"media"}, "pipes carry frames from any source to any sink, behind the interfaces of media"},
 	"media/device": {
-		[]string{"media", "media/device/file", "media/device/pulse", "media/device/v4l2", "media/device/x11"},
+		[]string{"media", "media/device/file", "media/device/gdi", "media/device/pulse", "media/device/v4l2", "media/device/x11"},
 		"devices deliver and take frames and know nothing of calls",
 	},
 	"media/device/file":  {[]string{"media"}, "a driver knows nothing of the others"},
+	"media/device/gdi":   {[]string{"media"}, "a driver knows nothing of the others"},
 	"media/device/pulse": {[]string{"media"}, "a driver knows nothing of the others"},
 	"media/device/v4l2":  {[]string{"media"}, "a driver knows nothing of the others"},
 	"media/device/x11":   {[]string{"media"}, "a driver knows nothing of the others"},

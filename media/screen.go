@@ -100,3 +100,28 @@ func parseRegion(text string) (image.Rectangle, bool) {
 func EvenSize(w, h int) image.Point {
 	return image.Pt(min(w, MaxDimension)&^1, min(h, MaxDimension)&^1)
 }
+
+// Preview scales a picture of bytes B, G, R and one unused down to fit into the given size. Each pixel is the mean of
+// those that it covers.
+func Preview(pixels []byte, w, h int, fit image.Point) *image.RGBA {
+	size := image.Pt(w, h)
+	if w > fit.X || h > fit.Y {
+		size = Contain(w, h, fit.X, fit.Y)
+	}
+	out := image.NewRGBA(image.Rectangle{Max: size})
+	for y := range size.Y {
+		top, bottom := y*h/size.Y, max((y+1)*h/size.Y, y*h/size.Y+1)
+		for x := range size.X {
+			left, right := x*w/size.X, max((x+1)*w/size.X, x*w/size.X+1)
+			var b, g, r, n uint32
+			for row := top; row < bottom; row++ {
+				for p := pixels[4*(row*w+left) : 4*(row*w+right)]; len(p) >= 4; p = p[4:] {
+					b, g, r, n = b+uint32(p[0]), g+uint32(p[1]), r+uint32(p[2]), n+1
+				}
+			}
+			o := out.Pix[out.PixOffset(x, y):][:4]
+			o[0], o[1], o[2], o[3] = byte(r/n), byte(g/n), byte(b/n), 255
+		}
+	}
+	return out
+}

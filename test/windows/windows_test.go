@@ -84,6 +84,22 @@ func TestE2EWindowsCall(t *testing.T) {
 	}
 }
 
+// TestE2EWindowsScreens runs the tests of the driver for screens and windows on a display of Windows.
+func TestE2EWindowsScreens(t *testing.T) {
+	w := startWine(t)
+	w.display = harness.StartDisplay(t).Name
+	program := filepath.Join(t.TempDir(), "gdi.test.exe")
+	build := exec.Command("go", "test", "-c", "-o", program, "./media/device/gdi")
+	build.Env = append(os.Environ(), "GOOS=windows", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	out := w.must("wine", program, "-test.v")
+	if !strings.Contains(out, "--- PASS: TestCapture") {
+		t.Errorf("it did not run:\n%s", out)
+	}
+}
+
 // TestE2EWindowsInstaller: the installer registers parley:// for this user. A clicked link opens the window, a second one
 // goes to the window that is open, and the uninstaller leaves neither the program nor the registration.
 func TestE2EWindowsInstaller(t *testing.T) {
