@@ -84,19 +84,27 @@ func TestE2EWindowsCall(t *testing.T) {
 	}
 }
 
-// TestE2EWindowsScreens runs the tests of the driver for screens and windows on a display of Windows.
-func TestE2EWindowsScreens(t *testing.T) {
+// TestE2EWindowsPackages runs tests of packages on Windows, with a display: of the driver for screens and windows, and of
+// what is shared with other windows.
+func TestE2EWindowsPackages(t *testing.T) {
 	w := startWine(t)
 	w.display = harness.StartDisplay(t).Name
-	program := filepath.Join(t.TempDir(), "gdi.test.exe")
-	build := exec.Command("go", "test", "-c", "-o", program, "./media/device/gdi")
-	build.Env = append(os.Environ(), "GOOS=windows", "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	out := w.must("wine", program, "-test.v")
-	if !strings.Contains(out, "--- PASS: TestCapture") {
-		t.Errorf("it did not run:\n%s", out)
+	for folder, tests := range map[string][]string{
+		"media/device/gdi": {"TestCapture", "TestOpenRefuses"},
+		"ui/desktop":       {"TestSettingsAreKeptWhileTheyAreRead"},
+	} {
+		program := filepath.Join(t.TempDir(), filepath.Base(folder)+".test.exe")
+		build := exec.Command("go", "test", "-c", "-o", program, "./"+folder)
+		build.Env = append(os.Environ(), "GOOS=windows", "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("build: %v\n%s", err, out)
+		}
+		out := w.must("wine", program, "-test.v", "-test.run", "^("+strings.Join(tests, "|")+")$")
+		for _, test := range tests {
+			if !strings.Contains(out, "--- PASS: "+test) {
+				t.Errorf("%s did not run:\n%s", test, out)
+			}
+		}
 	}
 }
 

@@ -32,8 +32,8 @@ func readSettings(file string) (map[string]any, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("read settings %s: not a file", file)
 	}
-	f, err := os.Open(file)
-	if err != nil {
+	var f *os.File
+	if err := unlessBusy(func() (err error) { f, err = os.Open(file); return err }); err != nil {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
 	defer f.Close()
@@ -66,7 +66,7 @@ func writeSettings(file string, values map[string]any) error {
 		err = f.Sync() // or the new name may be on the disk before the content
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
+		err = unlessBusy(func() error { return os.Rename(f.Name(), file) })
 	}
 	if err != nil {
 		return fmt.Errorf("write settings: %w", errors.Join(err, os.Remove(f.Name())))
