@@ -130,7 +130,7 @@ package-test: ## install, start, upgrade and remove them in clean systems, and b
 	@scripts/setup --package-test
 	@TAGS='$(tags)' scripts/package-test
 
-windows: vet-others ## parley.exe, parley-rendezvous.exe and the installer in build/windows; 12 minutes the first time
+windows: vet-others ## parley.exe, parley-rendezvous.exe and the installer in build/windows; 15 minutes the first time
 	@scripts/setup --windows
 	@scripts/windows
 
