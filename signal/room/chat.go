@@ -95,7 +95,9 @@ func (c conversation) next(ev event, p presence, now time.Time) (conversation, [
 			c.complete = true
 		}
 		if !ev.resumed && p.ups > 1 {
-			c.lost = now
+			if now.Sub(c.lost) >= mendTime { // losses in a row are mended together
+				c.lost = now
+			}
 			return c.repeatSoon()
 		}
 	case joined:
