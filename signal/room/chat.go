@@ -173,7 +173,7 @@ func (c conversation) hear(from signal.ID, x chat, p presence, now time.Time) co
 		return c
 	}
 	return c.add(Message{
-		ID: x.ID, From: from, Name: p.members[p.find(from)].Name, Text: x.Text, At: now, heard: now,
+		ID: x.ID, From: from, Name: p.members[p.find(from)].Name, Text: x.Text, At: now, heard: now, got: now,
 		N: c.place(from, x.N, now), Status: Delivered, by: from,
 	})
 }
@@ -189,7 +189,7 @@ func (c conversation) addHistory(from signal.ID, said []chat, p presence, now ti
 			}
 			news = append(news, Message{
 				ID: x.ID, From: x.From, Name: x.Name, Text: x.Text, At: at,
-				N: min(x.N, maxClock), Mine: x.From == p.me.ID, Status: Delivered, by: from,
+				got: now, N: min(x.N, maxClock), Mine: x.From == p.me.ID, Status: Delivered, by: from,
 			})
 		}
 	}
@@ -283,7 +283,7 @@ func (c conversation) say(ev Say, p presence, now time.Time) (conversation, []ef
 		return c, nil
 	}
 	m := Message{
-		ID: ev.ID, From: p.me.ID, Name: p.me.Name, Text: text, At: now, heard: now,
+		ID: ev.ID, From: p.me.ID, Name: p.me.Name, Text: text, At: now, heard: now, got: now,
 		N: c.clock + 1, Mine: true, Status: Failed, by: p.me.ID,
 	}
 	return c.add(m).resend(m.ID, p, now)

@@ -30,7 +30,7 @@ func (c conversation) place(from signal.ID, claimed uint64, now time.Time) uint6
 		high = maxClock // others may have sent any number of messages before we came
 	}
 	for _, m := range c.messages {
-		if now.Sub(c.lost) < mendTime && !m.heard.Before(c.lost) {
+		if now.Sub(c.lost) < mendTime && !m.got.Before(c.lost) {
 			continue
 		}
 		if m.From == from && m.by == from || now.Sub(m.heard) >= settleTime {

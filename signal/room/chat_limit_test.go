@@ -70,7 +70,8 @@ func TestOrderOfSending(t *testing.T) {
 func TestOrderAfterALoss(t *testing.T) {
 	m, _ := play(t, here(says(ada, "1", "a", 1), says(ada, "2", "b", 2))...)
 	now := noon.Add(time.Minute)
-	m = at(m, now, down{}, up{ids(ada), false}, hello(ada, "Ada"), says(ada, "4", "d", 4), says(ada, "5", "e", 5))
+	m = at(m, now, down{}, up{ids(ada), false}, hello(ada, "Ada"), says(ada, "4", "d", 4),
+		history(ada, chat{ID: "5", From: ada, Name: "Ada", Text: "e", N: 5})) // who tells it lacks what is repeated
 	m = at(m, now.Add(time.Second), down{}, up{ids(ada), false}, hello(ada, "Ada")) // lost twice
 	m = at(m, now.Add(settleTime), says(ada, "0", "never before the loss", 1), says(ada, "2", "b", 2), says(ada, "3", "c", 3), says(ada, "4", "d", 4))
 	if got := textsOf(m, ada); !slices.Equal(got, []string{"a", "b", "never before the loss", "c", "d", "e"}) {

@@ -98,6 +98,7 @@ type Message struct {
 	Status Delivery // of our own messages
 
 	heard time.Time // zero: learnt from a history
+	got   time.Time // when we learnt it, from whomever
 	by    signal.ID // who sent it to us: its author, or the sender of the history
 }
 
