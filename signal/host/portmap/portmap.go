@@ -113,8 +113,8 @@ func (m *Mapper) Keep(ctx context.Context, p Protocol, port uint16, changed func
 			changed(netip.AddrPort{})
 		}
 		if err != nil && ctx.Err() == nil && err.Error() != said {
-			said = err.Error() // once, not at every try
-			m.Log.Warn("the router lets nobody in from outside its network", "protocol", p, "err", err)
+			said = err.Error() // once, not at every try; the window says it to everybody
+			m.Log.Info("the router lets nobody in from outside its network", "protocol", p, "err", err)
 		}
 		if !sleep(ctx, m.pause(now, err)) {
 			return
