@@ -197,7 +197,7 @@ func TestE2ENatHostedAtHome(t *testing.T) {
 			} else if c.reason == "" {
 				flags = append(flags, "--local")
 			}
-			ada := l.bot(0, "Ada", nil, flags...)
+			ada := l.bot(0, "Ada", []string{"PARLEY_LOG=info"}, flags...)
 			link := ada.Link()
 			if c.reason != "" {
 				harness.AwaitTrue(t, "says that the router lets nobody in", func() bool {
