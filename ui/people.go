@@ -85,5 +85,8 @@ func (p *people) place(s fyne.Size) {
 	inner := s.Width - 2*widget.Space4
 	note := p.note.HeightFor(inner)
 	widget.Place(p.note, widget.Space4, s.Height-64-note, inner, note)
+	if note > 0 {
+		note += widget.Space2 // between the list and the note
+	}
 	p.flow.fit(widget.Space4, 56, inner, max(s.Height-56-64-note, 0))
 }

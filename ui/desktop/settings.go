@@ -114,10 +114,10 @@ func (s *Settings) Flush() {
 	s.disk.Lock()
 	defer s.disk.Unlock()
 	s.mu.Lock()
-	todo := s.pending
+	changes := s.pending
 	s.pending = map[string]pending{}
 	s.mu.Unlock()
-	if s.file == "" || len(todo) == 0 {
+	if s.file == "" || len(changes) == 0 {
 		return
 	}
 	defer lockFile(s.file + lockSuffix)()
@@ -125,7 +125,7 @@ func (s *Settings) Flush() {
 	if values == nil { // there is no file, or no more
 		values, dirty = s.all(), true
 	} else {
-		for key, p := range todo {
+		for key, p := range changes {
 			old, known := values[key]
 			values[key] = p.update(old)
 			dirty = dirty || !known || !reflect.DeepEqual(old, values[key])
