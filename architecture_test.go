@@ -104,6 +104,7 @@ var folders = map[string]row{
 	"signal/guest":         {nil, "the guest page is embedded files"},
 	"signal/host":          {[]string{"signal", "signal/host/portmap", "signal/server", "signal/turn"}, "an app that hosts a meeting runs the service for it"},
 	"signal/host/portmap":  {[]string{"signal/turn"}, "what a router is asked for knows no meeting"},
+	"signal/host/pmptest":  {nil, "a router for tests needs nothing of the program"},
 	"signal/probe":         {[]string{"signal", "signal/client"}, "a probe is a member that leaves at once"},
 	"signal/cert":          {nil, "a certificate knows no meeting"},
 	"signal/cert/acmetest": {nil, "an authority for tests needs nothing of the program"},
@@ -210,7 +211,7 @@ const maxLines = 450
 var sleeps = map[string]string{}
 
 // testHelpers are folders of ordinary code that exists for tests.
-var testHelpers = []string{"media/device/pulsetest", "media/mediatest", "test", "signal/cert/acmetest"}
+var testHelpers = []string{"media/device/pulsetest", "media/mediatest", "test", "signal/cert/acmetest", "signal/host/pmptest"}
 
 // source is one Go file of the module.
 type source struct {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"parley/signal"
+	"parley/signal/host/pmptest"
 	"parley/signal/host/portmap"
 	"parley/signal/server"
 )
@@ -30,29 +31,11 @@ type router struct {
 func startRouter(t *testing.T, r *router) *router {
 	t.Helper()
 	r.mapped = map[byte]uint16{}
-	l, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(r.at, 5351)))
-	if err != nil {
-		t.Fatal(err)
+	answer := r.answer
+	if r.lie != nil {
+		answer = r.lie
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		q := make([]byte, 100)
-		for {
-			n, from, err := l.ReadFromUDPAddrPort(q)
-			if err != nil {
-				return
-			}
-			answer := r.answer
-			if r.lie != nil {
-				answer = r.lie
-			}
-			if a := answer(q[:n]); a != nil {
-				_, _ = l.WriteToUDPAddrPort(a, from)
-			}
-		}
-	}()
-	t.Cleanup(func() { l.Close(); <-done })
+	pmptest.Serve(t, r.at, answer)
 	return r
 }
 

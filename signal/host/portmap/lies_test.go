@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -19,6 +18,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"parley/signal/host/pmptest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -288,7 +289,7 @@ func TestNATPMPLies(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			at := netip.AddrFrom4([4]byte{127, 77, 0, byte(i + 1)})
-			answerPMP(t, at, c.answer)
+			pmptest.Serve(t, at, c.answer)
 			if found, err := pmpMapper(at).renew(t.Context(), TCP, 8443, nil); err == nil {
 				t.Errorf("believed: %+v", found)
 			}
@@ -303,7 +304,7 @@ func TestNATPMP(t *testing.T) {
 	var lifetimes []uint32
 	silent := false
 	honest := pmpAnswers(netip.MustParseAddr("5.0.0.10"), 4711, 1)
-	answerPMP(t, at, func(q []byte) []byte {
+	pmptest.Serve(t, at, func(q []byte) []byte {
 		mu.Lock()
 		defer mu.Unlock()
 		if silent {
@@ -353,30 +354,6 @@ func pmpMapper(at netip.Addr) *Mapper {
 		Gateway: func() (netip.Addr, netip.Addr, error) { return at, loopback, nil },
 		find:    func(context.Context, netip.Addr, netip.Addr) ([]device, error) { return nil, nil },
 	}
-}
-
-// answerPMP is a router that speaks NAT-PMP, after its own fashion.
-func answerPMP(t *testing.T, at netip.Addr, answer func(q []byte) []byte) {
-	t.Helper()
-	l, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 5351)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		q := make([]byte, 100)
-		for {
-			n, from, err := l.ReadFromUDPAddrPort(q)
-			if err != nil {
-				return
-			}
-			if a := answer(q[:n]); a != nil {
-				_, _ = l.WriteToUDPAddrPort(a, from)
-			}
-		}
-	}()
-	t.Cleanup(func() { l.Close(); <-done })
 }
 
 func pmpAnswers(outside netip.Addr, port uint16, seconds uint32) func(q []byte) []byte {
