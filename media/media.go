@@ -100,9 +100,9 @@ func Choose(devices []Device, kind Kind, spec string) (Device, error) {
 // what happens later comes back from the source's Run.
 type Devices interface {
 	List(kind Kind) ([]Device, error)
-	// Watch calls changed, from one goroutine, whenever a list or a default may be
-	// another one than before. It returns when ctx ends.
-	Watch(ctx context.Context, changed func(Kind)) error
+	// Watch hands over, from one goroutine, the list of each kind: at once, and again when a device, a default or a
+	// mute is another one than in the list before. It returns when ctx ends.
+	Watch(ctx context.Context, list func(Kind, []Device)) error
 	OpenCamera(spec string) (VideoSource, error)
 	OpenScreen(id string, o ScreenOptions) (VideoSource, error)
 	// Shareables lists screens and windows with pictures of at most the given size. Without

@@ -243,21 +243,13 @@ func (c *Call) parse(text string) (signal.Link, error) {
 
 // watchDevices keeps the device lists up to date.
 func (c *Call) watchDevices(ctx context.Context) error {
-	list := func(k media.Kind) {
-		devices, err := c.cfg.Devices.List(k)
-		if err != nil {
-			c.cfg.Log.Warn("list devices", "kind", k.String(), "err", err)
-			return
-		}
+	err := c.cfg.Devices.Watch(ctx, func(k media.Kind, devices []media.Device) {
 		select {
 		case c.queue <- devicesListed{k, devices}:
 		case <-ctx.Done():
 		}
-	}
-	for _, k := range []media.Kind{media.Camera, media.Microphone, media.Speaker, media.Screen} {
-		list(k)
-	}
-	if err := c.cfg.Devices.Watch(ctx, list); err != nil && ctx.Err() == nil {
+	})
+	if err != nil && ctx.Err() == nil {
 		c.cfg.Log.Warn("watch devices", "err", err) // the lists stay as they are
 	}
 	return nil

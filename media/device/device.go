@@ -176,38 +176,34 @@ const (
 
 // Watch implements media.Devices. It compares lists, which works for every kind of device and survives a restart of
 // the sound server.
-func (m *Manager) Watch(ctx context.Context, changed func(media.Kind)) error {
-	kinds := []media.Kind{media.Camera, media.Microphone, media.Speaker, media.Screen}
+func (m *Manager) Watch(ctx context.Context, list func(media.Kind, []media.Device)) error {
 	last := make(map[media.Kind]string)
-	for _, k := range kinds {
-		last[k] = m.fingerprint(k)
+	look := func(k media.Kind) {
+		devices, err := m.List(k)
+		now := fmt.Sprint(devices, err)
+		if before, known := last[k]; known && now == before {
+			return
+		}
+		last[k] = now
+		if err != nil {
+			m.log.Warn("list devices", "kind", k.String(), "err", err)
+			return
+		}
+		m.log.Info("devices", "kind", k.String(), "count", len(devices))
+		list(k, devices)
 	}
 	tick := time.NewTicker(m.poll)
 	defer tick.Stop()
-	for turn := 1; ; turn++ {
+	for turn := 0; ; turn++ {
+		for _, k := range []media.Kind{media.Camera, media.Microphone, media.Speaker, media.Screen} {
+			if k != media.Screen || turn%watchScreenTurns == 0 {
+				look(k)
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
-		for _, k := range kinds {
-			if k == media.Screen && turn%watchScreenTurns != 0 {
-				continue
-			}
-			if now := m.fingerprint(k); now != last[k] {
-				last[k] = now
-				m.log.Info("devices changed", "kind", k.String())
-				changed(k)
-			}
-		}
 	}
-}
-
-// fingerprint is equal for equal lists.
-func (m *Manager) fingerprint(kind media.Kind) string {
-	devices, err := m.List(kind)
-	if err != nil {
-		return "error: " + err.Error()
-	}
-	return fmt.Sprint(devices)
 }
