@@ -49,7 +49,7 @@ var folders = map[string]row{
 
 	"media": {nil, "the vocabulary that all of the media path shares depends on nothing"},
 	"media/call": {
-		[]string{"media", "media/pipe", "media/transport", "signal", "signal/loop", "signal/room"},
+		[]string{"media", "media/pipe", "media/transport", "signal", "signal/identity", "signal/loop", "signal/room"},
 		"a call follows the room and owns pipes; what carries its tracks, and over how many connections, it does not know",
 	},
 	"media/peer": {
@@ -91,7 +91,7 @@ var folders = map[string]row{
 	"test": {
 		[]string{
 			"media", "media/bot", "media/call", "media/codec", "media/device", "media/device/pulsetest", "media/mediatest",
-			"media/peer", "media/transport", "signal", "signal/client",
+			"media/peer", "media/transport", "signal", "signal/client", "signal/identity",
 		},
 		"the harness starts the programs, and makes calls inside a test",
 	},
@@ -99,7 +99,7 @@ var folders = map[string]row{
 	"signal":               {nil, "a guest page, a bot or another program can rebuild the protocol from this folder alone"},
 	"signal/identity":      {[]string{"signal"}, "a member's keys know no meeting"},
 	"signal/client":        {[]string{"signal"}, "the socket carries frames and does not know what they say"},
-	"signal/room":          {[]string{"signal", "signal/client", "signal/loop"}, "the room says and hears everything through one socket"},
+	"signal/room":          {[]string{"signal", "signal/client", "signal/identity", "signal/loop"}, "the room says and hears everything through one socket"},
 	"signal/loop":          {nil, "what three loops share knows none of them"},
 	"signal/server":        {[]string{"signal", "signal/guest"}, "the service relays opaque bytes"},
 	"signal/guest":         {nil, "the guest page is embedded files"},

@@ -13,6 +13,7 @@ import (
 	"parley/media/pipe"
 	"parley/media/transport"
 	"parley/signal"
+	"parley/signal/identity"
 	"parley/signal/room"
 )
 
@@ -187,7 +188,7 @@ func (x *executor) prepare(e prepare) {
 	if x.keyed != link.Code {
 		x.keys, x.keyed = signal.Derive(link.Code), link.Code
 	}
-	done := prepared{meeting: e.meeting, link: link, keys: x.keys}
+	done := prepared{meeting: e.meeting, link: link, keys: x.keys, identity: identity.New()}
 	if x.cfg.Host != nil {
 		known := make(chan struct{})
 		defer close(known)
@@ -214,7 +215,7 @@ func (x *executor) openRoom(link signal.Link, e openRoom) {
 		urls = signal.Link{Server: e.own, Code: link.Code}.WebSocketURLs()
 	}
 	r := room.New(room.Config{
-		URLs: urls, Keys: e.keys, Me: e.me, Dial: x.cfg.Dial, Log: x.cfg.Log,
+		URLs: urls, Keys: e.keys, Identity: e.identity, Me: e.me, Dial: x.cfg.Dial, Log: x.cfg.Log,
 		Changed: func(s room.State) { x.rooms.put(roomChanged{e.meeting, s}) },
 		Call: func(from signal.ID, payload []byte) {
 			x.put(signalled{e.meeting, from, payload})

@@ -5,13 +5,15 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+
+	"parley/signal/identity"
 )
 
 // We reach a meeting that this app hosts at an address of our own, and others by its link.
 func TestHostedMeeting(t *testing.T) {
 	own := &url.URL{Scheme: "http", Host: "127.0.0.1:8443"}
 	hosted := func(m model) event {
-		return prepared{meeting: m.meeting, link: meeting, hosted: &Hosted{Link: meeting, Own: own, Hosting: HostedAlone}}
+		return prepared{meeting: m.meeting, link: meeting, identity: identity.New(), hosted: &Hosted{Link: meeting, Own: own, Hosting: HostedAlone}}
 	}
 	m, effects := play(t, fresh(), NewMeeting{}, hosted)
 	if m.Hosting != HostedAlone || m.Link != meeting.String() {
@@ -35,7 +37,7 @@ func TestHostedMeeting(t *testing.T) {
 func TestHostingChanged(t *testing.T) {
 	own := &url.URL{Scheme: "http", Host: "127.0.0.1:8443"}
 	hosted := func(m model) event {
-		return prepared{meeting: m.meeting, link: meeting, hosted: &Hosted{Link: meeting, Own: own, Hosting: HostedHere}}
+		return prepared{meeting: m.meeting, link: meeting, identity: identity.New(), hosted: &Hosted{Link: meeting, Own: own, Hosting: HostedHere}}
 	}
 	wide := meeting
 	wide.At = []string{"5.0.0.10:8443"}

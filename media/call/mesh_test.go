@@ -17,6 +17,7 @@ import (
 	"parley/media"
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
 	"parley/signal/room"
 )
 
@@ -244,7 +245,7 @@ func (l *logs) tellNothing(t *testing.T, secrets ...string) {
 }
 
 // intruder runs a room without a call: a member who has the code and can send anything.
-func intruder(t *testing.T, link string, id signal.ID) (*room.Room, func() room.State, <-chan error) {
+func intruder(t *testing.T, link string) (*room.Room, func() room.State) {
 	t.Helper()
 	l, err := signal.ParseLink(link, nil)
 	if err != nil {
@@ -253,17 +254,20 @@ func intruder(t *testing.T, link string, id signal.ID) (*room.Room, func() room.
 	var mu sync.Mutex
 	var state room.State
 	r := room.New(room.Config{
-		URLs: l.WebSocketURLs(), Keys: signal.Derive(l.Code), Me: room.Member{ID: id, Name: "Mallory", Present: true},
+		URLs: l.WebSocketURLs(), Keys: signal.Derive(l.Code), Identity: identity.New(), Me: room.Member{Name: "Mallory", Present: true},
 		Changed: func(s room.State) { mu.Lock(); state = s; mu.Unlock() },
 		Call:    func(signal.ID, []byte) {},
 		Log:     slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
 	var wg sync.WaitGroup
-	wg.Go(func() { done <- r.Run(ctx) })
+	wg.Go(func() {
+		if err := r.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Cleanup(func() { cancel(); wg.Wait() })
-	return r, func() room.State { mu.Lock(); defer mu.Unlock(); return state }, done
+	return r, func() room.State { mu.Lock(); defer mu.Unlock(); return state }
 }
 
 func TestHostileMember(t *testing.T) {
@@ -277,7 +281,7 @@ func TestHostileMember(t *testing.T) {
 	perceives(t, a, "Bohr")
 	perceives(t, b, "Adalovelace")
 
-	m, state, _ := intruder(t, a.State().Link, signal.NewID())
+	m, state := intruder(t, a.State().Link)
 	eventually(t, "Mallory in", func() bool { _, ok := peerNamed(a, "Mallory"); return ok && len(state().Members) == 2 })
 	target := a.State().Room.Me.ID
 	sdp := "v=0 a=ice-ufrag:zzzz fingerprint candidate:1"
@@ -338,14 +342,15 @@ func rubbish(t *testing.T, link string, to signal.ID) {
 func TestTwoWithTheSameID(t *testing.T) {
 	calls := meet(t, rendezvous(t), small, "Ada", "Bo")
 	perceives(t, calls[0], "Bo")
-	_, _, done := intruder(t, calls[0].State().Link, calls[0].State().Room.Me.ID)
-	select {
-	case err := <-done:
-		if !errors.Is(err, room.ErrTaken) {
-			t.Errorf("the second of one id ends with %v", err)
-		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("the second of one id was let in")
+	link, err := signal.ParseLink(calls[0].State().Link, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	second := client.New(client.Config{URLs: link.WebSocketURLs(), Room: signal.Derive(link.Code).Room, ID: calls[0].State().Room.Me.ID})
+	if err := second.Run(ctx); !errors.Is(err, client.ErrTaken) {
+		t.Errorf("the second of one id ends with %v", err)
 	}
 	perceives(t, calls[0], "Bo")
 	if s := calls[0].State(); s.Phase != Live || len(s.Peers) != 1 {

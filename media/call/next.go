@@ -8,6 +8,7 @@ import (
 	"parley/media"
 	"parley/media/transport"
 	"parley/signal"
+	"parley/signal/identity"
 	"parley/signal/room"
 )
 
@@ -25,11 +26,12 @@ type event interface{}
 type (
 	// prepared: the meeting's keys are derived and its rendezvous is known.
 	prepared struct {
-		meeting int
-		link    signal.Link
-		keys    signal.Keys
-		hosted  *Hosted // nil: elsewhere
-		err     error
+		meeting  int
+		link     signal.Link
+		keys     signal.Keys
+		identity *identity.Identity // drawn for this meeting alone, so that no message to an earlier one can reach us
+		hosted   *Hosted            // nil: elsewhere
+		err      error
 	}
 	// hostingChanged: others reach the meeting that we host by other addresses.
 	hostingChanged struct {
@@ -107,10 +109,11 @@ type (
 		hidden  bool         // the link must not name an address of ours on the internet
 	}
 	openRoom struct {
-		meeting int
-		keys    signal.Keys
-		me      room.Member
-		own     *url.URL // the rendezvous as this process reaches it; nil: as the link says
+		meeting  int
+		keys     signal.Keys
+		identity *identity.Identity
+		me       room.Member
+		own      *url.URL // the rendezvous as this process reaches it; nil: as the link says
 	}
 	closeRoom struct{}
 	unhost    struct{ room string } // a meeting that was prepared but is no longer wanted
@@ -317,12 +320,11 @@ func (m model) prepared(ev prepared) (model, []effect) {
 		return m, effects
 	}
 	m.link, m.Link, m.Code = ev.link, ev.link.String(), ev.link.Code.String()
-	// Each meeting gets a new ID, so no message to an earlier one can reach us.
-	m.me = signal.NewID()
+	m.me = ev.identity.ID()
 	marks := m.marks()
 	me := room.Member{ID: m.me, Name: m.Name, Present: m.join, Mic: marks.Mic, Camera: marks.Camera}
 	m.Room = room.State{Me: me}
-	open := openRoom{meeting: m.meeting, keys: ev.keys, me: me}
+	open := openRoom{meeting: m.meeting, keys: ev.keys, identity: ev.identity, me: me}
 	if ev.hosted != nil {
 		m.Hosting, open.own = ev.hosted.Hosting, ev.hosted.Own
 	}

@@ -13,6 +13,7 @@ import (
 	"parley/media"
 	"parley/media/transport"
 	"parley/signal"
+	"parley/signal/identity"
 	"parley/signal/room"
 )
 
@@ -59,7 +60,9 @@ func play(t *testing.T, m model, events ...any) (model, []effect) {
 }
 
 // ready: the keys of the present meeting are derived.
-func ready(m model) event { return prepared{meeting: m.meeting, link: meeting} }
+func ready(m model) event {
+	return prepared{meeting: m.meeting, link: meeting, identity: identity.New()}
+}
 
 func member(id signal.ID, name string) room.Member {
 	return room.Member{ID: id, Name: name, Present: true}

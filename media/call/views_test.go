@@ -13,6 +13,7 @@ import (
 	"parley/media/codec"
 	"parley/media/pipe"
 	"parley/signal"
+	"parley/signal/identity"
 	"parley/signal/room"
 )
 
@@ -56,7 +57,7 @@ func TestViewsGoWithTheirMembers(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	g, ctx := errgroup.WithContext(ctx)
 	x := newExecutor(ctx, c, g)
-	x.room = room.New(room.Config{URLs: meeting.WebSocketURLs(), Keys: signal.Derive(meeting.Code), Me: member(signal.NewID(), "Me"), Log: c.cfg.Log})
+	x.room = room.New(room.Config{URLs: meeting.WebSocketURLs(), Keys: signal.Derive(meeting.Code), Identity: identity.New(), Me: room.Member{Name: "Me"}, Log: c.cfg.Log})
 	m := live(t)
 	now := noon
 	apply := func(ev func(model) event) {

@@ -14,6 +14,7 @@ import (
 
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
 	"parley/signal/loop"
 )
 
@@ -21,7 +22,9 @@ import (
 type Config struct {
 	URLs []string // of the rendezvous' WebSocket, best first
 	Keys signal.Keys
-	Me   Member // ID, name and marks to begin with
+	// Identity is who we are in this meeting, and in no other.
+	Identity *identity.Identity
+	Me       Member // name and marks to begin with; the identity gives the ID
 	// Changed gets every new state, and Call every payload that another member sent. Run's goroutine calls both, so
 	// they must not block.
 	Changed func(State)
@@ -49,6 +52,7 @@ const queueSize = 1024
 
 // New returns a room that does nothing until Run.
 func New(cfg Config) *Room {
+	cfg.Me.ID = cfg.Identity.ID()
 	r := &Room{
 		cfg:    cfg,
 		sealer: signal.NewSealer(cfg.Keys, cfg.Me.ID),

@@ -17,6 +17,7 @@ import (
 
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
 	"parley/signal/server"
 )
 
@@ -62,7 +63,7 @@ func enter(t *testing.T, url string, keys signal.Keys, name string, present bool
 		}
 	}
 	p.Room = New(Config{
-		URLs: []string{url}, Keys: keys, Me: Member{ID: signal.NewID(), Name: name, Present: present},
+		URLs: []string{url}, Keys: keys, Identity: identity.New(), Me: Member{Name: name, Present: present},
 		Changed: func(s State) {
 			p.mu.Lock()
 			p.state = s
@@ -174,7 +175,7 @@ func TestLeaveBeforeRun(t *testing.T) {
 	for range 20 { // the loop and the connection start in any order
 		var last State
 		r := New(Config{
-			URLs: []string{"ws://127.0.0.1:1/ws"}, Keys: keys, Me: Member{ID: signal.NewID()},
+			URLs: []string{"ws://127.0.0.1:1/ws"}, Keys: keys, Identity: identity.New(),
 			Changed: func(s State) { last = s }, Call: func(signal.ID, []byte) {}, Log: slog.New(slog.DiscardHandler),
 		})
 		r.Do(Say{Text: "too late"})

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"parley/signal"
+	"parley/signal/identity"
 	"parley/signal/room"
 	"parley/test/harness"
 )
@@ -47,7 +48,7 @@ func startTalk(t *testing.T, server string) *talk {
 		m := &talker{name: name}
 		m.Room = room.New(room.Config{
 			URLs: []string{strings.Replace(server, "http", "ws", 1) + signal.SocketPath}, Keys: keys,
-			Me: room.Member{ID: signal.NewID(), Name: name, Present: true}, Call: func(signal.ID, []byte) {},
+			Identity: identity.New(), Me: room.Member{Name: name, Present: true}, Call: func(signal.ID, []byte) {},
 			Changed: func(s room.State) {
 				m.mu.Lock()
 				defer m.mu.Unlock()
