@@ -121,8 +121,8 @@ func emojiFont(cluster []rune) fyne.Resource {
 			return f.font
 		}
 	}
-	if own := theme.DefaultEmojiFont(); own != nil && all(cluster, coverageOf(own).Contains) {
-		return own
+	if toolkitEmoji != nil && all(cluster, coverageOf(toolkitEmoji).Contains) {
+		return toolkitEmoji
 	}
 	return nil
 }

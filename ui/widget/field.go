@@ -147,15 +147,23 @@ func (e *Entry) TypedRune(r rune) {
 	if e.room() <= 0 {
 		return
 	}
+	showsEmoji(string(r))
 	e.Entry.TypedRune(r)
+}
+
+// SetText replaces the text.
+func (e *Entry) SetText(text string) {
+	showsEmoji(text)
+	e.Entry.SetText(text)
 }
 
 // TypedShortcut handles editing and passes other shortcuts to the window.
 func (e *Entry) TypedShortcut(s fyne.Shortcut) {
-	switch s.(type) {
+	switch s := s.(type) {
 	case *fyne.ShortcutCopy, *fyne.ShortcutCut, *fyne.ShortcutSelectAll, *fyne.ShortcutUndo, *fyne.ShortcutRedo:
 		e.Entry.TypedShortcut(s)
 	case *fyne.ShortcutPaste:
+		showsEmoji(s.Clipboard.Content())
 		e.Entry.TypedShortcut(s)
 		if r := []rune(e.Text); e.MaxRunes > 0 && len(r) > e.MaxRunes {
 			e.SetText(string(r[:e.MaxRunes]))

@@ -11,13 +11,12 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/test"
-	"fyne.io/fyne/v2/theme"
 )
 
 // Emoji show without an emoji font installed: the toolkit's own font has them.
 func TestEmojiAlwaysShow(t *testing.T) {
 	look(t)
-	if theme.DefaultEmojiFont() == nil {
+	if toolkitEmoji == nil {
 		t.Fatal("built without the toolkit's emoji")
 	}
 	for _, e := range []string{
@@ -32,11 +31,11 @@ func TestEmojiAlwaysShow(t *testing.T) {
 			t.Errorf("%+q takes the space beside it: %+v", e, rs)
 		}
 		// Again without the system's fonts.
-		if own := theme.DefaultEmojiFont(); !all([]rune(e), coverageOf(own).Contains) && e != "1\ufe0f\u20e3" {
+		if !all([]rune(e), coverageOf(toolkitEmoji).Contains) && e != "1\ufe0f\u20e3" {
 			t.Errorf("the toolkit's own font lacks %+q", e)
 		}
 	}
-	if rs := runs("\u2764\ufe0e", Body.Font); len(rs) == 1 && rs[0].font == theme.DefaultEmojiFont() {
+	if rs := runs("\u2764\ufe0e", Body.Font); len(rs) == 1 && rs[0].font == toolkitEmoji {
 		t.Error("a heart asked for as text is coloured")
 	}
 }
