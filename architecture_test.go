@@ -64,6 +64,7 @@ var folders = map[string]row{
 	"media/check": {[]string{"media", "media/bot", "media/call"}, "the check is a call between two bots"},
 
 	"media/congestion": {nil, "how fast packets leave depends on packets, and on no picture or sound"},
+	"media/sframe":     {nil, "a frame is encrypted whatever is in it"},
 	"media/pipe":       {[]string{"media"}, "pipes carry frames from any source to any sink, behind the interfaces of media"},
 	"media/device": {
 		[]string{"media", "media/device/file", "media/device/gdi", "media/device/pulse", "media/device/v4l2", "media/device/x11"},
