@@ -99,6 +99,7 @@ var folders = map[string]row{
 
 	"signal":               {nil, "a guest page, a bot or another program can rebuild the protocol from this folder alone"},
 	"signal/identity":      {[]string{"signal"}, "a member's keys know no meeting"},
+	"signal/phrase":        {[]string{"signal", "signal/identity"}, "a phrase is about keys, whoever carries its messages"},
 	"signal/client":        {[]string{"signal"}, "the socket carries frames and does not know what they say"},
 	"signal/room":          {[]string{"signal", "signal/client", "signal/identity", "signal/loop"}, "the room says and hears everything through one socket"},
 	"signal/loop":          {nil, "what three loops share knows none of them"},
