@@ -102,6 +102,7 @@ var folders = map[string]row{
 	"signal/phrase":        {[]string{"signal", "signal/identity"}, "a phrase is about keys, whoever carries its messages"},
 	"signal/client":        {[]string{"signal"}, "the socket carries frames and does not know what they say"},
 	"signal/room":          {[]string{"signal", "signal/client", "signal/identity", "signal/loop"}, "the room says and hears everything through one socket"},
+	"signal/roster":        {[]string{"signal", "signal/identity"}, "who belongs to a meeting follows from signatures, and from no network, clock or window"},
 	"signal/loop":          {nil, "what three loops share knows none of them"},
 	"signal/server":        {[]string{"signal", "signal/guest"}, "the service relays opaque bytes"},
 	"signal/guest":         {nil, "the guest page is embedded files"},

@@ -92,4 +92,41 @@ for (const c of await load("turn.json")) {
   const key = await crypto.subtle.importKey("raw", utf8.encode(c.secret), { name: "HMAC", hash: "SHA-1" }, false, ["sign"]);
   same("credential", Buffer.from(await crypto.subtle.sign("HMAC", key, utf8.encode(username))).toString("base64"), c.credential);
 }
+
+// Rosters: encoded from their fields, and signed with the seeds of those who signed them.
+const number = (n) => { const b = new DataView(new ArrayBuffer(8)); b.setBigUint64(0, BigInt(n)); return [...new Uint8Array(b.buffer)]; };
+const text = (s) => [...utf8.encode(s)];
+const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", Uint8Array.from(bytes)));
+const id = (s) => [...Buffer.from(s, "base64url")];
+const ids = (list) => [list?.length ?? 0, ...(list ?? []).flatMap(id)];
+const purpose = (name, room) => [...text(`parley ${name} v1\0`), room.length, ...text(room)];
+async function sign(seed, bytes) {
+  const der = Uint8Array.from([...unhex("302e020100300506032b657004220420"), ...unhex(seed)]); // PKCS #8, RFC 8410
+  const key = await crypto.subtle.importKey("pkcs8", der, "Ed25519", true, ["sign"]);
+  const pub = Buffer.from((await crypto.subtle.exportKey("jwk", key)).x, "base64url");
+  return { pub: hex(pub), sig: hex(await crypto.subtle.sign("Ed25519", key, Uint8Array.from(bytes))) };
+}
+for (const r of (await load("roster.json")).rosters) {
+  const handovers = r.handovers ?? [];
+  const keys = [r.root, ...handovers.map((h) => h.to)];
+  same("fingerprint", base64url((await sha256(unhex(r.root))).slice(0, 12)), r.fingerprint);
+  for (const [i, h] of [...handovers, ...(r.offer ? [r.offer] : [])].entries()) {
+    const { pub, sig } = await sign(r.ownerSeeds[i], [...purpose("handover", r.room), i, ...unhex(keys[i]), ...unhex(h.to)]);
+    same("key before", pub, keys[i]);
+    same("hand-over", sig, h.sig);
+  }
+  const link = (h) => [...unhex(h.to), ...unhex(h.sig)];
+  const term = [...unhex(r.root), handovers.length, ...handovers.flatMap(link), ...number(r.n), ...id(r.owner), ...ids(r.coHosts),
+    ...(r.offer ? [1, ...link(r.offer)] : [0])];
+  same("term", (await sign(r.ownerSeeds[handovers.length], [...purpose("term", r.room), ...term])).sig, r.termSig);
+  const flags = [r.policy.Waiting, r.policy.Locked, r.policy.Present, r.policy.Chat, r.policy.Unmute, r.ended]
+    .reduce((sum, on, bit) => sum | on << bit, 0);
+  const by = r.bySign ? [1, ...unhex(r.bySign), ...unhex(r.byDH)] : [2];
+  const body = [1, ...term, ...unhex(r.termSig), ...number(r.epoch), flags, ...r.seen.flatMap(number), ...ids(r.admitted), ...ids(r.removed), ...by];
+  const { pub, sig } = await sign(r.signerSeed, [...purpose("roster", r.room), ...body]);
+  same("signer's key", pub, r.bySign || keys.at(-1));
+  if (r.bySign) same("signer", base64url((await sha256(by.slice(1))).slice(0, 12)), r.signer);
+  same(`roster ${r.name}`, sig, r.sig);
+  same("encoded", hex(Uint8Array.from([...body, ...unhex(sig)])), r.encoded);
+}
 console.log(`${checks} checks passed`);
