@@ -198,26 +198,3 @@ func reparses(t *testing.T, text string, link Link) {
 		t.Fatalf("server of %q: %v", text, err)
 	}
 }
-
-func FuzzOpen(f *testing.F) {
-	keys := testKeys()
-	const seq = 1
-	body := sealWith(newAEAD(keys), [nonceBytes]byte{}, keys.Room, stream{someID, ""}, seq, []byte("hello"))
-	f.Add("", uint64(seq), body)
-	f.Add("", uint64(seq+1), body)
-	f.Add(string(someID), uint64(seq), body)
-	f.Add("x", uint64(0), []byte{})
-	f.Add("", uint64(seq), body[:len(body)-1])
-	f.Add("", uint64(MaxNumber), make([]byte, 92))
-	f.Fuzz(func(t *testing.T, to string, n uint64, b []byte) {
-		opener := NewOpener(keys, "BBBBBBBBBBBBBBBB")
-		plaintext, err := opener.Open(someID, ID(to), n, b)
-		genuine := to == "" && n == seq && string(b) == string(body)
-		if genuine != (err == nil) || (genuine && string(plaintext) != "hello") {
-			t.Fatalf("opened as %q, %v", plaintext, err)
-		}
-		if _, err := opener.Open(someID, ID(to), n, b); err == nil {
-			t.Fatal("opened twice")
-		}
-	})
-}

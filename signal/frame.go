@@ -14,6 +14,8 @@ const Subprotocol = "parley"
 
 // Limits of the protocol; PROTOCOL.md lists them too.
 const (
+	// MaxBody is the largest sealed body that the service relays, in bytes.
+	MaxBody = 64 << 10
 	// MaxFrame is the longest WebSocket message, in bytes: a body of MaxBody in base64, and room
 	// for the rest.
 	MaxFrame = 96 << 10

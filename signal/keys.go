@@ -48,6 +48,9 @@ func expand(master []byte, info string, n int) []byte {
 	return b
 }
 
+// Seal is the key that seals what members say before they know each other's keys.
+func (k Keys) Seal() [keyBytes]byte { return k.seal }
+
 // String hides the keys from whoever prints them.
 func (k Keys) String() string { return "[keys]" }
 

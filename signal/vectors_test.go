@@ -36,18 +36,6 @@ type keyVector struct {
 	Seal string `json:"seal"` // hex
 }
 
-type sealVector struct {
-	Name      string `json:"name"`
-	Key       string `json:"key"` // hex
-	Room      string `json:"room"`
-	From      ID     `json:"from"`
-	To        ID     `json:"to"`
-	Seq       uint64 `json:"seq"`
-	Nonce     string `json:"nonce"`     // hex
-	Plaintext string `json:"plaintext"` // hex
-	Body      string `json:"body"`      // hex: nonce, ciphertext, tag
-}
-
 // load reads vectors; with -update, save writes them back.
 func load[T any](t *testing.T, name, field string) (vectors []T, save func()) {
 	t.Helper()
@@ -133,25 +121,6 @@ func TestKeyVectors(t *testing.T) {
 	save()
 }
 
-func TestSealVectors(t *testing.T) {
-	vectors, save := load[sealVector](t, "sealed.json", "sealed")
-	for i := range vectors {
-		v := &vectors[i]
-		var nonce [nonceBytes]byte
-		copy(nonce[:], unhex(t, v.Nonce))
-		keys := Keys{Room: v.Room}
-		copy(keys.seal[:], unhex(t, v.Key))
-		aead := newAEAD(keys)
-		body := sealWith(aead, nonce, v.Room, stream{v.From, v.To}, v.Seq, unhex(t, v.Plaintext))
-		golden(t, v.Name, hex.EncodeToString(body), &v.Body)
-		plaintext, err := NewOpener(keys, "receiver00000000").Open(v.From, v.To, v.Seq, unhex(t, v.Body))
-		if err != nil || hex.EncodeToString(plaintext) != v.Plaintext {
-			t.Errorf("%s: opens as %x, %v", v.Name, plaintext, err)
-		}
-	}
-	save()
-}
-
 // The vectors again, by WebCrypto: what a browser will do.
 func TestVectorsInWebCrypto(t *testing.T) {
 	node, err := exec.LookPath("node")
@@ -166,13 +135,4 @@ func TestVectorsInWebCrypto(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Logf("%s", out)
-}
-
-func unhex(t *testing.T, text string) []byte {
-	t.Helper()
-	b, err := hex.DecodeString(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }

@@ -19,6 +19,7 @@ import (
 	"parley/signal/client"
 	"parley/signal/identity"
 	"parley/signal/room"
+	"parley/signal/seal"
 )
 
 // small uses small pictures: two cores must run four encoders and twelve decoders.
@@ -320,12 +321,15 @@ func rubbish(t *testing.T, link string, to signal.ID) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, id := signal.Derive(l.Code), signal.NewID()
-	sealer := signal.NewSealer(keys, id)
-	c := client.New(client.Config{URLs: l.WebSocketURLs(), Room: keys.Room, ID: id})
+	keys, me := signal.Derive(l.Code), identity.New()
+	ring := seal.New(keys, me)
+	c := client.New(client.Config{URLs: l.WebSocketURLs(), Room: keys.Room, ID: me.ID()})
 	for range 20 {
-		seq, body := sealer.Seal(to, []byte("\x00rubbish"))
-		if err := c.Send(to, seq, body, nil); err != nil {
+		sealed, err := ring.Hello(to, []byte("\x00rubbish"))
+		if err == nil {
+			err = c.Send(to, sealed.Seq, sealed.Body, nil)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -44,7 +44,7 @@ type Config struct {
 // What Send accepts is delivered to the service once, in order, as long as it comes back within
 // signal.ResumeWindow. After a longer loss, or when the service has restarted, the client joins anew
 // under its ID and sends again whatever was not acknowledged; the service may have relayed some of
-// that before, so a receiver may see a sequence twice, which signal.Opener refuses.
+// that before, so a receiver may see a sequence twice, which seal.Keyring refuses.
 type Client struct {
 	cfg    Config
 	log    *slog.Logger

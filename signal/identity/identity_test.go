@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -91,6 +92,37 @@ func TestKeysOfSmallOrder(t *testing.T) {
 		copy(pub.DH[:], raw)
 		if _, err := ada.Shared(pub); !errors.Is(err, ErrKey) {
 			t.Errorf("%s: %v", point, err)
+		}
+	}
+}
+
+// TestSignaturesOfSmallOrder shows that each key of the list has a signature that fits a message which nobody signed,
+// as Go's verification alone sees it, and that Verify refuses it.
+func TestSignaturesOfSmallOrder(t *testing.T) {
+	signature := make([]byte, SignatureBytes)
+	signature[0] = 1 // R is the neutral element, S is 0
+	for key := range smallOrderKeys {
+		raw, err := hex.DecodeString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sign := range []byte{0, 0x80} {
+			var pub Public
+			copy(pub.Sign[:], raw)
+			pub.Sign[KeyBytes-1] |= sign
+			fits := 0
+			for i := range 50 {
+				message := []byte{byte(i)}
+				if ed25519.Verify(pub.Sign[:], message, signature) {
+					fits++
+				}
+				if pub.Verify(message, signature) {
+					t.Errorf("%x has signed", pub.Sign)
+				}
+			}
+			if fits == 0 {
+				t.Errorf("%x is not of small order", pub.Sign)
+			}
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"parley/signal"
+	"parley/signal/identity"
+	"parley/signal/seal"
 )
 
 // The kinds of envelope about chat.
@@ -17,14 +19,22 @@ const (
 	kindHistory = "history"  // to one: that
 )
 
-// chat is one message as it travels.
+// chat is one message as its author has signed it. It is handed on as it came; what is shown of it is cleaned.
 type chat struct {
 	ID   string    `json:"id"`
 	From signal.ID `json:"from"`
 	Name string    `json:"name"`
 	Text string    `json:"text"`
-	At   int64     `json:"at"` // Unix milliseconds
+	At   int64     `json:"at"` // Unix milliseconds, by the author's clock
 	N    uint64    `json:"n"`
+	Sig  []byte    `json:"sig"`
+}
+
+// told is a chat in a history. Time and place are of the member who tells it, and nobody signs them.
+type told struct {
+	chat
+	Seen  int64  `json:"seen"`  // Unix milliseconds
+	Place uint64 `json:"place"` // Lamport time
 }
 
 func validChat(e *envelope) bool { return e.Chat != nil && e.Chat.valid() }
@@ -35,25 +45,34 @@ func validHistory(e *envelope) bool {
 			return false
 		}
 	}
-	return len(e.History) <= maxChat
+	return len(e.History) <= maxChat && len(e.Authors) <= maxChat
 }
 
 func (c *chat) valid() bool {
-	if utf8.RuneCountInString(c.Text) > MaxText {
-		return false
-	}
-	c.Name, c.Text = CleanName(c.Name), cleanText(c.Text)
-	return c.ID != "" && len(c.ID) <= 32 && c.From.Valid() && c.Text != "" && c.N < signal.MaxNumber
+	return c.ID != "" && len(c.ID) <= 32 && c.From.Valid() && c.N < signal.MaxNumber && len(c.Sig) == identity.SignatureBytes &&
+		len(c.Name) <= maxNameBytes && utf8.RuneCountInString(c.Text) <= MaxText && cleanText(c.Text) != ""
+}
+
+// maxNameBytes is the longest name, in UTF-8.
+const maxNameBytes = MaxName * maxCluster * utf8.UTFMax
+
+// statement is what the author's signature covers.
+func (c *chat) statement(room string) seal.Chat {
+	return seal.Chat{Room: room, Author: c.From, ID: c.ID, Name: c.Name, Text: c.Text, At: c.At, N: c.N}
 }
 
 // maxClock is the latest Lamport time that is accepted. It leaves our own clock room to tick above it within the
 // range of JSON's numbers.
 const maxClock = signal.MaxNumber / 2
 
-// size is the most that a message takes as JSON, in bytes.
-func (c chat) size() int { return 6*len(c.Text) + 6*len(c.Name) + 128 }
+// size is the most that a message takes as JSON, in bytes, together with its author's keys.
+func (c chat) size() int { return 6*len(c.Text) + 6*len(c.Name) + 6*len(c.ID) + 384 }
 
+// chat is the message as its author signed it. One of ours is signed when it is sent.
 func (m Message) chat() chat {
+	if m.signed != nil {
+		return *m.signed
+	}
 	return chat{ID: m.ID, From: m.From, Name: m.Name, Text: m.Text, At: m.At.UnixMilli(), N: m.N}
 }
 
@@ -79,6 +98,8 @@ type conversation struct {
 	fullAt   map[signal.ID]time.Time // when an author's token bucket is full again
 	overRate uint64                  // messages refused because their author sent too many
 	asked    []signal.ID             // for the history, the current one last
+	owed     map[signal.ID]int       // how many chats we still take from those we asked
+	missing  []signal.ID             // whom to ask for what we could not read
 	complete bool                    // the history has come, or there is nobody to ask
 	handed   map[signal.ID]time.Time
 	repeats  bool      // repeat is on its way
@@ -89,7 +110,7 @@ func (c conversation) next(ev event, p presence, now time.Time) (conversation, [
 	switch ev := ev.(type) {
 	case up:
 		if !ev.resumed { // what was said in the meantime has to be asked for
-			c.asked, c.complete = nil, false
+			c.asked, c.owed, c.complete = nil, nil, false
 		}
 		if len(ev.members) == 0 && len(p.members) == 0 {
 			c.complete = true
@@ -111,6 +132,20 @@ func (c conversation) next(ev event, p presence, now time.Time) (conversation, [
 			return c.repeatSoon()
 		}
 		if n := len(c.asked); n > 0 && p.find(c.asked[n-1]) < 0 {
+			return c.ask(p)
+		}
+	case unread:
+		if _, asked := c.owed[ev.from]; !asked && !slices.Contains(c.missing, ev.from) {
+			c.missing = append(slices.Clone(c.missing), ev.from)
+			return c, []effect{after{repeatDelay, missed(ev)}}
+		}
+	case missed:
+		c.missing = slices.DeleteFunc(slices.Clone(c.missing), func(id signal.ID) bool { return id == ev.from })
+		if i := p.find(ev.from); i >= 0 && p.members[i].Present {
+			return c.askOf(ev.from)
+		}
+	case greeted:
+		if len(c.asked) == 0 {
 			return c.ask(p)
 		}
 	case overdue:
@@ -139,13 +174,13 @@ func (c conversation) next(ev event, p presence, now time.Time) (conversation, [
 
 func (c conversation) receive(ev received, p presence, now time.Time) (conversation, []effect) {
 	switch {
-	case ev.env.T == kindHello || ev.env.T == kindCard:
+	case ev.env.T == kindCard:
 		if len(c.asked) == 0 {
 			return c.ask(p)
 		}
-	case ev.env.T == kindChat && ev.all: // a message to only some members is not chat
+	case ev.env.T == kindChat:
 		return c.hear(ev.from, *ev.env.Chat, p, now), nil
-	case ev.env.T == kindAsk && !ev.all:
+	case ev.env.T == kindAsk:
 		last, again := c.handed[ev.from]
 		if !again || now.Sub(last) >= historyInterval {
 			c.handed = maps.Clone(c.handed)
@@ -153,14 +188,21 @@ func (c conversation) receive(ev received, p presence, now time.Time) (conversat
 				c.handed = make(map[signal.ID]time.Time)
 			}
 			c.handed[ev.from] = now
-			return c, c.sendHistory(ev.from)
+			return c, c.sendHistory(ev.from, p.me.Keys)
 		}
-	case ev.env.T == kindHistory && !ev.all && slices.Contains(c.asked, ev.from): // only from those we asked
-		c.complete = true
-		return c.addHistory(ev.from, ev.env.History, p, now), nil
+	case ev.env.T == kindHistory && c.owes(ev.from):
+		if slices.Contains(c.asked, ev.from) {
+			c.complete = true
+		}
+		c.owed = maps.Clone(c.owed)
+		c.owed[ev.from] -= len(ev.env.History) + int(ev.forged)
+		return c.addHistory(ev, p, now), nil
 	}
 	return c, nil
 }
+
+// owes reports whether to take a history from a member: we have asked for it, and it has not sent one yet.
+func (c conversation) owes(from signal.ID) bool { return c.owed[from] > 0 }
 
 // hear adds a live message. Its author is its sender; only a history holds messages of others.
 func (c conversation) hear(from signal.ID, x chat, p presence, now time.Time) conversation {
@@ -172,26 +214,40 @@ func (c conversation) hear(from signal.ID, x chat, p presence, now time.Time) co
 		c.overRate++
 		return c
 	}
+	author := p.members[p.find(from)]
+	x.From = from
 	return c.add(Message{
-		ID: x.ID, From: from, Name: p.members[p.find(from)].Name, Text: x.Text, At: now, heard: now, got: now,
-		N: c.place(from, x.N, now), Status: Delivered, by: from,
+		ID: x.ID, From: from, Name: author.Name, Text: cleanText(x.Text), At: now, heard: now, got: now,
+		N: c.place(from, x.N, now), Status: Delivered, by: from, signed: &x, author: author.Keys,
 	})
 }
 
-// addHistory adds a history. Its times are by the sender's clock, clamped to now.
-func (c conversation) addHistory(from signal.ID, said []chat, p presence, now time.Time) conversation {
-	var news []Message
-	for _, x := range said {
-		if !c.has(x.ID) {
-			at := time.UnixMilli(x.At)
-			if at.After(now) {
-				at = now
-			}
-			news = append(news, Message{
-				ID: x.ID, From: x.From, Name: x.Name, Text: x.Text, At: at,
-				got: now, N: min(x.N, maxClock), Mine: x.From == p.me.ID, Status: Delivered, by: from,
-			})
+// addHistory adds a history, whose signatures have been checked. Its times are by the sender's clock, clamped to now.
+func (c conversation) addHistory(ev received, p presence, now time.Time) conversation {
+	names, keys := p.names(), map[signal.ID]identity.Public{}
+	for _, m := range c.messages {
+		if _, taken := names[skeleton(m.Name)]; !taken {
+			names[skeleton(m.Name)] = m.From
 		}
+	}
+	for _, author := range ev.env.Authors {
+		keys[author.ID()] = author
+	}
+	var news []Message
+	for _, x := range ev.env.History {
+		if c.has(x.ID) || slices.ContainsFunc(news, func(m Message) bool { return m.ID == x.ID }) {
+			continue
+		}
+		at := time.UnixMilli(x.Seen)
+		if at.After(now) {
+			at = now
+		}
+		name := distinct(CleanName(x.Name), x.From, names)
+		names[skeleton(name)] = x.From
+		news = append(news, Message{
+			ID: x.ID, From: x.From, Name: name, Text: cleanText(x.Text), At: at, got: now, N: min(x.Place, maxClock),
+			Mine: x.From == p.me.ID, Status: Delivered, by: ev.from, signed: &x.chat, author: keys[x.From],
+		})
 	}
 	return c.add(news...)
 }
@@ -208,10 +264,20 @@ func (c conversation) ask(p presence) (conversation, []effect) {
 	for _, x := range p.members {
 		if x.Present && !slices.Contains(c.asked, x.ID) {
 			c.asked = append(slices.Clone(c.asked), x.ID)
-			return c, []effect{send{to: x.ID, env: envelope{T: kindAsk}}, after{historyPatience, overdue{x.ID}}}
+			c, effects := c.askOf(x.ID)
+			return c, append(effects, after{historyPatience, overdue{x.ID}})
 		}
 	}
 	return c, nil
+}
+
+func (c conversation) askOf(id signal.ID) (conversation, []effect) {
+	c.owed = maps.Clone(c.owed)
+	if c.owed == nil {
+		c.owed = make(map[signal.ID]int)
+	}
+	c.owed[id] = maxChat
+	return c, []effect{send{to: id, env: envelope{T: kindAsk}}}
 }
 
 func (c conversation) repeatSoon() (conversation, []effect) {
@@ -235,21 +301,29 @@ func (c conversation) repeat(p presence, now time.Time) (conversation, []effect)
 	return c, effects
 }
 
-// sendHistory sends the history to a newcomer, in parts that fit a sealed body.
-func (c conversation) sendHistory(to signal.ID) []effect {
+// sendHistory sends the history to a newcomer, in parts that fit a sealed body, each with the keys of its authors.
+func (c conversation) sendHistory(to signal.ID, ours identity.Public) []effect {
 	var effects []effect
-	var part []chat
+	var part envelope
 	size := 0
 	flush := func() {
-		effects = append(effects, send{to: to, env: envelope{T: kindHistory, History: part}})
-		part, size = nil, 0
+		part.T = kindHistory
+		effects = append(effects, send{to: to, env: part})
+		part, size = envelope{}, 0
 	}
 	for _, m := range c.delivered() {
-		x := m.chat()
-		if size+x.size() > historyRun && len(part) > 0 {
+		x := told{m.chat(), m.At.UnixMilli(), m.N}
+		if size+x.size() > historyRun && len(part.History) > 0 {
 			flush()
 		}
-		part = append(part, x)
+		author := m.author
+		if x.Sig == nil {
+			author = ours
+		}
+		if !slices.Contains(part.Authors, author) {
+			part.Authors = append(part.Authors, author)
+		}
+		part.History = append(part.History, x)
 		size += x.size()
 	}
 	flush() // an empty history is sent too: it ends the newcomer's wait

@@ -14,7 +14,7 @@ import (
 // at plays events that happen at once at the given time.
 func at(m model, now time.Time, events ...event) model {
 	for _, ev := range events {
-		m, _ = next(m, ev, now)
+		m, _ = step(m, ev, now)
 	}
 	return m
 }

@@ -3,6 +3,10 @@ package room
 import (
 	"encoding/json"
 	"errors"
+	"slices"
+
+	"parley/signal/identity"
+	"parley/signal/seal"
 )
 
 // Limits of what members send to each other. Longer texts are refused when they come from others and cut when they
@@ -18,35 +22,43 @@ const (
 
 // envelope is the plaintext of a sealed body; PROTOCOL.md, "Between members", describes it.
 type envelope struct {
-	T       string          `json:"t"`
-	Card    *card           `json:"card,omitempty"`    // hello, card
-	Chat    *chat           `json:"chat,omitempty"`    // chat
-	History []chat          `json:"history,omitempty"` // history
-	Call    json.RawMessage `json:"call,omitempty"`    // call
+	T       string            `json:"t"`
+	Present bool              `json:"present,omitempty"` // hello
+	Card    *card             `json:"card,omitempty"`    // card
+	Chat    *chat             `json:"chat,omitempty"`    // chat
+	History []told            `json:"history,omitempty"` // history
+	Authors []identity.Public `json:"authors,omitempty"` // history: whose keys its signatures are checked with
+	Call    json.RawMessage   `json:"call,omitempty"`    // call
 }
 
 // kindCall is to one member: a payload of package call, which the room does not read.
 const kindCall = "call"
 
-// kinds has every kind of envelope and its check. A check may clean what it reads.
-var kinds = map[string]func(*envelope) bool{
-	kindHello:   validCard,
-	kindCard:    validCard,
-	kindChat:    validChat,
-	kindHistory: validHistory,
-	kindAsk:     func(*envelope) bool { return true },
-	kindCall:    func(e *envelope) bool { return len(e.Call) > 0 },
+// kinds has every kind of envelope, the seals that it comes under, and its check. A check may clean what it reads. The
+// code's seal, which whoever knows the code can make and open, is for the hello alone.
+var kinds = map[string]struct {
+	seals []seal.Kind
+	valid func(*envelope) bool
+}{
+	kindHello:   {[]seal.Kind{seal.Hello}, anything},
+	kindCard:    {[]seal.Kind{seal.One, seal.All}, validCard},
+	kindChat:    {[]seal.Kind{seal.All}, validChat}, // a message to only some members is not chat
+	kindHistory: {[]seal.Kind{seal.One}, validHistory},
+	kindAsk:     {[]seal.Kind{seal.One}, anything},
+	kindCall:    {[]seal.Kind{seal.One}, func(e *envelope) bool { return len(e.Call) > 0 }},
 }
+
+func anything(*envelope) bool { return true }
 
 // errEnvelope says that a member sent a message that is not of the protocol. It never quotes the message.
 var errEnvelope = errors.New("message from a member makes no sense")
 
-func parseEnvelope(plain []byte) (envelope, error) {
+func parseEnvelope(under seal.Kind, plain []byte) (envelope, error) {
 	var e envelope
 	if len(plain) > maxPayload || json.Unmarshal(plain, &e) != nil {
 		return envelope{}, errEnvelope
 	}
-	if valid, known := kinds[e.T]; !known || !valid(&e) {
+	if kind, known := kinds[e.T]; !known || !slices.Contains(kind.seals, under) || !kind.valid(&e) {
 		return envelope{}, errEnvelope
 	}
 	return e, nil

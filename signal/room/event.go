@@ -4,15 +4,16 @@ import (
 	"time"
 
 	"parley/signal"
+	"parley/signal/identity"
 )
 
 // event is something that happened: on the connection, at another member, or here.
 //
 //	source            events
-//	the connection    servers, up, down, joined, left, sent, unsent, refused
-//	another member    received
+//	the connection    servers, up, down, joined, left, sent, unsent, refused, unread
+//	another member    greeted, received
 //	the user          a Command, leave, sendCall
-//	the clock         overdue, repeat, expired
+//	the clock         overdue, missed, repeat, expired
 //	Run               over
 type event any
 
@@ -30,16 +31,23 @@ type (
 		id   signal.ID
 		back bool // joined follows
 	}
-	sent     struct{ chat string } // the service has our message
-	unsent   struct{ chat string } // it could not be sent
-	refused  struct{}              // a message had a wrong seal or form
+	sent    struct{ chat string }    // the service has our message
+	unsent  struct{ chat string }    // it could not be sent
+	refused struct{}                 // a message had a wrong seal or form
+	unread  struct{ from signal.ID } // a message to everyone, from before its sender has given us the key
+	greeted struct {
+		from    signal.ID
+		keys    identity.Public
+		present bool
+	}
 	received struct {
-		from signal.ID
-		all  bool // addressed to everyone
-		env  envelope
+		from   signal.ID
+		env    envelope
+		forged uint64 // chats of a history that were not signed by their authors, and are left out
 	}
 	repeat   struct{}                  // time to say again what may be lost
 	overdue  struct{ asked signal.ID } // the history that we asked for has not come
+	missed   struct{ from signal.ID }  // time to ask for what was unread
 	expired  struct{ up int }          // the members who have not come back since that connection have gone
 	over     struct{ err error }       // the connection has ended for good
 	leave    struct{}
@@ -91,5 +99,7 @@ type (
 		wait time.Duration
 		ev   event
 	}
-	hangUp struct{} // flush what was sent, say goodbye, close
+	include struct{ id signal.ID } // the member gets the key to what we say to everyone
+	forget  struct{ id signal.ID } // and does not any more: it has gone
+	hangUp  struct{}               // flush what was sent, say goodbye, close
 )

@@ -32,7 +32,7 @@ func (m model) state() State {
 // next is all the logic of a room: it returns the new model and the effects of an event. Each feature's own next
 // sees every event that is accepted. Presence comes first, because chat asks it who is here.
 func next(m model, ev event, now time.Time) (model, []effect) {
-	if ev, ok := ev.(received); ok && !m.presence.believes(ev) {
+	if !m.presence.believes(ev) {
 		return m, nil
 	}
 	m, effects := m.next(ev)
@@ -61,7 +61,8 @@ func (m model) next(ev event) (model, []effect) {
 	case sendCall:
 		return m, []effect{send{to: ev.to, env: envelope{T: kindCall, Call: json.RawMessage(ev.payload)}}}
 	case received:
-		if ev.env.T == kindCall && !ev.all {
+		m.refused += ev.forged
+		if ev.env.T == kindCall {
 			return m, []effect{deliver{ev.from, ev.env.Call}}
 		}
 	}

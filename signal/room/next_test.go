@@ -1,6 +1,7 @@
 package room
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"reflect"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"parley/signal"
+	"parley/signal/identity"
+	"parley/signal/seal"
 )
 
 // The people of these tables.
@@ -32,7 +35,7 @@ func play(t *testing.T, events ...event) (model, []effect) {
 	now := noon
 	for _, ev := range events {
 		old, before := m, snapshot(m)
-		m, effects = next(m, ev, now)
+		m, effects = step(m, ev, now)
 		if after := snapshot(old); before != after {
 			t.Fatalf("%T changed the model it was given:\n%s\n%s", ev, before, after)
 		}
@@ -49,19 +52,48 @@ func snapshot(m model) string {
 	return fmt.Sprintf("%+v", m)
 }
 
-func hello(from signal.ID, name string) received {
-	return received{from, false, envelope{T: kindHello, Card: &card{Name: name, Present: true}}}
+// step is next, and takes met apart.
+func step(m model, ev event, now time.Time) (model, []effect) {
+	if ev, ok := ev.(met); ok {
+		m, first := next(m, ev.hello, now)
+		m, second := next(m, ev.card, now)
+		return m, slices.Concat(first, second)
+	}
+	return next(m, ev, now)
+}
+
+// met is the hello of somebody in the meeting, and its card.
+type met struct {
+	hello greeted
+	card  received
+}
+
+func hello(from signal.ID, name string) met {
+	return met{greeted{from: from, present: true}, cardOf(from, card{Name: name, Present: true})}
+}
+
+func cardOf(from signal.ID, c card) received {
+	return received{from: from, env: envelope{T: kindCard, Card: &c}}
 }
 
 func says(from signal.ID, id, text string, n uint64) received {
-	return received{from, true, envelope{T: kindChat, Chat: &chat{ID: id, From: from, Name: "a lie", Text: text, N: n}}}
+	return received{from: from, env: envelope{T: kindChat, Chat: &chat{ID: id, Name: "a lie", Text: text, N: n, Sig: signature}}}
 }
 
+// history tells of chats at the time and in the place that they claim.
 func history(from signal.ID, items ...chat) received {
-	return received{from, false, envelope{T: kindHistory, History: items}}
+	e := envelope{T: kindHistory}
+	for _, x := range items {
+		x.Sig = signature
+		e.History = append(e.History, told{x, x.At, x.N})
+	}
+	return received{from: from, env: e}
 }
 
-func ask(from signal.ID) received { return received{from, false, envelope{T: kindAsk}} }
+// signature stands for one that Run has checked: next does not look at it.
+var signature = make([]byte, identity.SignatureBytes)
+
+func ask(from signal.ID) received { return received{from: from, env: envelope{T: kindAsk}} }
 
 func names(m model) string {
 	var out []string
@@ -92,6 +124,10 @@ func brief(effects []effect) string {
 			out = append(out, e.env.T+">"+to)
 		case after:
 			out = append(out, fmt.Sprintf("%T in %s", e.ev, e.wait))
+		case include:
+			out = append(out, "include "+string(e.id[:1]))
+		case forget:
+			out = append(out, "forget "+string(e.id[:1]))
 		case deliver:
 			out = append(out, fmt.Sprintf("deliver %s from %s", e.payload, e.from[:1]))
 		default:
@@ -105,6 +141,10 @@ func ids(list ...signal.ID) []signal.ID { return list }
 
 func TestMembers(t *testing.T) {
 	lost := errors.New("lost")
+	crowd := make([]signal.ID, signal.MaxMembers)
+	for i := range crowd {
+		crowd[i] = signal.NewID()
+	}
 	for name, c := range map[string]struct {
 		events  []event
 		members string
@@ -114,29 +154,29 @@ func TestMembers(t *testing.T) {
 		"greets who is here":               {[]event{up{ids(ada, bo), false}}, "", "hello>B, hello>C"},
 		"greets who comes":                 {[]event{up{}, joined{ada}}, "", "hello>B"},
 		"greets once":                      {[]event{up{}, joined{ada}, joined{ada}}, "", ""},
-		"hello makes a member":             {[]event{up{}, joined{ada}, hello(ada, "Ada")}, "Ada", ""},
-		"hello to all makes none":          {[]event{up{}, joined{ada}, received{ada, true, hello(ada, "Ada").env}}, "", ""},
+		"hello makes a member":             {[]event{up{}, joined{ada}, hello(ada, "Ada")}, "Ada", "include B"},
 		"hello of a stranger":              {[]event{up{}, hello(ada, "Ada")}, "", ""},
-		"a card before the hello":          {[]event{up{}, joined{ada}, received{ada, true, envelope{T: kindCard, Card: &card{Name: "Ada"}}}}, "", ""},
-		"a card after it":                  {[]event{up{}, joined{ada}, hello(ada, "Ada"), received{ada, true, envelope{T: kindCard, Card: &card{Name: "Eve"}}}}, "Eve", ""},
-		"in order of arrival":              {[]event{up{ids(ada, bo), false}, hello(bo, "Bo"), hello(ada, "Ada")}, "Ada Bo", ""},
-		"leaves":                           {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{id: ada}}, "", ""},
+		"a card before the hello":          {[]event{up{}, joined{ada}, cardOf(ada, card{Name: "Ada"})}, "", ""},
+		"a card after it":                  {[]event{up{}, joined{ada}, hello(ada, "Ada"), cardOf(ada, card{Name: "Eve"})}, "Eve", ""},
+		"nobody beyond the limit":          {append([]event{up{ids(crowd...), false}}, joined{ada}, hello(ada, "Ada")), "", ""},
+		"in order of arrival":              {[]event{up{ids(ada, bo), false}, hello(bo, "Bo"), hello(ada, "Ada")}, "Ada Bo", "include B"},
+		"leaves":                           {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{id: ada}}, "", "forget B"},
 		"leaves before the hello comes":    {[]event{up{}, joined{ada}, left{id: ada}, hello(ada, "Ada")}, "", ""},
 		"comes back under the same id":     {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{id: ada}, joined{ada}}, "", "hello>B"},
 		"is back in a new session":         {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada, true}}, "Ada", "room.expired in 20s, room.repeat in 2s"},
 		"is back and joins":                {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada, true}, joined{ada}}, "Ada", "hello>B"},
-		"is said to be back and is not":    {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada, true}, expired{1}}, "", ""},
+		"is said to be back and is not":    {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{ada, true}, expired{1}}, "", "forget B"},
 		"is back before the hello comes":   {[]event{up{}, joined{ada}, left{ada, true}, hello(ada, "Ada")}, "", ""},
-		"is here again after it":           {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{id: ada}, joined{ada}, hello(ada, "Ada")}, "Ada", ""},
+		"is here again after it":           {[]event{up{}, joined{ada}, hello(ada, "Ada"), left{id: ada}, joined{ada}, hello(ada, "Ada")}, "Ada", "include B"},
 		"stays while we are disconnected":  {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}}, "Ada", ""},
 		"resumed greets nobody again":      {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{ids(ada), true}}, "Ada", "room.expired in 20s"},
 		"a restart greets everybody":       {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{ids(ada), false}}, "Ada", "hello>B, room.expired in 20s, room.repeat in 2s"},
 		"a restart keeps who is not back":  {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{}}, "Ada", "room.expired in 20s, room.repeat in 2s"},
-		"but not for ever":                 {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{}, expired{2}}, "", ""},
+		"but not for ever":                 {[]event{up{ids(ada), false}, hello(ada, "Ada"), down{lost}, up{}, expired{2}}, "", "forget B"},
 		"who is back is no ghost":          {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, joined{ada}, expired{2}}, "Ada", ""},
 		"an earlier deadline is void":      {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, down{lost}, up{}, expired{2}}, "Ada", ""},
 		"no deadline while disconnected":   {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, down{lost}, expired{2}}, "Ada", ""},
-		"left ends who is not back either": {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, left{id: ada}}, "", ""},
+		"left ends who is not back either": {[]event{up{ids(ada), false}, hello(ada, "Ada"), up{}, left{id: ada}}, "", "forget B"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, effects := play(t, c.events...)
@@ -214,10 +254,18 @@ func TestOurCard(t *testing.T) {
 			t.Errorf("%s: %+v, %q; want %+v, %q", name, m.presence.me, brief(effects), c.me, c.effects)
 		}
 	}
+	// The hello has nothing of it: the card follows the other's hello, to it alone.
 	_, effects := play(t, SetName{"Zoe"}, Enter{}, SetMarks{Mic: true}, joined{ada})
+	if got := effects[0].(send).env; got.Card != nil || !got.Present || brief(effects) != "hello>B" {
+		t.Errorf("%q: the hello says %s", brief(effects), got.encode())
+	}
+	_, effects = play(t, SetName{"Zoe"}, Enter{}, SetMarks{Mic: true}, joined{ada}, greeted{from: ada})
+	if brief(effects) != "include B, card>B" {
+		t.Fatalf("%q", brief(effects))
+	}
 	want := &card{Name: "Zoe", Present: true, Mic: true}
-	if got := effects[0].(send).env.Card; !reflect.DeepEqual(got, want) {
-		t.Errorf("the hello says %+v, want %+v", got, want)
+	if got := effects[1].(send).env.Card; !reflect.DeepEqual(got, want) {
+		t.Errorf("the card says %+v, want %+v", got, want)
 	}
 }
 
@@ -227,12 +275,13 @@ func TestLobbySaysNothing(t *testing.T) {
 		"somebody comes":  {SetName{"Zoe"}, SetMarks{Mic: true, Camera: true}, joined{ada}},
 		"we come":         {SetMarks{Camera: true}, up{ids(ada), false}},
 		"a name changes":  {up{ids(ada), false}, SetName{"Zoe"}},
+		"somebody greets": {SetName{"Zoe"}, joined{ada}, greeted{from: ada}},
 		"a device starts": {up{ids(ada), false}, SetMarks{Mic: true}},
 	} {
 		_, effects := play(t, events...)
 		for _, e := range effects {
-			if s, ok := e.(send); ok && s.env.Card != nil && *s.env.Card != (card{}) {
-				t.Errorf("%s: a card says %+v, want nothing", name, *s.env.Card)
+			if s, ok := e.(send); ok && (s.env.Present || s.env.Card != nil && *s.env.Card != (card{})) {
+				t.Errorf("%s: the others are told %s, want nothing", name, s.env.encode())
 			}
 		}
 	}
@@ -261,7 +310,6 @@ func TestChat(t *testing.T) {
 		"undelivered at the end":  {here(Say{"1", "a"}, sent{"1"}, Say{"2", "b"}, over{}), "Me:a:1 Me:b:2", ""},
 		"theirs, by their name":   {here(says(ada, "1", "hi", 1)), "Ada:hi:1", ""},
 		"theirs, twice":           {here(says(ada, "1", "hi", 1), says(ada, "1", "hi", 1)), "Ada:hi:1", ""},
-		"told to us alone":        {here(received{ada, false, says(ada, "1", "hi", 1).env}), "", ""},
 		"of somebody not greeted": {here(joined{cy}, says(cy, "1", "hi", 1)), "", ""},
 		"of somebody gone":        {here(left{id: ada}, says(ada, "1", "hi", 1)), "", ""},
 		"by Lamport's clock":      {here(says(ada, "1", "late", 7), says(bo, "2", "soon", 3)), "Bo:soon:1 Ada:late:1", ""},
@@ -289,14 +337,15 @@ func TestLastMomentOfTheClock(t *testing.T) {
 	} {
 		m, effects := play(t, events...)
 		e := effects[0].(send).env
-		if _, err := parseEnvelope(e.encode()); err != nil || e.Chat.N > maxClock+maxAhead {
+		e.Chat.Sig = signature // Run signs it
+		if _, err := parseEnvelope(seal.All, e.encode()); err != nil || e.Chat.N > maxClock+maxAhead {
 			t.Errorf("%s: what we say after it is refused by the others: %s", name, e.encode())
 		}
 		if n := len(m.chat.messages); n != 2 || m.chat.messages[1].ID != "2" {
 			t.Errorf("%s: %s", name, chats(m))
 		}
 	}
-	if _, err := parseEnvelope(says(ada, "1", "x", last+1).env.encode()); err == nil {
+	if _, err := parseEnvelope(seal.All, says(ada, "1", "x", last+1).env.encode()); err == nil {
 		t.Error("a time after the last is taken")
 	}
 }
@@ -316,28 +365,27 @@ func TestAskForHistory(t *testing.T) {
 	said := chat{ID: "1", From: cy, Name: "Cy", Text: "before", N: 1}
 	three := []event{up{ids(ada, bo, cy), false}, hello(ada, "Ada"), hello(bo, "Bo")}
 	with := func(more ...event) []event { return append(slices.Clone(three), more...) }
-	lobby := received{ada, false, envelope{T: kindHello, Card: &card{Name: "Ada"}}}
+	lobby := greeted{from: ada}
 	for name, c := range map[string]struct {
 		events  []event
 		chat    string
 		effects string
 	}{
-		"of the first":               {three[:2], "", "history?>B, room.overdue in 3s"},
-		"not of the next too":        {three, "", ""},
+		"of the first":               {three[:2], "", "include B, history?>B, room.overdue in 3s"},
+		"not of the next too":        {three, "", "include C"},
 		"it comes":                   {with(history(ada, said)), "Cy:before:1", ""},
 		"in two parts":               {with(history(ada, said), history(ada, chat{ID: "2", From: ada, Name: "Ada", Text: "b", N: 2})), "Cy:before:1 Ada:b:1", ""},
 		"it does not, so the next":   {with(overdue{ada}), "", "history?>C, room.overdue in 3s"},
 		"a deadline that is past":    {with(overdue{ada}, overdue{ada}), "", ""},
 		"it came late":               {with(overdue{ada}, history(ada, said)), "Cy:before:1", ""},
 		"no deadline after it came":  {with(history(ada), overdue{ada}), "", ""},
-		"who was asked leaves":       {with(left{id: ada}), "", "history?>C, room.overdue in 3s"},
+		"who was asked leaves":       {with(left{id: ada}), "", "forget B, history?>C, room.overdue in 3s"},
 		"nobody else to ask":         {with(overdue{ada}, overdue{bo}), "", ""},
 		"unasked for":                {with(history(bo, said)), "", ""},
-		"told to everyone":           {with(received{ada, true, history(ada, said).env}), "", ""},
-		"not of the lobby":           {[]event{up{ids(ada), false}, lobby}, "", ""},
-		"nobody was here":            {[]event{up{}, joined{ada}, hello(ada, "Ada")}, "", ""},
-		"again after a restart":      {with(history(ada, said), down{}, up{ids(ada), false}, hello(ada, "Ada")), "Cy:before:1", "history?>B, room.overdue in 3s"},
-		"not again after a resuming": {with(history(ada, said), down{}, up{ids(ada, bo, cy), true}, hello(ada, "Ada")), "Cy:before:1", ""},
+		"not of the lobby":           {[]event{up{ids(ada), false}, lobby}, "", "include B"},
+		"nobody was here":            {[]event{up{}, joined{ada}, hello(ada, "Ada")}, "", "include B"},
+		"again after a restart":      {with(history(ada, said), down{}, up{ids(ada), false}, hello(ada, "Ada")), "Cy:before:1", "include B, history?>B, room.overdue in 3s"},
+		"not again after a resuming": {with(history(ada, said), down{}, up{ids(ada, bo, cy), true}, hello(ada, "Ada")), "Cy:before:1", "include B"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, effects := play(t, c.events...)
@@ -345,6 +393,56 @@ func TestAskForHistory(t *testing.T) {
 				t.Errorf("chat %q, effects %q; want %q, %q", chats(m), brief(effects), c.chat, c.effects)
 			}
 		})
+	}
+}
+
+// A newcomer cannot read what a member says before it has the newcomer's hello. It asks that member for it, once.
+func TestAskForWhatWasUnread(t *testing.T) {
+	said := chat{ID: "1", From: bo, Name: "Bo", Text: "early", N: 1}
+	two := func(more ...event) []event {
+		return append([]event{up{ids(ada, bo), false}, hello(ada, "Ada"), history(ada)}, more...)
+	}
+	for name, c := range map[string]struct {
+		events  []event
+		chat    string
+		effects string
+	}{
+		"waits for the hello":      {two(unread{bo}), "", "room.missed in 2s"},
+		"once":                     {two(unread{bo}, unread{bo}), "", ""},
+		"asks":                     {two(unread{bo}, hello(bo, "Bo"), missed{bo}), "", "history?>C"},
+		"is told":                  {two(unread{bo}, hello(bo, "Bo"), missed{bo}, history(bo, said)), "Bo:early:1", ""},
+		"not of the lobby":         {two(unread{bo}, greeted{from: bo}, missed{bo}), "", ""},
+		"no hello came":            {two(unread{bo}, missed{bo}), "", ""},
+		"asked already":            {two(unread{ada}), "", ""},
+		"asked, and not again":     {two(unread{bo}, hello(bo, "Bo"), missed{bo}, unread{bo}), "", ""},
+		"told before it was asked": {two(unread{bo}, hello(bo, "Bo"), history(bo, said)), "", ""},
+	} {
+		m, effects := play(t, c.events...)
+		if chats(m) != c.chat || brief(effects) != c.effects {
+			t.Errorf("%s: chat %q, effects %q; want %q, %q", name, chats(m), brief(effects), c.chat, c.effects)
+		}
+	}
+}
+
+// A history has at most as many chats as a member keeps, true or not: checking them costs.
+func TestHistoryEnds(t *testing.T) {
+	events := []event{up{ids(ada), false}, hello(ada, "Ada")}
+	part := history(ada, chat{ID: "1", From: ada, Text: "x", N: 1})
+	part.forged = maxChat - 2
+	events = append(events, part, history(ada, chat{ID: "2", From: ada, Text: "y", N: 2}), history(ada, chat{ID: "3", From: ada, Text: "z", N: 3}))
+	m, _ := play(t, events...)
+	if got := chats(m); got != ":x:1 :y:1" || m.state().Refused != maxChat-2 {
+		t.Errorf("%q, %d refused", got, m.state().Refused)
+	}
+}
+
+// Somebody who has gone and somebody who is here may have had one name; the one whom it was told of second gets a number.
+func TestNamesInAHistory(t *testing.T) {
+	m, _ := play(t, up{ids(ada), false}, hello(ada, "Ada"), history(ada,
+		chat{ID: "1", From: ada, Name: "Ada", Text: "a", N: 1}, chat{ID: "2", From: cy, Name: "Аda", Text: "b", N: 2},
+		chat{ID: "3", From: cy, Name: "Аda", Text: "c", N: 3}, chat{ID: "4", From: bo, Name: "Me", Text: "d", N: 4}))
+	if got, want := chats(m), "Ada:a:1 Аda (2):b:1 Аda (2):c:1 Me (2):d:1"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
@@ -414,9 +512,6 @@ func TestHandOn(t *testing.T) {
 	if _, effects = play(t, append(events, ask(bo))...); len(effects) != 1 {
 		t.Error("not handed on again after a while")
 	}
-	if _, effects = play(t, here(received{bo, true, envelope{T: kindAsk}})...); len(effects) != 0 {
-		t.Error("asked of everyone, and everyone answers")
-	}
 }
 
 // The longest history there can be fits bodies and leaves room in the line.
@@ -443,12 +538,9 @@ func TestLongestHistory(t *testing.T) {
 }
 
 func TestCallMessages(t *testing.T) {
-	msg := received{ada, false, envelope{T: kindCall, Call: []byte(`7`)}}
+	msg := received{from: ada, env: envelope{T: kindCall, Call: []byte(`7`)}}
 	if _, effects := play(t, here(msg)...); brief(effects) != "deliver 7 from B" {
 		t.Errorf("%q", brief(effects))
-	}
-	if _, effects := play(t, here(received{ada, true, msg.env})...); len(effects) != 0 {
-		t.Error("a call message to everyone was delivered")
 	}
 	if _, effects := play(t, here(left{id: ada}, msg)...); len(effects) != 0 {
 		t.Error("a call message of somebody gone was delivered")
@@ -456,45 +548,59 @@ func TestCallMessages(t *testing.T) {
 }
 
 func TestParseEnvelope(t *testing.T) {
-	id := signal.NewID()
-	long := strings.Repeat("x", MaxText+1)
-	for plain, want := range map[string]bool{
-		strings.Repeat(" ", maxPayload) + `{"t":"history?"}`: false,
-		``: false, `7`: false, `{}`: false, `[]`: false, "\xff": false,
-		`{"t":"hello"}`: false, `{"t":"hello","card":{"name":"x"}}`: true,
-		`{"t":"card","card":7}`: false, `{"t":"what"}`: false,
-		`{"t":"history?"}`: true, `{"t":"history"}`: true,
-		`{"t":"call"}`: false, `{"t":"call","call":{"a":1}}`: true,
-		`{"t":"chat"}`: false,
-		fmt.Sprintf(`{"t":"chat","chat":{"id":"1","from":%q,"text":"x","n":1}}`, id):        true,
-		fmt.Sprintf(`{"t":"chat","chat":{"id":"1","from":%q,"text":" \u0000 ","n":1}}`, id): false,
-		fmt.Sprintf(`{"t":"chat","chat":{"id":"1","from":%q,"text":%q,"n":1}}`, id, long):   false,
-		fmt.Sprintf(`{"t":"chat","chat":{"id":"","from":%q,"text":"x","n":1}}`, id):         false,
-		`{"t":"chat","chat":{"id":"1","from":"x","text":"x","n":1}}`:                        false,
-		fmt.Sprintf(`{"t":"chat","chat":{"id":"1","from":%q,"text":"x","n":-1}}`, id):       false,
-		fmt.Sprintf(`{"t":"history","history":[{"id":"1","from":%q,"text":""}]}`, id):       false,
+	id, sig := signal.NewID(), base64.StdEncoding.EncodeToString(signature)
+	chat := func(id string, from signal.ID, name, text string, n int, sig string) string {
+		return fmt.Sprintf(`{"id":%q,"from":%q,"name":%q,"text":%q,"n":%d,"sig":%q}`, id, from, name, text, n, sig)
+	}
+	good := chat("1", id, "Ada", "x", 1, sig)
+	for plain, want := range map[string][]seal.Kind{ // the seals under which it is taken
+		strings.Repeat(" ", maxPayload) + `{"t":"history?"}`: nil,
+		``: nil, `7`: nil, `{}`: nil, `[]`: nil, "\xff": nil, `{"t":"what"}`: nil,
+		`{"t":"hello"}`: {seal.Hello}, `{"t":"hello","present":true}`: {seal.Hello}, `{"t":"hello","present":7}`: nil,
+		`{"t":"card"}`: nil, `{"t":"card","card":7}`: nil, `{"t":"card","card":{"name":"x"}}`: {seal.One, seal.All},
+		`{"t":"history?"}`: {seal.One}, `{"t":"history"}`: {seal.One},
+		`{"t":"call"}`: nil, `{"t":"call","call":{"a":1}}`: {seal.One},
+		`{"t":"chat"}`:                     nil,
+		`{"t":"chat","chat":` + good + `}`: {seal.All},
+		`{"t":"chat","chat":` + chat("1", id, "", " \x00 ", 1, sig) + `}`:                             nil,
+		`{"t":"chat","chat":` + chat("1", id, "", strings.Repeat("x", MaxText+1), 1, sig) + `}`:       nil,
+		`{"t":"chat","chat":` + chat("1", id, strings.Repeat("x", maxNameBytes+1), "x", 1, sig) + `}`: nil,
+		`{"t":"chat","chat":` + chat("", id, "", "x", 1, sig) + `}`:                                   nil,
+		`{"t":"chat","chat":` + chat("1", "x", "", "x", 1, sig) + `}`:                                 nil,
+		`{"t":"chat","chat":` + chat("1", id, "", "x", -1, sig) + `}`:                                 nil,
+		`{"t":"chat","chat":` + chat("1", id, "", "x", 1, "") + `}`:                                   nil,
+		`{"t":"chat","chat":` + chat("1", id, "", "x", 1, sig[4:]) + `}`:                              nil,
+		`{"t":"history","history":[` + good + `]}`:                                                    {seal.One},
+		`{"t":"history","history":[` + good + `],"authors":["x"]}`:                                    nil,
+		`{"t":"history","history":[` + good + `],"authors":["` + strings.Repeat("A", 86) + `"]}`:      {seal.One},
+		`{"t":"history","history":[` + chat("1", id, "", "", 1, sig) + `]}`:                           nil,
 	} {
-		if _, err := parseEnvelope([]byte(plain)); (err == nil) != want {
-			t.Errorf("%.60q: %v", plain, err)
+		for kind := range seal.Key + 2 {
+			if _, err := parseEnvelope(kind, []byte(plain)); (err == nil) != slices.Contains(want, kind) {
+				t.Errorf("%.60q under seal %d: %v", plain, kind, err)
+			}
 		}
 	}
 }
 
 func FuzzParseEnvelope(f *testing.F) {
 	for _, e := range []envelope{
-		hello(ada, "Ada").env, says(ada, "1", "hi", 1).env, ask(ada).env,
+		{T: kindHello, Present: true},
+		hello(ada, "Ada").card.env, says(ada, "1", "hi", 1).env, ask(ada).env,
 		history(ada, chat{ID: "1", From: ada, Text: "x", N: 2}).env,
 		{T: kindCall, Call: []byte(`{}`)},
 	} {
-		f.Add(e.encode())
+		for kind := seal.Hello; kind < seal.Key; kind++ {
+			f.Add(byte(kind), e.encode())
+		}
 	}
-	f.Fuzz(func(t *testing.T, plain []byte) {
-		e, err := parseEnvelope(plain)
+	f.Fuzz(func(t *testing.T, kind byte, plain []byte) {
+		e, err := parseEnvelope(seal.Kind(kind), plain)
 		if err != nil {
 			return
 		}
 		// What was accepted may be handed on, and is accepted again.
-		if _, err := parseEnvelope(e.encode()); err != nil {
+		if _, err := parseEnvelope(seal.Kind(kind), e.encode()); err != nil {
 			t.Errorf("accepted, but not a second time: %q", plain)
 		}
 	})

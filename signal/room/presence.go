@@ -11,8 +11,8 @@ import (
 
 // The kinds of envelope about presence.
 const (
-	kindHello = "hello" // to one: who I am, bound to the receiver's fresh id
-	kindCard  = "card"  // to all: what changed about me
+	kindHello = "hello" // to one: my keys, bound to the receiver's fresh ID
+	kindCard  = "card"  // to one after its hello, and to all after a change: name and marks
 )
 
 // card is how a member presents itself.
@@ -50,10 +50,19 @@ func (p presence) find(id signal.ID) int {
 	return slices.IndexFunc(p.members, func(x Member) bool { return x.ID == id })
 }
 
-// believes reports whether to accept a message. A member exists once it has greeted us: its hello is bound to our
+// named reports whether the service has told us of somebody.
+func (p presence) named(id signal.ID) bool { return slices.Contains(p.here, id) || p.find(id) >= 0 }
+
+// believes reports whether to accept an event. A member exists once it has greeted us: its hello is bound to our
 // own fresh ID, so it cannot be replayed from an earlier meeting. Messages before the hello are refused.
-func (p presence) believes(ev received) bool {
-	return p.find(ev.from) >= 0 || ev.env.T == kindHello && !ev.all && slices.Contains(p.here, ev.from)
+func (p presence) believes(ev event) bool {
+	switch ev := ev.(type) {
+	case greeted:
+		return p.named(ev.from)
+	case received:
+		return p.find(ev.from) >= 0
+	}
+	return true
 }
 
 func (p presence) next(ev event, link Link, now time.Time) (presence, []effect) {
@@ -61,7 +70,7 @@ func (p presence) next(ev event, link Link, now time.Time) (presence, []effect) 
 	case up:
 		return p.connected(ev)
 	case joined:
-		if slices.Contains(p.here, ev.id) {
+		if slices.Contains(p.here, ev.id) || len(p.here) >= signal.MaxMembers {
 			return p, nil
 		}
 		p.here = append(slices.Clone(p.here), ev.id)
@@ -70,14 +79,16 @@ func (p presence) next(ev event, link Link, now time.Time) (presence, []effect) 
 		if ev.back && p.find(ev.id) >= 0 {
 			return p.absent(ev.id), []effect{after{returnPatience, expired{p.ups}}}
 		}
-		return p.without(ev.id), nil
+		return p.without(ev.id)
+	case greeted:
+		return p.greet(ev, now)
 	case received:
-		if ev.env.T == kindHello || ev.env.T == kindCard {
+		if ev.env.T == kindCard {
 			return p.meet(ev.from, *ev.env.Card, now), nil
 		}
 	case expired:
 		if ev.up == p.ups && link == Connected { // otherwise the next connection sets a new deadline
-			return p.expire(), nil
+			return p.expire()
 		}
 	case Enter:
 		me := p.me
@@ -118,13 +129,15 @@ func (p presence) connected(ev up) (presence, []effect) {
 }
 
 // expire drops the members that the service no longer names.
-func (p presence) expire() presence {
+func (p presence) expire() (presence, []effect) {
+	var effects, of []effect
 	for _, x := range p.members {
 		if !slices.Contains(p.here, x.ID) {
-			p = p.without(x.ID)
+			p, of = p.without(x.ID)
+			effects = append(effects, of...)
 		}
 	}
-	return p
+	return p, effects
 }
 
 // absent keeps the member, but the service does not name it. One who comes back under the same ID came after us.
@@ -134,10 +147,13 @@ func (p presence) absent(id signal.ID) presence {
 	return p
 }
 
-func (p presence) without(id signal.ID) presence {
+func (p presence) without(id signal.ID) (presence, []effect) {
 	p = p.absent(id)
+	if p.find(id) < 0 {
+		return p, nil
+	}
 	p.members = slices.DeleteFunc(slices.Clone(p.members), func(x Member) bool { return x.ID == id })
-	return p
+	return p, []effect{forget{id}}
 }
 
 // present changes our card and sends it to everyone if it differs.
@@ -157,26 +173,44 @@ func (p presence) card() *card {
 	return &card{Name: p.me.Name, Present: p.me.Present, Mic: p.me.Mic, Camera: p.me.Camera, Screen: p.me.Screen}
 }
 
+// hello is our keys. It says whether we are in the meeting, so that a call can begin at once, and no more: whoever
+// knows the code can open it.
 func (p presence) hello(to signal.ID) effect {
-	return send{to: to, env: envelope{T: kindHello, Card: p.card()}}
+	return send{to: to, env: envelope{T: kindHello, Present: p.me.Present}}
+}
+
+// greet takes over a member's keys, and tells it who we are.
+func (p presence) greet(ev greeted, now time.Time) (presence, []effect) {
+	x := Member{ID: ev.from, Earlier: slices.Contains(p.earlier, ev.from)}
+	if i := p.find(ev.from); i >= 0 {
+		x = p.members[i]
+	}
+	x.Keys, x.Present = ev.keys, ev.present
+	p = p.put(x, now)
+	effects := []effect{include{ev.from}}
+	if p.me.Present {
+		effects = append(effects, send{to: ev.from, env: envelope{T: kindCard, Card: p.card()}})
+	}
+	return p, effects
 }
 
 // meet takes over a member's card.
 func (p presence) meet(id signal.ID, c card, now time.Time) presence {
-	x := Member{ID: id, claimed: c.Name, Present: c.Present, Mic: c.Mic, Camera: c.Camera, Screen: c.Screen}
-	x.Earlier = slices.Contains(p.earlier, x.ID)
-	i := p.find(id)
-	if i >= 0 {
-		x.Since, x.Name = p.members[i].Since, p.members[i].Name
+	x := p.members[p.find(id)]
+	if x.claimed != c.Name {
+		x.claimed, x.Name = c.Name, distinct(c.Name, id, p.names())
 	}
-	if i < 0 || p.members[i].claimed != c.Name {
-		x.Name = p.distinct(c.Name, id)
-	}
+	x.Present, x.Mic, x.Camera, x.Screen = c.Present, c.Mic, c.Camera, c.Screen
+	return p.put(x, now)
+}
+
+// put adds or replaces a member.
+func (p presence) put(x Member, now time.Time) presence {
 	if x.Present && x.Since.IsZero() {
 		x.Since = now
 	}
 	p.members = slices.Clone(p.members)
-	if i >= 0 {
+	if i := p.find(x.ID); i >= 0 {
 		p.members[i] = x
 		return p
 	}
@@ -187,21 +221,27 @@ func (p presence) meet(id signal.ID, c card, now time.Time) presence {
 	return p
 }
 
-// distinct makes a member's name differ from the others' and from ours. The second member with a name, or with one
-// that looks like it, gets a number. An empty name stays empty.
-func (p presence) distinct(name string, id signal.ID) string {
+// names says who has which name, ours included.
+func (p presence) names() map[string]signal.ID {
+	names := map[string]signal.ID{}
+	for _, x := range p.members {
+		names[skeleton(x.Name)] = x.ID
+	}
+	names[skeleton(p.me.Name)] = p.me.ID
+	return names
+}
+
+// distinct makes somebody's name differ from those that others have. The second one with a name, or with one that
+// looks like it, gets a number. An empty name stays empty.
+func distinct(name string, id signal.ID, names map[string]signal.ID) string {
 	if name == "" {
 		return ""
 	}
-	taken := map[string]bool{skeleton(p.me.Name): true}
-	for _, x := range p.members {
-		if x.ID != id {
-			taken[skeleton(x.Name)] = true
-		}
-	}
 	told := name
-	for n := 2; taken[skeleton(told)]; n++ {
+	for n := 2; ; n++ {
+		if has, taken := names[skeleton(told)]; !taken || has == id {
+			return told
+		}
 		told = fmt.Sprintf("%s (%d)", name, n)
 	}
-	return told
 }

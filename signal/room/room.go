@@ -16,6 +16,7 @@ import (
 	"parley/signal/client"
 	"parley/signal/identity"
 	"parley/signal/loop"
+	"parley/signal/seal"
 )
 
 // Config is what a Room needs.
@@ -37,9 +38,8 @@ type Config struct {
 type Room struct {
 	cfg    Config
 	client *client.Client
-	sealer *signal.Sealer
-	opener *signal.Opener
-	queue  chan event // from the connection
+	keys   *seal.Keyring // the loop's
+	queue  chan event    // from the connection
 	own    *loop.Mailbox[event]
 	done   chan struct{}
 
@@ -52,14 +52,13 @@ const queueSize = 1024
 
 // New returns a room that does nothing until Run.
 func New(cfg Config) *Room {
-	cfg.Me.ID = cfg.Identity.ID()
+	cfg.Me.ID, cfg.Me.Keys = cfg.Identity.ID(), cfg.Identity.Public()
 	r := &Room{
-		cfg:    cfg,
-		sealer: signal.NewSealer(cfg.Keys, cfg.Me.ID),
-		opener: signal.NewOpener(cfg.Keys, cfg.Me.ID),
-		queue:  make(chan event, queueSize),
-		own:    loop.NewMailbox[event](),
-		done:   make(chan struct{}),
+		cfg:   cfg,
+		keys:  seal.New(cfg.Keys, cfg.Identity),
+		queue: make(chan event, queueSize),
+		own:   loop.NewMailbox[event](),
+		done:  make(chan struct{}),
 	}
 	r.client = client.New(client.Config{
 		URLs: cfg.URLs, Room: cfg.Keys.Room, ID: cfg.Me.ID, Log: cfg.Log, Events: r.onEvent, Dial: cfg.Dial,
@@ -164,6 +163,11 @@ func (r *Room) loop(ctx context.Context) model {
 }
 
 func (r *Room) apply(m *model, ev event, now time.Time, later []deadline) []deadline {
+	if sealed, ok := ev.(client.Message); ok {
+		if ev = r.open(*m, sealed); ev == nil {
+			return later
+		}
+	}
 	old := m.link
 	next, effects := next(*m, ev, now)
 	*m = next
@@ -180,6 +184,10 @@ func (r *Room) apply(m *model, ev event, now time.Time, later []deadline) []dead
 			r.send(e)
 		case deliver:
 			r.cfg.Call(e.from, e.payload)
+		case include:
+			r.keys.Include(e.id)
+		case forget:
+			r.keys.Forget(e.id)
 		case hangUp:
 			r.client.Close()
 		case after:
@@ -191,15 +199,15 @@ func (r *Room) apply(m *model, ev event, now time.Time, later []deadline) []dead
 }
 
 func (r *Room) send(e send) {
-	plain := e.env.encode()
-	if len(plain) > maxPayload {
-		r.failures.Warn(r.cfg.Log, "message not sent: too long", "kind", e.env.T, "bytes", len(plain))
+	r.sign(e.env)
+	sealed, err := r.seal(e)
+	if err != nil {
+		r.failures.Warn(r.cfg.Log, "message not sent", "kind", e.env.T, "err", err)
 		if e.chat != "" {
 			r.post(unsent{e.chat})
 		}
 		return
 	}
-	seq, body := r.sealer.Seal(e.to, plain)
 	done := func(error) {}
 	if e.chat != "" {
 		done = func(err error) {
@@ -210,10 +218,43 @@ func (r *Room) send(e send) {
 			}
 		}
 	}
-	if err := r.client.Send(e.to, seq, body, done); err != nil {
+	if err := r.client.Send(sealed.To, sealed.Seq, sealed.Body, done); err != nil {
 		r.failures.Warn(r.cfg.Log, "message not sent", "kind", e.env.T, "err", err)
 		if e.chat != "" {
 			r.post(unsent{e.chat})
+		}
+	}
+}
+
+// seal seals an envelope for whom it is for. Those who lack our key to what we say to everyone are sent it first.
+func (r *Room) seal(e send) (seal.Sealed, error) {
+	plain := e.env.encode()
+	switch {
+	case len(plain) > maxPayload:
+		return seal.Sealed{}, errTooLong
+	case e.env.T == kindHello:
+		return r.keys.Hello(e.to, plain)
+	case e.to != "":
+		return r.keys.One(e.to, plain)
+	}
+	keys, all, err := r.keys.All(plain)
+	for _, key := range keys {
+		if err := r.client.Send(key.To, key.Seq, key.Body, func(error) {}); err != nil {
+			r.failures.Warn(r.cfg.Log, "key not sent", "err", err)
+			r.keys.NotSent(key.To)
+		}
+	}
+	return all, err
+}
+
+// sign signs the chats that are ours. An envelope is made for one send, so nobody else reads it meanwhile.
+func (r *Room) sign(env envelope) {
+	if env.Chat != nil {
+		env.Chat.Sig = env.Chat.statement(r.cfg.Keys.Room).Sign(r.cfg.Identity)
+	}
+	for i := range env.History {
+		if x := &env.History[i].chat; x.From == r.cfg.Me.ID && x.Sig == nil {
+			x.Sig = x.statement(r.cfg.Keys.Room).Sign(r.cfg.Identity)
 		}
 	}
 }
@@ -233,7 +274,7 @@ func (r *Room) onEvent(ev client.Event) {
 	case client.Left:
 		e = left{ev.ID, ev.Back}
 	case client.Message:
-		e = r.open(ev)
+		e = ev // the loop opens it
 	default:
 		return
 	}
@@ -243,18 +284,74 @@ func (r *Room) onEvent(ev client.Event) {
 	}
 }
 
-// open unseals and parses a message. It fails if the seal or the form is wrong.
-func (r *Room) open(m client.Message) event {
-	plain, err := r.opener.Open(m.From, m.To, m.Seq, m.Body)
-	if err == nil {
-		var env envelope
-		if env, err = parseEnvelope(plain); err == nil {
-			return received{m.From, m.To == "", env}
-		}
+// open unseals and parses a message, and checks the signatures of the chats in it. It returns nil if there is nothing in
+// it for next.
+func (r *Room) open(m model, sealed client.Message) event {
+	if !m.presence.named(sealed.From) {
+		return r.refuse(errStranger)
 	}
+	opened, err := r.keys.Open(sealed.From, sealed.To, sealed.Seq, sealed.Body)
+	switch {
+	case errors.Is(err, seal.ErrKeyless), errors.Is(err, seal.ErrUnknown) && sealed.To == "":
+		return unread{sealed.From}
+	case err != nil:
+		return r.refuse(err)
+	case opened.Kind == seal.Key:
+		return nil
+	}
+	env, err := parseEnvelope(opened.Kind, opened.Text)
+	if err != nil {
+		if m.presence.find(sealed.From) < 0 {
+			r.keys.Forget(sealed.From) // a hello that says nothing makes no member
+		}
+		return r.refuse(err)
+	}
+	ev := received{from: sealed.From, env: env}
+	switch env.T {
+	case kindHello:
+		return greeted{sealed.From, opened.Keys, env.Present}
+	case kindChat:
+		env.Chat.From = sealed.From
+		if !env.Chat.statement(r.cfg.Keys.Room).Verify(opened.Keys, env.Chat.Sig) {
+			return r.refuse(seal.ErrForged)
+		}
+	case kindHistory:
+		if !m.chat.owes(sealed.From) { // checking costs too much to do it for whoever likes
+			return nil
+		}
+		ev = r.check(m, ev)
+	}
+	return ev
+}
+
+// check leaves in a history what its authors have signed and we do not have.
+func (r *Room) check(m model, ev received) received {
+	authors := map[signal.ID]identity.Public{}
+	for _, keys := range ev.env.Authors {
+		authors[keys.ID()] = keys
+	}
+	ev.env.History = slices.DeleteFunc(ev.env.History, func(x told) bool {
+		if m.chat.has(x.ID) {
+			return true
+		}
+		genuine := x.statement(r.cfg.Keys.Room).Verify(authors[x.From], x.Sig)
+		if !genuine {
+			ev.forged++
+		}
+		return !genuine
+	})
+	return ev
+}
+
+func (r *Room) refuse(err error) event {
 	r.refusals.Warn(r.cfg.Log, "message refused", "err", err)
 	return refused{}
 }
+
+var (
+	errStranger = errors.New("message refused: the service has not named its sender")
+	errTooLong  = errors.New("message is too long")
+)
 
 func (l Link) String() string {
 	return [...]string{"connecting", "connected", "reconnecting", "closed"}[l]

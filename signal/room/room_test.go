@@ -18,6 +18,7 @@ import (
 	"parley/signal"
 	"parley/signal/client"
 	"parley/signal/identity"
+	"parley/signal/seal"
 	"parley/signal/server"
 )
 
@@ -129,7 +130,7 @@ func TestMeetAndTalk(t *testing.T) {
 	ada.waitFor(t, "connected", func(s State) bool { return s.Link == Connected })
 	bo := enter(t, url, keys, "Bo", false)
 
-	s := bo.waitFor(t, "saw Ada", func(s State) bool { return len(s.Present()) == 1 })
+	s := bo.waitFor(t, "saw Ada", func(s State) bool { return len(s.Present()) == 1 && s.Members[0].Name != "" })
 	if m := s.Members[0]; m.Name != "Ada" || !m.Earlier {
 		t.Errorf("Bo sees %+v, want Ada, here earlier", m)
 	}
@@ -194,12 +195,12 @@ func TestSpeakThroughAFlood(t *testing.T) {
 	url, keys := rendezvous(t), signal.Derive(signal.NewCode())
 	ada := enter(t, url, keys, "Ada", true)
 	bo := enter(t, url, keys, "Bo", true)
-	mallory := enter(t, url, keys, "Mallory", true)
-	for _, p := range []*person{ada, bo, mallory} {
+	noisy := enter(t, url, keys, "Mallory", true)
+	for _, p := range []*person{ada, bo, noisy} {
 		p.waitFor(t, "met", func(s State) bool { return len(s.Present()) == 2 })
 	}
 	for range 900 {
-		mallory.Send(ada.cfg.Me.ID, []byte(`{"noise":"noise"}`))
+		noisy.Send(ada.cfg.Me.ID, []byte(`{"noise":"noise"}`))
 	}
 	for range 20 {
 		ada.Do(Say{Text: "x"})
@@ -210,43 +211,84 @@ func TestSpeakThroughAFlood(t *testing.T) {
 	})
 }
 
-// mallory is a member that follows the protocol's form and ignores its limits: after greeting everybody it sends the
-// given chats as fast as the service takes them.
-func mallory(t *testing.T, url string, keys signal.Keys, chats []chat) {
+// mallory is a member that knows the code and the protocol's form, and says what it likes.
+type mallory struct {
+	t     *testing.T
+	keys  *seal.Keyring
+	me    *identity.Identity
+	room  string
+	conn  *client.Client
+	heard chan client.Event
+}
+
+func newMallory(t *testing.T, url string, keys signal.Keys) *mallory {
 	t.Helper()
-	id := signal.NewID()
-	sealer := signal.NewSealer(keys, id)
-	connected := make(chan []signal.ID, 1)
-	c := client.New(client.Config{
-		URLs: []string{url}, Room: keys.Room, ID: id, Log: slog.New(slog.DiscardHandler),
+	me := identity.New()
+	m := &mallory{t: t, keys: seal.New(keys, me), me: me, room: keys.Room, heard: make(chan client.Event, 1000)}
+	m.conn = client.New(client.Config{
+		URLs: []string{url}, Room: keys.Room, ID: me.ID(), Log: slog.New(slog.DiscardHandler),
 		Events: func(ev client.Event) {
-			if up, ok := ev.(client.Connected); ok {
-				connected <- up.Members
+			select {
+			case m.heard <- ev:
+			default: // it does not listen
 			}
 		},
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	var g errgroup.Group
-	g.Go(func() error { return c.Run(ctx) })
+	g.Go(func() error { return m.conn.Run(ctx) })
 	t.Cleanup(func() {
 		cancel()
 		if err := g.Wait(); err != nil {
 			t.Error("mallory:", err)
 		}
 	})
-	say := func(to signal.ID, e envelope) {
-		seq, body := sealer.Seal(to, e.encode())
-		if err := c.Send(to, seq, body, func(error) {}); err != nil {
-			t.Error("mallory:", err)
+	return m
+}
+
+// meet greets everybody who is here, and waits for n of them to greet in turn.
+func (m *mallory) meet(n int) {
+	m.t.Helper()
+	for n > 0 {
+		switch ev := (<-m.heard).(type) {
+		case client.Connected:
+			for _, id := range ev.Members {
+				m.put(m.keys.Hello(id, envelope{T: kindHello, Present: true}.encode()))
+			}
+		case client.Message:
+			if opened, err := m.keys.Open(ev.From, ev.To, ev.Seq, ev.Body); err == nil && opened.Kind == seal.Hello {
+				m.keys.Include(ev.From)
+				m.put(m.keys.One(ev.From, envelope{T: kindCard, Card: &card{Name: "Mallory", Present: true}}.encode()))
+				n--
+			}
 		}
 	}
-	for _, to := range <-connected {
-		say(to, envelope{T: kindHello, Card: &card{Name: "Mallory", Present: true}})
+}
+
+func (m *mallory) put(s seal.Sealed, err error) {
+	m.t.Helper()
+	if err == nil {
+		err = m.conn.Send(s.To, s.Seq, s.Body, func(error) {})
 	}
-	for _, x := range chats {
-		x.From = id
-		say("", envelope{T: kindChat, Chat: &x})
+	if err != nil {
+		m.t.Error("mallory:", err)
 	}
+}
+
+func (m *mallory) toAll(e envelope) {
+	m.t.Helper()
+	keys, all, err := m.keys.All(e.encode())
+	for _, key := range keys {
+		m.put(key, nil)
+	}
+	m.put(all, err)
+}
+
+// sign signs a chat as its author.
+func (m *mallory) sign(x chat) chat {
+	x.From = m.me.ID()
+	x.Sig = x.statement(m.room).Sign(m.me)
+	return x
 }
 
 func TestFloodThroughTheService(t *testing.T) {
@@ -268,7 +310,12 @@ func TestFloodThroughTheService(t *testing.T) {
 		})
 	}
 	start := time.Now()
-	mallory(t, url, keys, flood)
+	m := newMallory(t, url, keys)
+	m.meet(2)
+	for _, x := range flood {
+		x = m.sign(x)
+		m.toAll(envelope{T: kindChat, Chat: &x})
+	}
 	s := ada.waitFor(t, "refused most of it", func(s State) bool { return s.Refused > maxChat/2 })
 	for i := range 10 {
 		if s.Chat[i].Name != "Bo" || s.Chat[i].Text != fmt.Sprint(i) {

@@ -8,6 +8,7 @@ import (
 
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
 )
 
 // Errors by which the service refuses us for good, in State.Err of a Closed link.
@@ -72,11 +73,13 @@ type State struct {
 	Refused uint64             // messages that were changed, replayed, reflected, reordered, malformed or too many
 }
 
-// Member is one participant, as its card says.
+// Member is one participant, as its hello and its card say. The card comes a moment after the hello; until then the
+// name is empty.
 type Member struct {
 	ID      signal.ID
-	Name    string // unique in the meeting: a second Ada is "Ada (2)"
-	Present bool   // in the meeting; false while still in the lobby
+	Keys    identity.Public // what the ID is the hash of
+	Name    string          // unique in the meeting: a second Ada is "Ada (2)"
+	Present bool            // in the meeting; false while still in the lobby
 	Mic     bool
 	Camera  bool
 	Screen  bool      // shares a screen
@@ -97,9 +100,11 @@ type Message struct {
 	Mine   bool
 	Status Delivery // of our own messages
 
-	heard time.Time // zero: learnt from a history
-	got   time.Time // when we learnt it, from whomever
-	by    signal.ID // who sent it to us: its author, or the sender of the history
+	heard  time.Time       // zero: learnt from a history
+	got    time.Time       // when we learnt it, from whomever
+	by     signal.ID       // who sent it to us: its author, or the sender of the history
+	signed *chat           // by its author; nil for one of ours
+	author identity.Public // whose keys the signature is checked with
 }
 
 // Delivery is the delivery status of a message of ours.

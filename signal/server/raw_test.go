@@ -18,6 +18,8 @@ import (
 
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
+	"parley/signal/seal"
 	"parley/signal/server"
 )
 
@@ -270,18 +272,24 @@ func TestServerSeesOnlySealedBodies(t *testing.T) {
 	})
 	code := signal.NewCode()
 	keys := signal.Derive(code)
-	a := startJoined(t, wire.url(), keys.Room)
-	b := startJoined(t, wire.url(), keys.Room)
+	ada, ben := identity.New(), identity.New()
+	a := startMember(t, wire.url(), keys.Room, ada.ID())
+	next[client.Connected](t, a)
+	b := startMember(t, wire.url(), keys.Room, ben.ID())
+	next[client.Connected](t, b)
 	const secret = "Grace Hopper says: the nanosecond is 30 cm long"
-	sealer, opener := signal.NewSealer(keys, a.id), signal.NewOpener(keys, b.id)
-	seq, body := sealer.Seal(b.id, []byte(secret))
-	if err := a.Send(b.id, seq, body, nil); err != nil {
+	theirs, ours := seal.New(keys, ada), seal.New(keys, ben)
+	sealed, err := theirs.Hello(b.id, []byte(secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Send(b.id, sealed.Seq, sealed.Body, nil); err != nil {
 		t.Fatal(err)
 	}
 	got := next[client.Message](t, b)
-	text, err := opener.Open(got.From, got.To, got.Seq, got.Body)
-	if err != nil || string(text) != secret {
-		t.Fatalf("opened %q, %v", text, err)
+	opened, err := ours.Open(got.From, got.To, got.Seq, got.Body)
+	if err != nil || string(opened.Text) != secret {
+		t.Fatalf("opened %q, %v", opened.Text, err)
 	}
 	a.Close()
 	b.Close()

@@ -1,16 +1,21 @@
 // Reproduces the golden vectors with WebCrypto alone, as the guest page has to:
 //   node verify.mjs [directory of the vectors]
-import { readFile } from "node:fs/promises";
-import { webcrypto as crypto } from "node:crypto";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-
-const dir = process.argv[2] ?? dirname(fileURLToPath(import.meta.url));
-const load = async (name) => JSON.parse(await readFile(join(dir, name), "utf8"));
+// In a browser it is a page's module, and writes the last line into the page.
+const node = globalThis.process?.versions?.node !== undefined;
+const load = node
+  ? async (name) => {
+      const { readFile } = await import("node:fs/promises");
+      return JSON.parse(await readFile(new URL(name, process.argv[2] ? `file://${process.argv[2]}/` : import.meta.url), "utf8"));
+    }
+  : async (name) => (await fetch(name)).json();
+const subtle = globalThis.crypto.subtle;
 const utf8 = new TextEncoder();
-const hex = (bytes) => Buffer.from(bytes).toString("hex");
-const unhex = (text) => new Uint8Array(Buffer.from(text, "hex"));
-const base64url = (bytes) => Buffer.from(bytes).toString("base64url");
+const hex = (bytes) => [...new Uint8Array(bytes)].map((b) => b.toString(16).padStart(2, "0")).join("");
+const unhex = (text) => Uint8Array.from(text.match(/../g) ?? [], (b) => parseInt(b, 16));
+const base64 = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes)));
+const base64url = (bytes) => base64(bytes).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+const unbase64url = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+const join = (...parts) => Uint8Array.from(parts.flatMap((part) => [...part]));
 
 let checks = 0;
 function same(what, got, want) {
@@ -28,12 +33,12 @@ function parseCode(text) {
 }
 
 async function derive(code) {
-  const password = await crypto.subtle.importKey("raw", utf8.encode(code), "PBKDF2", false, ["deriveBits"]);
-  const master = await crypto.subtle.deriveBits(
+  const password = await subtle.importKey("raw", utf8.encode(code), "PBKDF2", false, ["deriveBits"]);
+  const master = await subtle.deriveBits(
     { name: "PBKDF2", hash: "SHA-256", salt: utf8.encode("parley meeting v1"), iterations: 600_000 }, password, 256);
-  const key = await crypto.subtle.importKey("raw", master, "HKDF", false, ["deriveBits"]);
+  const key = await subtle.importKey("raw", master, "HKDF", false, ["deriveBits"]);
   const expand = (info, bits) =>
-    crypto.subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: utf8.encode(info) }, key, bits);
+    subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: utf8.encode(info) }, key, bits);
   return { room: base64url(await expand("room", 128)), seal: await expand("seal", 256) };
 }
 
@@ -48,25 +53,77 @@ function parseLink(text) {
   };
 }
 
-function associated(room, from, to, seq) {
-  const parts = [utf8.encode("parley seal v1\0")];
-  for (const text of [room, from, to]) {
-    const bytes = utf8.encode(text);
-    parts.push([bytes.length], bytes);
-  }
-  const number = new DataView(new ArrayBuffer(8));
-  number.setBigUint64(0, BigInt(seq));
-  parts.push(new Uint8Array(number.buffer));
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
+// big is a number in n bytes, big-endian.
+function big(n, number) {
+  const bytes = new DataView(new ArrayBuffer(8));
+  bytes.setBigInt64(0, BigInt(number));
+  return new Uint8Array(bytes.buffer).slice(8 - n);
 }
 
-async function seal(key, nonce, room, from, to, seq, plaintext) {
-  const padded = new Uint8Array(Math.floor(plaintext.length / 64) * 64 + 64);
-  padded.set(plaintext);
-  padded[plaintext.length] = 0x80;
-  const sealed = await crypto.subtle.encrypt(
-    { name: "AES-GCM", iv: nonce, additionalData: associated(room, from, to, seq), tagLength: 128 }, key, padded);
-  return hex(nonce) + hex(new Uint8Array(sealed));
+// Each text is preceded by its length in one byte.
+const texts = (...list) => join(...list.flatMap((text) => [[utf8.encode(text).length], utf8.encode(text)]));
+
+async function hkdf(secret, info) {
+  const key = await subtle.importKey("raw", secret, "HKDF", false, ["deriveBits"]);
+  return new Uint8Array(await subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info }, key, 256));
+}
+
+// identity makes a member's keys of an Ed25519 seed and an X25519 scalar (RFC 8410 wraps them).
+async function identity({ seed, scalar }) {
+  const wrapped = (oid, raw) => join(unhex(`302e020100300506032b65${oid}04220420`), unhex(raw));
+  const sign = await subtle.importKey("pkcs8", wrapped("70", seed), "Ed25519", true, ["sign"]);
+  const dh = await subtle.importKey("pkcs8", wrapped("6e", scalar), "X25519", true, ["deriveBits"]);
+  const half = async (key) => unbase64url((await subtle.exportKey("jwk", key)).x);
+  const keys = join(await half(sign), await half(dh));
+  const id = base64url((await subtle.digest("SHA-256", keys)).slice(0, 12));
+  return { sign, dh, keys, id };
+}
+
+const sign = async (me, ...parts) => new Uint8Array(await subtle.sign("Ed25519", me.sign, join(...parts)));
+
+async function verifies(keys, signature, ...parts) {
+  const key = await subtle.importKey("raw", keys.slice(0, 32), "Ed25519", false, ["verify"]);
+  return subtle.verify("Ed25519", key, signature, join(...parts));
+}
+
+// pairKey seals what from says to to; both can derive it.
+async function pairKey(room, mine, theirs, from, to) {
+  const other = await subtle.importKey("raw", theirs.keys.slice(32), "X25519", false, []);
+  const secret = await subtle.deriveBits({ name: "X25519", public: other }, mine.dh, 256);
+  return hkdf(secret, join(utf8.encode("parley pair v2\0"), texts(room, from.id, to.id)));
+}
+
+async function ratchet(secret, steps) {
+  for (; steps > 0; steps--) secret = await hkdf(secret, utf8.encode("parley step v2\0"));
+  return secret;
+}
+
+const senderKey = (secret, room, id) => hkdf(secret, join(utf8.encode("parley sender v2\0"), texts(room, id)));
+
+async function seal(v, room, code, from, to) {
+  const [hello, one, all] = [1, 2, 3];
+  const version = v.kind === all ? join(big(4, v.gen), [v.step ?? 0]) : [];
+  const data = join(
+    utf8.encode("parley seal v2\0"), [v.kind], texts(room, from.id, v.kind === all ? "" : to.id), big(8, v.seq), version);
+  let raw = await pairKey(room, from, to, from, to);
+  same("the pair's key", hex(raw), hex(await pairKey(room, to, from, from, to)));
+  if (v.kind === hello) raw = code;
+  if (v.kind === all) raw = await senderKey(unhex(v.key), room, from.id);
+  const key = await subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt"]);
+  const text = unhex(v.text);
+  const signature = await sign(from, data, text);
+  same("signature", await verifies(from.keys, signature, data, text), true);
+  const plain = join(v.kind === hello ? from.keys : [], signature, text, [0x80]);
+  const padded = join(plain, new Uint8Array((64 - (plain.length % 64)) % 64));
+  const nonce = unhex(v.nonce);
+  const sealed = await subtle.encrypt({ name: "AES-GCM", iv: nonce, additionalData: data, tagLength: 128 }, key, padded);
+  return hex(join([v.kind], version, nonce, new Uint8Array(sealed)));
+}
+
+async function signChat(c, room, author) {
+  const long = (text) => join(big(4, utf8.encode(text).length), utf8.encode(text));
+  return hex(await sign(author, utf8.encode("parley chat v2\0"), texts(room, author.id),
+    big(8, c.at), big(8, c.n), long(c.id), long(c.name), long(c.text)));
 }
 
 for (const c of (await load("codes.json")).codes) same(`code ${JSON.stringify(c.typed)}`, parseCode(c.typed), c.code || null);
@@ -81,52 +138,60 @@ for (const c of (await load("keys.json")).keys) {
   same("room", keys.room, c.room);
   same("seal", hex(new Uint8Array(keys.seal)), c.seal);
 }
-for (const c of (await load("sealed.json")).sealed) {
-  const key = await crypto.subtle.importKey("raw", unhex(c.key), "AES-GCM", false, ["encrypt"]);
-  same(c.name, await seal(key, unhex(c.nonce), c.room, c.from, c.to, c.seq, unhex(c.plaintext)), c.body);
+const v = await load("seal.json");
+const [ada, ben] = [await identity(v.ada), await identity(v.ben)];
+same("Ada's ID", ada.id, v.ada.id);
+same("Ben's ID", ben.id, v.ben.id);
+for (const c of v.sealed) same(c.name, await seal(c, v.room, unhex(v.code), ada, ben), c.body);
+for (const c of v.ratchet) {
+  const then = await ratchet(unhex(c.secret), c.step);
+  same("ratchet", hex(then), c.then);
+  same("sender's key", hex(await senderKey(then, v.room, ada.id)), c.key);
 }
+for (const c of v.chats) same(`chat ${c.id}`, await signChat(c, v.room, ada), c.sig);
 for (const c of await load("turn.json")) {
-  const member = await crypto.subtle.digest("SHA-256", utf8.encode(`parley turn v1\0${c.room}\0${c.id}`));
+  const member = await subtle.digest("SHA-256", utf8.encode(`parley turn v1\0${c.room}\0${c.id}`));
   const username = `${c.expires}:${base64url(member.slice(0, 12))}`;
   same("user name", username, c.username);
-  const key = await crypto.subtle.importKey("raw", utf8.encode(c.secret), { name: "HMAC", hash: "SHA-1" }, false, ["sign"]);
-  same("credential", Buffer.from(await crypto.subtle.sign("HMAC", key, utf8.encode(username))).toString("base64"), c.credential);
+  const key = await subtle.importKey("raw", utf8.encode(c.secret), { name: "HMAC", hash: "SHA-1" }, false, ["sign"]);
+  same("credential", base64(await subtle.sign("HMAC", key, utf8.encode(username))), c.credential);
 }
-
 // Rosters: encoded from their fields, and signed with the seeds of those who signed them.
-const number = (n) => { const b = new DataView(new ArrayBuffer(8)); b.setBigUint64(0, BigInt(n)); return [...new Uint8Array(b.buffer)]; };
+const number = (n) => [...big(8, n)];
 const text = (s) => [...utf8.encode(s)];
-const sha256 = async (bytes) => new Uint8Array(await crypto.subtle.digest("SHA-256", Uint8Array.from(bytes)));
-const id = (s) => [...Buffer.from(s, "base64url")];
+const sha256 = async (bytes) => new Uint8Array(await subtle.digest("SHA-256", Uint8Array.from(bytes)));
+const id = (s) => [...unbase64url(s)];
 const ids = (list) => [list?.length ?? 0, ...(list ?? []).flatMap(id)];
 const purpose = (name, room) => [...text(`parley ${name} v1\0`), room.length, ...text(room)];
-async function sign(seed, bytes) {
+async function signAs(seed, bytes) {
   const der = Uint8Array.from([...unhex("302e020100300506032b657004220420"), ...unhex(seed)]); // PKCS #8, RFC 8410
-  const key = await crypto.subtle.importKey("pkcs8", der, "Ed25519", true, ["sign"]);
-  const pub = Buffer.from((await crypto.subtle.exportKey("jwk", key)).x, "base64url");
-  return { pub: hex(pub), sig: hex(await crypto.subtle.sign("Ed25519", key, Uint8Array.from(bytes))) };
+  const key = await subtle.importKey("pkcs8", der, "Ed25519", true, ["sign"]);
+  const pub = unbase64url((await subtle.exportKey("jwk", key)).x);
+  return { pub: hex(pub), sig: hex(await subtle.sign("Ed25519", key, Uint8Array.from(bytes))) };
 }
 for (const r of (await load("roster.json")).rosters) {
   const handovers = r.handovers ?? [];
   const keys = [r.root, ...handovers.map((h) => h.to)];
   same("fingerprint", base64url((await sha256(unhex(r.root))).slice(0, 12)), r.fingerprint);
   for (const [i, h] of [...handovers, ...(r.offer ? [r.offer] : [])].entries()) {
-    const { pub, sig } = await sign(r.ownerSeeds[i], [...purpose("handover", r.room), i, ...unhex(keys[i]), ...unhex(h.to)]);
+    const { pub, sig } = await signAs(r.ownerSeeds[i], [...purpose("handover", r.room), i, ...unhex(keys[i]), ...unhex(h.to)]);
     same("key before", pub, keys[i]);
     same("hand-over", sig, h.sig);
   }
   const link = (h) => [...unhex(h.to), ...unhex(h.sig)];
   const term = [...unhex(r.root), handovers.length, ...handovers.flatMap(link), ...number(r.n), ...id(r.owner), ...ids(r.coHosts),
     ...(r.offer ? [1, ...link(r.offer)] : [0])];
-  same("term", (await sign(r.ownerSeeds[handovers.length], [...purpose("term", r.room), ...term])).sig, r.termSig);
+  same("term", (await signAs(r.ownerSeeds[handovers.length], [...purpose("term", r.room), ...term])).sig, r.termSig);
   const flags = [r.policy.Waiting, r.policy.Locked, r.policy.Present, r.policy.Chat, r.policy.Unmute, r.ended]
     .reduce((sum, on, bit) => sum | on << bit, 0);
   const by = r.bySign ? [1, ...unhex(r.bySign), ...unhex(r.byDH)] : [2];
   const body = [1, ...term, ...unhex(r.termSig), ...number(r.epoch), flags, ...r.seen.flatMap(number), ...ids(r.admitted), ...ids(r.removed), ...by];
-  const { pub, sig } = await sign(r.signerSeed, [...purpose("roster", r.room), ...body]);
+  const { pub, sig } = await signAs(r.signerSeed, [...purpose("roster", r.room), ...body]);
   same("signer's key", pub, r.bySign || keys.at(-1));
   if (r.bySign) same("signer", base64url((await sha256(by.slice(1))).slice(0, 12)), r.signer);
   same(`roster ${r.name}`, sig, r.sig);
   same("encoded", hex(Uint8Array.from([...body, ...unhex(sig)])), r.encoded);
 }
-console.log(`${checks} checks passed`);
+const result = `${checks} checks passed`;
+if (node) console.log(result);
+else document.body.innerHTML = `<p id="result">${result}</p>`;
