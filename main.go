@@ -297,6 +297,8 @@ func hostedAs(hosted *host.Hosting) *call.Hosted {
 		out.Hosting = call.HostedAnew
 	case hosted.Anywhere:
 		out.Hosting = call.HostedAnywhere
+	case hosted.IPv6:
+		out.Hosting = call.HostedIPv6
 	}
 	return out
 }

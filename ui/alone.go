@@ -67,6 +67,8 @@ func hostingText(h call.Hosting) (text string, tone fyne.ThemeColorName) {
 		return say("hosting.here"), widget.Text2
 	case call.HostedAnywhere:
 		return say("hosting.anywhere"), widget.Text2
+	case call.HostedIPv6:
+		return say("hosting.ipv6"), widget.Text2
 	case call.HostedAlone:
 		return say("hosting.alone"), widget.Error
 	case call.HostedAnew:

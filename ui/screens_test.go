@@ -75,6 +75,7 @@ var states = []struct {
 	{"stage-alone", func() call.State { return with(base(call.Live), 0) }, nil, nil},
 	{"stage-alone-here", hosted(call.HostedHere, 0), nil, nil},
 	{"stage-alone-anywhere", hosted(call.HostedAnywhere, 0), nil, nil},
+	{"stage-alone-ipv6", hosted(call.HostedIPv6, 0), nil, nil},
 	{"stage-people-here", hosted(call.HostedHere, 2), func(w *Window) { w.stage.togglePanel(peoplePanel) }, nil},
 	{"stage-people-anywhere", hosted(call.HostedAnywhere, 2), func(w *Window) { w.stage.togglePanel(peoplePanel) }, nil},
 	{"stage-two", func() call.State { return with(base(call.Live), 1) }, nil, nil},

@@ -37,6 +37,7 @@ const (
 	HostedAlone                   // only this computer can open it: there is no network
 	HostedAnew                    // as HostedHere, but the opened link names an old address of this computer
 	HostedAnywhere                // whoever is on the internet can open it
+	HostedIPv6                    // whoever is on the internet and has IPv6 can open it
 )
 
 // PortTaken says that another program has the port of a meeting that was hosted here.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -41,6 +42,7 @@ type Hosting struct {
 	OnlyHere bool        // no other machine can reach it
 	Moved    bool        // this machine no longer has the address in the opened link
 	Anywhere bool        // the link works from the internet too
+	IPv6     bool        // the same, for those alone who have IPv6
 }
 
 // Host runs a rendezvous for as long as it hosts a meeting.
@@ -85,18 +87,18 @@ func (h *Host) Open(link signal.Link, room string, changed func(*Hosting)) (*Hos
 	s, err := h.serve(port)
 	if err != nil {
 		if port != 0 && hostsRoom(port, room) { // another Parley of ours: join there
-			return h.hosting(link, port, netip.AddrPort{})
+			return h.hosting(link, port, reached{})
 		}
 		return nil, err
 	}
-	hosting, err := h.hosting(link, s.port, netip.AddrPort{})
+	hosting, err := h.hosting(link, s.port, reached{})
 	if err != nil {
 		s.close("")
 		return nil, err
 	}
 	var watch watcher
 	if changed != nil {
-		watch = func(outside netip.AddrPort) {
+		watch = func(outside reached) {
 			if hosting, err := h.hosting(link, s.port, outside); err == nil {
 				changed(hosting)
 			}
@@ -170,7 +172,7 @@ func (h *Host) serve(port int) (*service, error) {
 
 // hosting returns the addresses of a port of this machine, for others and for ourselves. outside is where it is reached
 // from the internet, if it is.
-func (h *Host) hosting(link signal.Link, port int, outside netip.AddrPort) (*Hosting, error) {
+func (h *Host) hosting(link signal.Link, port int, outside reached) (*Hosting, error) {
 	list, err := h.interfaces()
 	if err != nil {
 		return nil, err
@@ -200,11 +202,18 @@ func (h *Host) hosting(link signal.Link, port int, outside netip.AddrPort) (*Hos
 	return out, nil
 }
 
-// reach adds the address at which others reach the meeting from the internet.
-func (h *Hosting) reach(outside netip.AddrPort) {
-	if outside.IsValid() && !h.OnlyHere {
-		h.Link.At, h.Anywhere = append(h.Link.At, outside.String()), true
+// reach adds the addresses at which others reach the meeting from the internet.
+func (h *Hosting) reach(outside reached) {
+	if h.OnlyHere {
+		return
 	}
+	for _, at := range []netip.AddrPort{outside.ipv4, outside.ipv6} {
+		if at.IsValid() && h.Link.Server.Host != at.String() && !slices.Contains(h.Link.At, at.String()) {
+			h.Link.At = append(h.Link.At, at.String())
+		}
+	}
+	h.Anywhere = outside.ipv4.IsValid()
+	h.IPv6 = outside.ipv6.IsValid() && !h.Anywhere
 }
 
 func address(a netip.Addr, port int) *url.URL {

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"parley/signal/host/pmptest"
 	"parley/signal/host/portmap"
 	"parley/signal/server"
+	"parley/signal/turn"
 )
 
 // router speaks NAT-PMP at an address of the loopback network, and keeps what it has mapped.
@@ -68,8 +70,13 @@ func (r *router) mappings() int {
 // behind has an app ask this router.
 func (r *router) behind(a *app) {
 	a.mapper = &portmap.Mapper{
-		Log:     slog.New(slog.DiscardHandler),
-		Gateway: func() (netip.Addr, netip.Addr, error) { return r.at, netip.MustParseAddr("127.0.0.1"), nil },
+		Log: slog.New(slog.DiscardHandler),
+		Gateway: func(ipv6 bool) (netip.Addr, netip.Addr, error) {
+			if ipv6 {
+				return netip.Addr{}, netip.Addr{}, errors.New("no IPv6")
+			}
+			return r.at, netip.MustParseAddr("127.0.0.1"), nil
+		},
 	}
 }
 
@@ -108,7 +115,7 @@ func TestRouterLetsIn(t *testing.T) {
 		t.Errorf("who does not ask for it gets a link to %q", silent.Link.At)
 	}
 	a.Close(roomB)
-	web := s.outside.address()
+	web := s.outside.address().ipv4
 	if web.Addr() != r.outside || int(web.Port()) != s.port+1 || !h.Anywhere || h.Link.At[len(h.Link.At)-1] != web.String() {
 		t.Errorf("reached at %v, the link at %q", web, h.Link.At)
 	}
@@ -135,6 +142,43 @@ func TestRouterLetsIn(t *testing.T) {
 	<-s.done
 	if n := r.mappings(); n != 0 {
 		t.Errorf("%d mappings are left", n)
+	}
+}
+
+// TestFirewallLetsIn: the link has our IPv6 address once, and says whether others need IPv6 to open it. Who came by it is told
+// of the relay that the router leads to over IPv4.
+func TestFirewallLetsIn(t *testing.T) {
+	a := startApp(t, "", physical(face("eth0", "192.168.0.2/24", "2a0a:0:1::2/64")))
+	first := a.open(newLink(), roomA)
+	a.mu.Lock()
+	s := a.byRoom[roomA]
+	a.mu.Unlock()
+	own := netip.AddrPortFrom(netip.MustParseAddr("2a0a:0:1::2"), uint16(s.port))
+	if len(first.Link.At) != 1 || first.Link.At[0] != own.String() {
+		t.Fatalf("the link is at %q", first.Link.At)
+	}
+	hosting := func(r reached) *Hosting {
+		h, err := a.hosting(newLink(), s.port, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	if h := hosting(reached{ipv6: own}); !h.IPv6 || h.Anywhere || len(h.Link.At) != 1 {
+		t.Errorf("over IPv6 alone: %+v", h)
+	}
+	four := netip.AddrPortFrom(public, 4711)
+	if h := hosting(reached{ipv4: four, ipv6: own}); h.IPv6 || !h.Anywhere || strings.Join(h.Link.At, " ") != own.String()+" 5.0.0.10:4711" {
+		t.Errorf("over both: %+v", h)
+	}
+	o := &outside{credentials: turn.Credentials{Secret: turn.NewSecret()}, web6: own}
+	guest := server.Guest{Room: roomA, ID: signal.NewID(), Host: own.String()}
+	if all := o.servers(guest); all != nil {
+		t.Errorf("without a relay, members are told of %v", all)
+	}
+	o.web, o.media = four, netip.AddrPortFrom(public, 4712)
+	if all := o.servers(guest); len(all) != 1 || all[0].URLs[0] != "turn:5.0.0.10:4712?transport=udp" {
+		t.Errorf("members are told of %v", all)
 	}
 }
 
@@ -165,7 +209,7 @@ func TestRouterLetsNobodyIn(t *testing.T) {
 			a.mu.Lock()
 			s := a.byRoom[roomA]
 			a.mu.Unlock()
-			if h.Anywhere || len(told) > 0 || s.outside.address().IsValid() {
+			if h.Anywhere || len(told) > 0 || s.outside.address() != (reached{}) {
 				t.Error("the link is said to work from anywhere")
 			}
 			if all := s.outside.servers(server.Guest{Host: h.Own.Host}); all != nil {
@@ -219,18 +263,25 @@ func TestOutsiders(t *testing.T) {
 	if s.enter(stranger(1)) {
 		t.Error("a stranger enters though the router lets nobody in")
 	}
-	s.reach(netip.MustParseAddrPort("5.0.0.10:8443"))
+	s.reach(reached{ipv4: netip.MustParseAddrPort("5.0.0.10:8443")})
 	if s.enter(netip.MustParseAddr("2a0a::1")) {
-		t.Error("a stranger enters over IPv6, which the router does not map")
+		t.Error("a stranger enters over IPv6, where the router lets nobody in")
 	}
+	s.reach(reached{ipv6: netip.MustParseAddrPort("[2a0a:0:1::2]:8443")})
+	if s.enter(stranger(1)) {
+		t.Error("a stranger enters over IPv4, where the router lets nobody in")
+	}
+	if !s.enter(netip.MustParseAddr("2a0a::1")) {
+		t.Error("a stranger does not enter over IPv6, where the router lets others in")
+	}
+	(&counted{Conn: closed(), service: s, outsider: netip.MustParseAddr("2a0a::1")}).Close()
+	s.reach(reached{ipv4: netip.MustParseAddrPort("5.0.0.10:8443")})
 	var all []*counted
 	enter := func(who netip.Addr) bool {
 		if !s.enter(who) {
 			return false
 		}
-		here, there := net.Pipe()
-		there.Close()
-		all = append(all, &counted{Conn: here, service: s, outsider: who})
+		all = append(all, &counted{Conn: closed(), service: s, outsider: who})
 		return true
 	}
 	for n := range byte(maxOfOutsider) {
@@ -272,10 +323,17 @@ func TestOutsiders(t *testing.T) {
 		t.Errorf("all have gone, and %d of %d addresses are counted", s.conns, len(s.outsiders))
 	}
 	s.mu.Unlock()
-	s.reach(netip.AddrPort{})
+	s.reach(reached{})
 	if s.enter(stranger(1)) {
 		t.Error("a stranger enters after the router has closed")
 	}
+}
+
+// closed is a connection whose other end has gone.
+func closed() net.Conn {
+	here, there := net.Pipe()
+	there.Close()
+	return here
 }
 
 // lockedLog keeps what is logged.

@@ -45,13 +45,13 @@ type service struct {
 	rooms     map[string]int     // the holds of each room that may be joined
 	watchers  map[string]watcher // by room: who wants to know of reached
 	conns     int
-	reached   netip.AddrPort     // where the internet reaches this service; invalid: nowhere
+	reached   reached
 	outsiders map[netip.Addr]int // connections from there
 	over      bool
 }
 
 // watcher is told where the internet reaches the service.
-type watcher func(reached netip.AddrPort)
+type watcher func(now reached)
 
 func newService(ctx context.Context, l net.Listener, interfaces func() ([]Interface, error), mapper *portmap.Mapper, log *slog.Logger) (*service, error) {
 	s := &service{
@@ -100,7 +100,7 @@ func (s *service) run() error {
 		g.Go(func() error {
 			if err := s.outside.run(ctx); err != nil { // this network's meetings go on
 				s.log.Error("the relay of this machine has failed", "err", err)
-				s.reach(netip.AddrPort{})
+				s.reach(reached{})
 			}
 			return nil
 		})
@@ -109,14 +109,14 @@ func (s *service) run() error {
 }
 
 // reach notes where the internet reaches the service, and tells who has a meeting here.
-func (s *service) reach(reached netip.AddrPort) {
+func (s *service) reach(now reached) {
 	s.mu.Lock()
-	s.reached = reached
+	s.reached = now
 	watchers := slices.Collect(maps.Values(s.watchers))
 	s.mu.Unlock()
 	s.server.RenewICE()
 	for _, w := range watchers {
-		w(reached)
+		w(now)
 	}
 }
 
@@ -139,13 +139,13 @@ func (s *service) hold() bool {
 
 // open admits a room, and says where the internet reaches it, now and by the watcher from now on. With nil for the watcher
 // the room is not for the internet. The caller holds the service already.
-func (s *service) open(room string, w watcher) (reached netip.AddrPort) {
+func (s *service) open(room string, w watcher) reached {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rooms[room]++
 	if w == nil {
 		delete(s.watchers, room)
-		return netip.AddrPort{}
+		return reached{}
 	}
 	s.watchers[room] = w
 	if s.outside != nil {
@@ -249,8 +249,7 @@ func (s *service) enter(outsider netip.Addr) bool {
 		for _, n := range s.outsiders {
 			all += n
 		}
-		// Routers map IPv4 for us, and no IPv6.
-		if !s.reached.IsValid() || !outsider.Is4() || all >= maxOutside || s.outsiders[outsider] >= maxOfOutsider {
+		if !s.reached.admits(outsider) || all >= maxOutside || s.outsiders[outsider] >= maxOfOutsider {
 			return false
 		}
 		s.outsiders[outsider]++

@@ -114,7 +114,7 @@ func (l *lab) join(ns string, addresses ...string) {
 	l.cable(ns, "wan", "net", ns)
 	l.in("net", "ip", "link", "set", ns, "master", "switch")
 	l.address(ns, "wan", addresses...)
-	if !strings.Contains(addresses[0], ":") {
+	if len(addresses) > 0 && !strings.Contains(addresses[0], ":") {
 		l.in(ns, "ip", "route", "add", "default", "via", nowhere)
 	}
 }
@@ -191,13 +191,9 @@ func (l *lab) settle(i int, h home) {
 	l.add(host)
 	l.cable(host, "eth", router, "lan")
 	if h.ipv6 {
-		prefix, out := fmt.Sprintf("2a0a:0:%d:", i+1), fmt.Sprint("2a0a::1", i)
-		l.join(router, out+"/64")
+		l.join(router)
 		l.route(router)
-		l.address(router, "lan", prefix+":1/64")
-		l.address(host, "eth", prefix+":2/64")
-		l.in(host, "ip", "-6", "route", "add", "default", "via", prefix+":1")
-		l.in("srv", "ip", "-6", "route", "add", prefix+":/64", "via", out)
+		l.addIPv6(i, h)
 		return
 	}
 	if h.double {
@@ -219,6 +215,28 @@ func (l *lab) settle(i int, h home) {
 	l.address(host, "eth", lan+"2/24")
 	l.in(host, "ip", "route", "add", "default", "via", lan+"1")
 	kinds[h.firewall](l, router, wan, lan+"2")
+}
+
+// addIPv6 gives a home IPv6 addresses, to which the server and the other home know the way. Behind two routers it has them
+// too: providers' own NAT is for IPv4.
+func (l *lab) addIPv6(i int, h home) {
+	l.t.Helper()
+	prefix := func(i int) string { return fmt.Sprintf("2a0a:0:%d:", i+1) }
+	out := func(i int) string { return fmt.Sprint("2a0a::1", i) }
+	host, router, outer, other := fmt.Sprint("h", i), fmt.Sprint("r", i), fmt.Sprint("r", i), 1-i
+	if h.double {
+		outer = fmt.Sprint("p", i)
+		l.address(outer, "lan", "2a0a:0:9::1/64")
+		l.address(router, "wan", "2a0a:0:9::2/64")
+		l.in(router, "ip", "-6", "route", "add", "default", "via", "2a0a:0:9::1")
+		l.in(outer, "ip", "-6", "route", "add", prefix(i)+":/64", "via", "2a0a:0:9::2")
+	}
+	l.address(outer, "wan", out(i)+"/64")
+	l.address(router, "lan", prefix(i)+":1/64")
+	l.address(host, "eth", prefix(i)+":2/64")
+	l.in(host, "ip", "-6", "route", "add", "default", "via", prefix(i)+":1")
+	l.in(outer, "ip", "-6", "route", "add", prefix(other)+":/64", "via", out(other))
+	l.in("srv", "ip", "-6", "route", "add", prefix(i)+":/64", "via", out(i))
 }
 
 // start starts a program in a namespace.

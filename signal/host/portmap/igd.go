@@ -59,7 +59,8 @@ type igd struct {
 
 func (igd) String() string { return "UPnP" }
 
-func (d igd) external(ctx context.Context) (netip.Addr, error) {
+// outside is the router's address on the internet, as the router says.
+func (d igd) outside(ctx context.Context) (netip.Addr, error) {
 	text, err := d.GetExternalIPAddressCtx(ctx)
 	if err != nil {
 		return netip.Addr{}, err
@@ -68,32 +69,52 @@ func (d igd) external(ctx context.Context) (netip.Addr, error) {
 	if err != nil {
 		return netip.Addr{}, errOutside
 	}
-	return addr, nil
+	return addr, onInternet(addr)
 }
 
-func (d igd) add(ctx context.Context, p Protocol, port, wanted uint16) (uint16, time.Duration, error) {
-	var err error
+func (d igd) add(ctx context.Context, p Port, wanted netip.AddrPort) (grant, error) {
+	addr, err := d.outside(ctx)
+	if err != nil {
+		return grant{}, err
+	}
+	external := wanted.Port()
 	seconds := uint32(lease / time.Second)
 	for range portTries {
-		err = d.AddPortMappingCtx(ctx, "", wanted, string(p), port, d.own.String(), true, description, seconds)
+		err = d.AddPortMappingCtx(ctx, "", external, string(p.Protocol), p.Number, d.own.String(), true, description, seconds)
 		if err == nil {
-			return wanted, lease, d.verify(ctx, p, port, wanted)
+			g := grant{external: netip.AddrPortFrom(addr, external), lifetime: lease}
+			if err = d.verify(ctx, p, external); err != nil {
+				_ = d.remove(ctx, p, g.external) // it may have mapped something all the same
+			}
+			return g, err
 		}
 		switch fault(err) {
 		case onlyPermanent:
 			seconds = 0 // it ends when we delete it
 		case conflictInMapping, samePortRequired:
-			wanted = uint16(20_000 + rand.IntN(40_000)) // another machine has that one
+			external = uint16(20_000 + rand.IntN(40_000)) // another machine has that one
 		default:
-			return 0, 0, err
+			return grant{}, err
 		}
 	}
-	return 0, 0, err
+	return grant{}, err
+}
+
+// check reads whether the router still has the mapping, and its address.
+func (d igd) check(ctx context.Context, p Port, g *grant) error {
+	addr, err := d.outside(ctx)
+	if err == nil {
+		err = d.verify(ctx, p, g.external.Port())
+	}
+	if errors.Is(err, errBroken) || err == nil && addr != g.external.Addr() {
+		return errLost
+	}
+	return err
 }
 
 // verify reads in the router's list whether it has kept its word. A router that refuses to show it is believed.
-func (d igd) verify(ctx context.Context, p Protocol, port, external uint16) error {
-	internal, client, enabled, _, _, err := d.GetSpecificPortMappingEntryCtx(ctx, "", external, string(p))
+func (d igd) verify(ctx context.Context, p Port, external uint16) error {
+	internal, client, enabled, _, _, err := d.GetSpecificPortMappingEntryCtx(ctx, "", external, string(p.Protocol))
 	switch code := fault(err); {
 	case code == noSuchEntry:
 		return errBroken
@@ -102,7 +123,7 @@ func (d igd) verify(ctx context.Context, p Protocol, port, external uint16) erro
 	case err != nil:
 		return err
 	}
-	if to, err := netip.ParseAddr(client); err != nil || to.Unmap() != d.own || internal != port || !enabled {
+	if to, err := netip.ParseAddr(client); err != nil || to.Unmap() != d.own || internal != p.Number || !enabled {
 		return errBroken
 	}
 	return nil
@@ -116,8 +137,8 @@ func fault(err error) int {
 	return 0
 }
 
-func (d igd) remove(ctx context.Context, p Protocol, _, external uint16) error {
-	return d.DeletePortMappingCtx(ctx, "", external, string(p))
+func (d igd) remove(ctx context.Context, p Port, external netip.AddrPort) error {
+	return d.DeletePortMappingCtx(ctx, "", external.Port(), string(p.Protocol))
 }
 
 // findIGD searches the network for a router's UPnP. Whatever answers, only the router itself is asked.

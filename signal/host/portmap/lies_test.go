@@ -24,7 +24,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var loopback = netip.MustParseAddr("127.0.0.1")
+var (
+	loopback = netip.MustParseAddr("127.0.0.1")
+	web      = Port{Protocol: TCP, Number: 8443}
+)
 
 // router is a UPnP router of a test.
 type router struct {
@@ -116,7 +119,7 @@ func (r *router) mapper() *Mapper {
 	place, _ := url.Parse(r.URL + "/root.xml")
 	return &Mapper{
 		Log:     slog.New(slog.DiscardHandler),
-		Gateway: func() (netip.Addr, netip.Addr, error) { return loopback, loopback, nil }, // where nobody speaks NAT-PMP
+		Gateway: func(bool) (netip.Addr, netip.Addr, error) { return loopback, loopback, nil }, // where nobody speaks NAT-PMP
 		find: func(ctx context.Context, router, own netip.Addr) ([]device, error) {
 			return describe(ctx, place, router, own)
 		},
@@ -128,7 +131,7 @@ func TestUPnP(t *testing.T) {
 	m := r.mapper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var got netip.AddrPort
-	m.Keep(ctx, TCP, 8443, func(a netip.AddrPort) { got = a; cancel() })
+	m.Keep(ctx, web, func(a netip.AddrPort) { got = a; cancel() })
 	if got.String() != "5.0.0.10:8443" {
 		t.Errorf("mapped to %s", got)
 	}
@@ -141,7 +144,7 @@ func TestUPnP(t *testing.T) {
 func TestUPnPPortTaken(t *testing.T) {
 	r := newRouter(t)
 	r.refuse = conflictInMapping
-	if _, err := r.mapper().renew(t.Context(), TCP, 8443, nil); err == nil || len(r.said) != portTries || r.said[0] == r.said[1] {
+	if _, err := r.mapper().renew(t.Context(), web, nil); err == nil || len(r.said) != portTries || r.said[0] == r.said[1] {
 		t.Errorf("asked %q: %v", r.said, err)
 	}
 }
@@ -152,7 +155,7 @@ func TestUPnPWithoutEnd(t *testing.T) {
 	r.timeless = true
 	ctx, cancel := context.WithCancel(t.Context())
 	var got netip.AddrPort
-	r.mapper().Keep(ctx, TCP, 8443, func(a netip.AddrPort) { got = a; cancel() })
+	r.mapper().Keep(ctx, web, func(a netip.AddrPort) { got = a; cancel() })
 	if said := strings.Join(r.said, ", "); got.String() != "5.0.0.10:8443" || said != "AddPortMapping 8443, AddPortMapping 8443, DeletePortMapping 8443" {
 		t.Errorf("mapped to %s; the router was asked to %s", got, said)
 	}
@@ -176,7 +179,7 @@ func TestUPnPKeepsItsWord(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRouter(t)
 			r.list = c.list
-			found, err := r.mapper().renew(t.Context(), TCP, 8443, nil)
+			found, err := r.mapper().renew(t.Context(), web, nil)
 			if (err == nil) != c.kept || (found != nil) != c.kept {
 				t.Errorf("%+v, %v", found, err)
 			}
@@ -261,7 +264,7 @@ func TestLies(t *testing.T) {
 			lie(r)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*roundLimit)
 			defer cancel()
-			found, err := r.mapper().renew(ctx, TCP, 8443, nil)
+			found, err := r.mapper().renew(ctx, web, nil)
 			if err == nil || ctx.Err() != nil {
 				t.Errorf("believed: %+v, %v", found, ctx.Err())
 			}
@@ -290,7 +293,7 @@ func TestNATPMPLies(t *testing.T) {
 			t.Parallel()
 			at := netip.AddrFrom4([4]byte{127, 77, 0, byte(i + 1)})
 			pmptest.Serve(t, at, c.answer)
-			if found, err := pmpMapper(at).renew(t.Context(), TCP, 8443, nil); err == nil {
+			if found, err := pmpMapper(at).renew(t.Context(), web, nil); err == nil {
 				t.Errorf("believed: %+v", found)
 			}
 		})
@@ -320,7 +323,7 @@ func TestNATPMP(t *testing.T) {
 	m.margin, m.retry = 900*time.Millisecond, 10*time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	var got []string
-	m.Keep(ctx, TCP, 8443, func(a netip.AddrPort) {
+	m.Keep(ctx, web, func(a netip.AddrPort) {
 		got = append(got, a.String())
 		mu.Lock()
 		silent = false
@@ -343,7 +346,7 @@ func TestNATPMP(t *testing.T) {
 // TestNoRouter: a machine that is on the internet itself asks nobody.
 func TestNoRouter(t *testing.T) {
 	m := pmpMapper(netip.MustParseAddr("5.0.0.1"))
-	if _, err := m.renew(t.Context(), TCP, 8443, nil); !errors.Is(err, errNoRouter) {
+	if _, err := m.renew(t.Context(), web, nil); !errors.Is(err, errNoRouter) {
 		t.Error(err)
 	}
 }
@@ -351,7 +354,7 @@ func TestNoRouter(t *testing.T) {
 func pmpMapper(at netip.Addr) *Mapper {
 	return &Mapper{
 		Log:     slog.New(slog.DiscardHandler),
-		Gateway: func() (netip.Addr, netip.Addr, error) { return at, loopback, nil },
+		Gateway: func(bool) (netip.Addr, netip.Addr, error) { return at, loopback, nil },
 		find:    func(context.Context, netip.Addr, netip.Addr) ([]device, error) { return nil, nil },
 	}
 }

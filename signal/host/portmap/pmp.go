@@ -12,8 +12,7 @@ import (
 // pmpPatience is how long a router may take to answer one question. It has four tries.
 const pmpPatience = 2 * time.Second
 
-// pmp is a router that is asked by NAT-PMP. Routers that speak its successor PCP answer it on the same port
-// (RFC 6887, appendix A).
+// pmp is a router that is asked by NAT-PMP.
 type pmp struct{ client *natpmp.Client }
 
 func newPMP(router, own netip.Addr) device {
@@ -22,32 +21,57 @@ func newPMP(router, own netip.Addr) device {
 
 func (pmp) String() string { return "NAT-PMP" }
 
-func (d pmp) external(ctx context.Context) (netip.Addr, error) {
+// outside is the router's address on the internet, as the router says, and its clock.
+func (d pmp) outside(ctx context.Context) (netip.Addr, uint32, error) {
 	if err := ctx.Err(); err != nil {
-		return netip.Addr{}, err
+		return netip.Addr{}, 0, err
 	}
 	r, err := d.client.GetExternalAddress()
 	if err != nil {
-		return netip.Addr{}, err
+		return netip.Addr{}, 0, err
 	}
-	return netip.AddrFrom4(r.ExternalIPAddress), nil
+	return netip.AddrFrom4(r.ExternalIPAddress), r.SecondsSinceStartOfEpoc, nil
 }
 
-func (d pmp) add(ctx context.Context, p Protocol, port, wanted uint16) (uint16, time.Duration, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, 0, err
-	}
-	r, err := d.client.AddPortMapping(strings.ToLower(string(p)), int(port), int(wanted), int(lease/time.Second))
+func (d pmp) add(ctx context.Context, p Port, wanted netip.AddrPort) (grant, error) {
+	addr, _, err := d.outside(ctx)
 	if err != nil {
-		return 0, 0, err
+		return grant{}, err
 	}
-	if r.InternalPort != port {
-		return 0, 0, errPort
+	if err := onInternet(addr); err != nil {
+		return grant{}, err
 	}
-	return r.MappedExternalPort, time.Duration(r.PortMappingLifetimeInSeconds) * time.Second, nil
+	if err := ctx.Err(); err != nil {
+		return grant{}, err
+	}
+	r, err := d.client.AddPortMapping(strings.ToLower(string(p.Protocol)), int(p.Number), int(wanted.Port()), int(lease/time.Second))
+	if err != nil {
+		return grant{}, err
+	}
+	if r.InternalPort != p.Number {
+		return grant{}, errPort
+	}
+	g := grant{
+		external: netip.AddrPortFrom(addr, r.MappedExternalPort),
+		lifetime: time.Duration(r.PortMappingLifetimeInSeconds) * time.Second,
+		epoch:    epoch{r.SecondsSinceStartOfEpoc, time.Now()},
+	}
+	return g, usable(p, g, netip.AddrPort{})
 }
 
-func (d pmp) remove(_ context.Context, p Protocol, port, _ uint16) error {
-	_, err := d.client.AddPortMapping(strings.ToLower(string(p)), int(port), 0, 0)
+// check asks for the router's address, which comes with the clock that starts anew when the router has lost its mappings.
+func (d pmp) check(ctx context.Context, _ Port, g *grant) error {
+	addr, seconds, err := d.outside(ctx)
+	if err != nil {
+		return err
+	}
+	if addr != g.external.Addr() {
+		return errLost
+	}
+	return g.epoch.follow(seconds, time.Now())
+}
+
+func (d pmp) remove(_ context.Context, p Port, _ netip.AddrPort) error {
+	_, err := d.client.AddPortMapping(strings.ToLower(string(p.Protocol)), int(p.Number), 0, 0)
 	return err
 }
