@@ -65,13 +65,15 @@ check: ## what to run before a commit: lint and the fast tests; below 2 minutes,
 	@$(MAKE) --no-print-directory lint
 	go test -short -vet=off ./... # lint runs vet
 
-lint: ## formatting, go vet, staticcheck, shellcheck, import rules
-	@test -x $(tools)/staticcheck || scripts/setup --test
+lint: ## formatting, go vet, staticcheck, shellcheck, import rules, licences, known vulnerabilities
+	@test -x $(tools)/govulncheck || scripts/setup --test
 	@bad=$$($(tools)/gofumpt -l $(gofiles)); test -z "$$bad" || { echo "not formatted, run $(tools)/gofumpt -w on:"; echo "$$bad"; exit 1; }
 	go vet ./...
 	$(tools)/staticcheck ./...
 	shellcheck .ci/run $(shell grep -lE '^#!.*\<bash' scripts/*)
 	go test -run '^TestArchitecture' .
+	go test -run '^TestEveryModule$$' ./assets/package/sbom
+	scripts/vulnerabilities
 
 bench-go: ## every benchmark of the code, with allocations
 	@scripts/setup --test
