@@ -16,9 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"parley/signal"
-	"parley/signal/client"
 	"parley/signal/identity"
-	"parley/signal/seal"
 	"parley/signal/server"
 )
 
@@ -211,86 +209,6 @@ func TestSpeakThroughAFlood(t *testing.T) {
 	})
 }
 
-// mallory is a member that knows the code and the protocol's form, and says what it likes.
-type mallory struct {
-	t     *testing.T
-	keys  *seal.Keyring
-	me    *identity.Identity
-	room  string
-	conn  *client.Client
-	heard chan client.Event
-}
-
-func newMallory(t *testing.T, url string, keys signal.Keys) *mallory {
-	t.Helper()
-	me := identity.New()
-	m := &mallory{t: t, keys: seal.New(keys, me), me: me, room: keys.Room, heard: make(chan client.Event, 1000)}
-	m.conn = client.New(client.Config{
-		URLs: []string{url}, Room: keys.Room, ID: me.ID(), Log: slog.New(slog.DiscardHandler),
-		Events: func(ev client.Event) {
-			select {
-			case m.heard <- ev:
-			default: // it does not listen
-			}
-		},
-	})
-	ctx, cancel := context.WithCancel(context.Background())
-	var g errgroup.Group
-	g.Go(func() error { return m.conn.Run(ctx) })
-	t.Cleanup(func() {
-		cancel()
-		if err := g.Wait(); err != nil {
-			t.Error("mallory:", err)
-		}
-	})
-	return m
-}
-
-// meet greets everybody who is here, and waits for n of them to greet in turn.
-func (m *mallory) meet(n int) {
-	m.t.Helper()
-	for n > 0 {
-		switch ev := (<-m.heard).(type) {
-		case client.Connected:
-			for _, id := range ev.Members {
-				m.put(m.keys.Hello(id, envelope{T: kindHello, Present: true}.encode()))
-			}
-		case client.Message:
-			if opened, err := m.keys.Open(ev.From, ev.To, ev.Seq, ev.Body); err == nil && opened.Kind == seal.Hello {
-				m.keys.Include(ev.From)
-				m.put(m.keys.One(ev.From, envelope{T: kindCard, Card: &card{Name: "Mallory", Present: true}}.encode()))
-				n--
-			}
-		}
-	}
-}
-
-func (m *mallory) put(s seal.Sealed, err error) {
-	m.t.Helper()
-	if err == nil {
-		err = m.conn.Send(s.To, s.Seq, s.Body, func(error) {})
-	}
-	if err != nil {
-		m.t.Error("mallory:", err)
-	}
-}
-
-func (m *mallory) toAll(e envelope) {
-	m.t.Helper()
-	keys, all, err := m.keys.All(e.encode())
-	for _, key := range keys {
-		m.put(key, nil)
-	}
-	m.put(all, err)
-}
-
-// sign signs a chat as its author.
-func (m *mallory) sign(x chat) chat {
-	x.From = m.me.ID()
-	x.Sig = x.statement(m.room).Sign(m.me)
-	return x
-}
-
 func TestFloodThroughTheService(t *testing.T) {
 	url, keys := rendezvous(t), signal.Derive(signal.NewCode())
 	ada := enter(t, url, keys, "Ada", true)
@@ -310,7 +228,7 @@ func TestFloodThroughTheService(t *testing.T) {
 		})
 	}
 	start := time.Now()
-	m := newMallory(t, url, keys)
+	m := newMallory(t, url, keys, "Mallory")
 	m.meet(2)
 	for _, x := range flood {
 		x = m.sign(x)

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"bytes"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -252,10 +253,7 @@ func TestMembersCannotForgeEachOther(t *testing.T) {
 func (e envelope) room() string { return meeting.Room }
 
 // helloOf seals a hello with whatever keys and signature.
-func (e envelope) helloOf(code interface {
-	Seal(dst, nonce, plaintext, data []byte) []byte
-}, keys identity.Public, signature []byte,
-) []byte {
+func (e envelope) helloOf(code cipher.AEAD, keys identity.Public, signature []byte) []byte {
 	plain := slices.Concat(keys.Sign[:], keys.DH[:], signature, []byte{0x80}, make([]byte, 63))
 	body := append([]byte{byte(Hello)}, e.nonce[:]...)
 	return code.Seal(body, e.nonce[:], plain, e.associated(e.room()))
@@ -309,12 +307,14 @@ func TestWhoCanJoin(t *testing.T) {
 	if err != nil || opened.Keys.ID() != relay.id || relay.id == ben.id {
 		t.Errorf("with the code: %+v, %v", opened, err)
 	}
-	// As Ben it fails, whatever keys it claims: the ID is the hash of Ben's.
-	for _, keys := range []identity.Public{relay.me.Public(), ben.me.Public()} {
-		e := envelope{kind: Hello, stream: stream{ben.id, ada.id}, seq: 99}
-		body := e.helloOf(relay.code, keys, relay.me.Sign(e.associated(meeting.Room)))
-		if _, err := ada.hear(ben, Sealed{ada.id, 99, body}); !errors.Is(err, ErrForged) {
-			t.Errorf("as Ben: %v", err)
+	// As Ben it fails, or as somebody whom Ada has not met, whatever keys it claims: the ID is the hash of theirs.
+	for _, victim := range []person{ben, newPerson(t, meeting)} {
+		for _, keys := range []identity.Public{relay.me.Public(), victim.me.Public()} {
+			e := envelope{kind: Hello, stream: stream{victim.id, ada.id}, seq: 99}
+			body := e.helloOf(relay.code, keys, relay.me.Sign(e.associated(meeting.Room)))
+			if _, err := ada.hear(victim, Sealed{ada.id, 99, body}); !errors.Is(err, ErrForged) {
+				t.Errorf("as another: %v", err)
+			}
 		}
 	}
 }
@@ -361,9 +361,7 @@ func TestRubbish(t *testing.T) {
 			}
 		}
 		// What opens and then holds too little.
-		for kind, aead := range map[Kind]interface {
-			Seal(dst, nonce, plaintext, data []byte) []byte
-		}{Hello: ben.code, One: ben.peers[ada.id].from, Key: ben.peers[ada.id].from, All: ada.own.aead} {
+		for kind, aead := range map[Kind]cipher.AEAD{Hello: ben.code, One: ben.peers[ada.id].from, Key: ben.peers[ada.id].from, All: ada.own.aead} {
 			e := envelope{kind: kind, stream: stream{ada.id, ben.id}, seq: seq, version: ada.own.version}
 			body := append([]byte{byte(kind)}, e.nonce[:]...)
 			if kind == All {
