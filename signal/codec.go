@@ -14,7 +14,12 @@ type wire struct {
 	V       int         `json:"v,omitempty"`
 	Room    string      `json:"room,omitempty"`
 	ID      ID          `json:"id,omitempty"`
-	Token   string      `json:"token,omitempty"`
+	Admit   []byte      `json:"admit,omitempty"`
+	Sign    []byte      `json:"sign,omitempty"`
+	DH      []byte      `json:"dh,omitempty"`
+	Knows   []byte      `json:"knows,omitempty"`
+	Owns    []byte      `json:"owns,omitempty"`
+	Nonce   []byte      `json:"nonce,omitempty"`
 	Session string      `json:"session,omitempty"`
 	Resumed bool        `json:"resumed,omitempty"`
 	Back    bool        `json:"back,omitempty"`
@@ -30,8 +35,12 @@ type wire struct {
 }
 
 func (f Join) wire() wire {
-	return wire{T: "join", N: f.Try, V: f.Version, Room: f.Room, ID: f.ID, Token: f.Token, Session: f.Session, Last: f.Last}
+	return wire{
+		T: "join", N: f.Try, V: f.Version, Room: f.Room, ID: f.ID, Session: f.Session, Last: f.Last,
+		Admit: f.Admit, Sign: f.Sign, DH: f.DH, Knows: f.Knows, Owns: f.Owns,
+	}
 }
+func (f Challenge) wire() wire { return wire{T: "challenge", V: f.Version, Nonce: f.Nonce} }
 
 func (f Welcome) wire() wire {
 	return wire{T: "welcome", V: f.Version, Session: f.Session, Resumed: f.Resumed, Last: f.Last, Members: f.Members, ICE: f.ICE}
@@ -99,7 +108,12 @@ func checked(f Frame, w wire) (Frame, error) {
 func (w wire) frame() (Frame, error) {
 	switch w.T {
 	case "join":
-		return Join{Try: w.N, Version: w.V, Room: w.Room, ID: w.ID, Token: w.Token, Session: w.Session, Last: w.Last}, nil
+		return Join{
+			Try: w.N, Version: w.V, Room: w.Room, ID: w.ID, Session: w.Session, Last: w.Last,
+			Admit: w.Admit, Sign: w.Sign, DH: w.DH, Knows: w.Knows, Owns: w.Owns,
+		}, nil
+	case "challenge":
+		return Challenge{Version: w.V, Nonce: w.Nonce}, nil
 	case "welcome":
 		return Welcome{Version: w.V, Session: w.Session, Resumed: w.Resumed, Last: w.Last, Members: w.Members, ICE: w.ICE}, nil
 	case "joined":
@@ -149,6 +163,13 @@ func (w wire) broken(f Frame) string {
 				return "members"
 			}
 		}
+	case Challenge:
+		switch {
+		case f.Version < 1:
+			return "v"
+		case f.Version == Version && len(f.Nonce) != NonceBytes:
+			return "nonce"
+		}
 	case Ping:
 		if brokenICE(f.ICE) {
 			return "ice"
@@ -188,8 +209,16 @@ func (w wire) brokenJoin(f Join) string {
 		return "room"
 	case !f.ID.Valid():
 		return "id"
-	case !isText(f.Token, tokenBytes):
-		return "token"
+	case len(f.Admit) != publicBytes:
+		return "admit"
+	case len(f.Sign) != publicBytes:
+		return "sign"
+	case len(f.DH) != publicBytes:
+		return "dh"
+	case len(f.Knows) != signatureBytes:
+		return "knows"
+	case len(f.Owns) != signatureBytes:
+		return "owns"
 	case f.Session != "" && !isText(f.Session, sessionBytes):
 		return "session"
 	case f.Last > MaxNumber:

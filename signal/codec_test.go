@@ -1,9 +1,11 @@
 package signal
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,11 +15,15 @@ import (
 const someID = ID("AAAAAAAAAAAAAAAA")
 
 func someFrames() []Frame {
-	token, session := strings.Repeat("t", 32), strings.Repeat("s", 16)
+	session, key, proof := strings.Repeat("s", 16), make([]byte, publicBytes), make([]byte, signatureBytes)
+	join := Join{Try: 1, Version: Version, Room: "AAECAwQFBgcICQoLDA0ODw", ID: someID, Admit: key, Sign: key, DH: key, Knows: proof, Owns: proof}
+	again := join
+	again.Session, again.Last = session, MaxNumber
 	return []Frame{
-		Join{Try: 1, Version: 1, Room: "AAECAwQFBgcICQoLDA0ODw", ID: someID, Token: token},
-		Join{Try: 1, Version: 1, Room: "AAECAwQFBgcICQoLDA0ODw", ID: someID, Token: token, Session: session, Last: MaxNumber},
-		Welcome{Version: 1, Session: session, Resumed: true, Last: 7, Members: []ID{someID}, ICE: someServers()},
+		Challenge{Version: Version, Nonce: make([]byte, NonceBytes)},
+		join,
+		again,
+		Welcome{Version: Version, Session: session, Resumed: true, Last: 7, Members: []ID{someID}, ICE: someServers()},
 		Joined{N: 1, ID: someID},
 		Left{N: 2, ID: someID},
 		Send{N: 3, To: someID, Seq: 4, Body: []byte{0, 1, 255}},
@@ -28,7 +34,7 @@ func someFrames() []Frame {
 		Ping{ICE: someServers()},
 		Pong{},
 		Leave{},
-		Error{Code: CodeTaken, Text: "text"},
+		Error{Code: CodeRefused, Text: "text"},
 	}
 }
 
@@ -56,7 +62,7 @@ func TestDecodeTolerates(t *testing.T) {
 	for _, text := range []string{
 		`{"t":"ping","later":{"x":[1,2]}}`,
 		` { "n" : 1 , "t" : "ack" } `,
-		`{"t":"join","v":2,"everything":"else"}`, // so that a refusal can name the version
+		`{"t":"join","v":3,"everything":"else"}`, // so that a refusal can name the version
 		`{"t":"error","code":"new-code","text":""}`,
 		`{"t":"ping","ice":[{"urls":["turn2:later"],"more":{"x":1}}]}`,
 	} {
@@ -89,11 +95,14 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"t":"send","n":1,"seq":1,"body":"?"}`: ErrInvalid,
 		`{"t":"send","n":1,"seq":1,"to":"x","body":"AA=="}`: ErrInvalid,
 		`{"t":"message","n":1,"seq":1,"body":"AA=="}`:       ErrInvalid,
-		`{"t":"join"}`:                  ErrInvalid,
-		`{"t":"join","v":1,"room":"x"}`: ErrInvalid,
-		`{"t":"welcome","v":1}`:         ErrInvalid,
-		`{"t":"welcome","v":1,"session":"AAAAAAAAAAAAAAAA","members":["x"]}`:             ErrInvalid,
-		`{"t":"welcome","v":1,"session":"AAAAAAAAAAAAAAAA","members":[` + tooMany + `]}`: ErrInvalid,
+		`{"t":"challenge"}`:                      ErrInvalid,
+		`{"t":"challenge","v":2}`:                ErrInvalid,
+		`{"t":"challenge","v":2,"nonce":"AAAA"}`: ErrInvalid,
+		`{"t":"join"}`:                           ErrInvalid,
+		`{"t":"join","v":2,"room":"x"}`:          ErrInvalid,
+		`{"t":"welcome","v":2}`:                  ErrInvalid,
+		`{"t":"welcome","v":2,"session":"AAAAAAAAAAAAAAAA","members":["x"]}`:             ErrInvalid,
+		`{"t":"welcome","v":2,"session":"AAAAAAAAAAAAAAAA","members":[` + tooMany + `]}`: ErrInvalid,
 		`{"t":"error"}`:                                      ErrInvalid,
 		`{"t":"ping","ice":[{"urls":[]}]}`:                   ErrInvalid,
 		`{"t":"ping","ice":"turn:a"}`:                        ErrInvalid,
@@ -102,7 +111,7 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"t":"ping","ice":[{"urls":["turn:a\n"]}]}`:         ErrInvalid,
 		`{"t":"ping","ice":[{"urls":["turn:a"],"username":"` + strings.Repeat("x", maxICEText+1) + `"}]}`:       ErrInvalid,
 		`{"t":"ping","ice":[` + strings.Repeat(`{"urls":["turn:a"]},`, maxICEServers) + `{"urls":["turn:a"]}]}`: ErrInvalid,
-		`{"t":"welcome","v":1,"session":"AAAAAAAAAAAAAAAA","ice":[{"urls":["a b"]}]}`:                           ErrInvalid,
+		`{"t":"welcome","v":2,"session":"AAAAAAAAAAAAAAAA","ice":[{"urls":["a b"]}]}`:                           ErrInvalid,
 		`{"t":"error","code":"x","text":"` + long + `"}`:                                                        ErrInvalid,
 		string(Encode(Send{N: 1, Seq: 1, Body: make([]byte, MaxBody+1)})):                                       ErrInvalid,
 		strings.Repeat(" ", MaxFrame+1):                                                                         ErrTooLarge,
@@ -110,6 +119,46 @@ func TestDecodeRefuses(t *testing.T) {
 		if f, err := Decode([]byte(text)); !errors.Is(err, want) || f != nil {
 			t.Errorf("%.60s: %v, %v, want %v", text, f, err, want)
 		}
+	}
+}
+
+// A join is read whole or not at all: each of its fields missing, too short, too long or of another kind is refused.
+func TestBrokenJoins(t *testing.T) {
+	whole := map[string]any{}
+	for _, f := range someFrames() {
+		if j, ok := f.(Join); ok && j.Session != "" {
+			if err := json.Unmarshal(Encode(j), &whole); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	refuses := func(field string, value any) {
+		broken := maps.Clone(whole)
+		if broken[field] = value; value == nil {
+			delete(broken, field)
+		}
+		text, err := json.Marshal(broken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f, err := Decode(text); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v, %v", text, f, err)
+		}
+	}
+	for field := range whole {
+		switch field {
+		case "t", "last", "session":
+		default:
+			refuses(field, nil)
+		}
+		if text, ok := whole[field].(string); ok && field != "t" {
+			refuses(field, text[4:])
+			refuses(field, text+text)
+			refuses(field, 7)
+		}
+	}
+	if len(whole) != 12 {
+		t.Errorf("a join of %d fields was tried", len(whole))
 	}
 }
 
@@ -160,7 +209,7 @@ func FuzzDecode(f *testing.F) {
 func FuzzParseLink(f *testing.F) {
 	for _, text := range []string{
 		"https://meet.example.org/#7k3m-q9xt-2w8p", "http://192.168.1.5:8443/#7K3MQ9XT2W8P", "parley://[::1]:8443/#7k3m q9xt 2w8p",
-		"7k3m-q9xt-2w8p", "", "https://", "parley://h/#", "https://a%20b/#7k3m-q9xt-2w8p", "https://h:0/#7k3m-q9xt-2w8p", "https://[fe80::1%25eth0]/#7k3mq9xt2w8p",
+		"7k3m-q9xt-2w8p", "7k3m-q9xt-2w8p-c4fe-9k2m-x7p0", "https://a.example/#7k3mq9xt2w8p-\nc4fe9k2mx7p0 then", "", "https://", "parley://h/#", "https://a%20b/#7k3m-q9xt-2w8p", "https://h:0/#7k3m-q9xt-2w8p", "https://[fe80::1%25eth0]/#7k3mq9xt2w8p",
 		"https://a.example/meet/#7k3m-q9xt-2w8p&at=[::1]:1&at=b.example", "<https://a.example/#7k3m-q9xt-2w8p|x> (7k3mq9xt2w8p)", "meet.example.org:1/x/#7k3m\n-q9xt-2w8p",
 		"https://urldefense.com/v3/__https:/a.example**A7k3m-q9xt-2w8p__;LyM!!x!y$", "http://u/?url=https%3A%2F%2Fa.example%2F%25237k3m-q9xt-2w8p&amp;x", "parley:7k3m-q9xt-2w8p &#35;",
 		"http://" + strings.Repeat("\xce", 400) + "#000000000000", "http://" + strings.Repeat("\u03a9", 400) + "#000000000000",

@@ -6,11 +6,14 @@ import (
 )
 
 // Version is the version of the protocol between client and rendezvous.
-const Version = 1
+const Version = 2
 
-// Subprotocol is the WebSocket subprotocol that both sides have to name. It stays the same in all versions:
-// a server can then refuse another version with an Error.
-const Subprotocol = "parley"
+// Subprotocol is the WebSocket subprotocol of this version.
+const Subprotocol = "parley.2"
+
+// Subprotocol1 is that of version 1, which had no challenge. Both sides still name it, after their own, to tell each
+// other which of them is older; neither speaks it.
+const Subprotocol1 = "parley"
 
 // Limits of the protocol; PROTOCOL.md lists them too.
 const (
@@ -26,8 +29,12 @@ const (
 	// MaxText is the longest text of an error, in bytes.
 	MaxText = 256
 
-	tokenBytes   = 24
-	sessionBytes = 12
+	// NonceBytes is how long the nonce of a Challenge is.
+	NonceBytes = 32
+
+	sessionBytes   = 12
+	publicBytes    = 32 // a public key of Ed25519 or X25519
+	signatureBytes = 64 // of Ed25519
 )
 
 // Times of the protocol.
@@ -52,13 +59,24 @@ var (
 // structs of this file.
 type Frame interface{ wire() wire }
 
-// Join is a client's first frame: who it is and where it wants to be.
+// Challenge is the service's first frame. A join is good for the connection whose nonce it signs, and for no other.
+type Challenge struct {
+	Version int    // of the protocol; the nonce is read only if it is ours
+	Nonce   []byte // NonceBytes, random
+}
+
+// Join is a client's first frame: who it is and where it wants to be, with the proofs. Package identity makes and
+// checks them.
 type Join struct {
 	Try     uint64 // counts the client's connections from 1; one that arrives late does not replace a newer one
 	Version int    // of the protocol; the other fields are read only if it is ours
-	Room    string // as Derive names it
-	ID      ID
-	Token   string // drawn by the client once per membership; proves that a membership is its own
+	Room    string // the hash of Admit
+	ID      ID     // the hash of Sign and DH
+	Admit   []byte // the public key that the code gives, Ed25519
+	Sign    []byte // the member's public key of Ed25519
+	DH      []byte // and of X25519
+	Knows   []byte // signature by Admit: whoever joins knows the code
+	Owns    []byte // signature by Sign: and owns the ID
 	Session string // of the last Welcome, to resume it; empty at first
 	Last    uint64 // the last n received in that session
 }
@@ -131,7 +149,7 @@ type ErrorCode string
 const (
 	CodeVersion     ErrorCode = "version"     // we speak no common version
 	CodeBadMessage  ErrorCode = "bad-message" // a frame broke the protocol
-	CodeTaken       ErrorCode = "taken"       // another member has this ID
+	CodeRefused     ErrorCode = "refused"     // a join proves nothing
 	CodeFull        ErrorCode = "full"        // the room has MaxMembers
 	CodeReplaced    ErrorCode = "replaced"    // the membership goes on over another socket
 	CodeOverflow    ErrorCode = "overflow"    // the member's queue was full

@@ -5,8 +5,8 @@ import (
 	"encoding/base64"
 )
 
-// ID names one member of one meeting: 16 characters of base64url, 12 random bytes that the
-// member draws afresh for every meeting it opens.
+// ID names one member of one meeting: 16 characters of base64url, the first 12 bytes of the hash of the keys that the
+// member draws afresh for every meeting it opens (see package identity).
 type ID string
 
 const idBytes = 12
@@ -17,9 +17,6 @@ func NewID() ID { return ID(randomText(idBytes)) }
 // Valid reports whether the ID has the protocol's form. The empty ID, which addresses everyone, is not a
 // member's and not valid.
 func (id ID) Valid() bool { return isText(string(id), idBytes) }
-
-// NewToken draws the secret by which a client proves that a membership is its own.
-func NewToken() string { return randomText(tokenBytes) }
 
 // ValidRoom reports whether a room name has the form that Derive gives it.
 func ValidRoom(room string) bool { return isText(room, roomBytes) }

@@ -37,7 +37,7 @@ func ParseLink(text string, fallback *url.URL) (Link, error) {
 	}
 	text = plain(text)
 	code, err := ParseCode(strings.TrimFunc(text, func(r rune) bool { return !isASCIIWord(r) }))
-	if err == nil {
+	if err == nil && !twoCodes(text) {
 		return Link{Code: code}.at(fallback)
 	}
 	s := scanner{damage: ErrCode}
@@ -62,6 +62,14 @@ func ParseLink(text string, fallback *url.URL) (Link, error) {
 		text = next
 	}
 	return s.choose(fallback)
+}
+
+// twoCodes reports whether a text is two short codes, which read as one are as long as a long one.
+func twoCodes(text string) bool {
+	g := readCode(strings.TrimLeftFunc(text, func(r rune) bool { return !isASCIIWord(r) }), longCode)
+	between := g.gaps[shortCode]
+	g.gaps[shortCode] = g.gaps[4]
+	return g.size > 0 && between != g.gaps[4] && (g.grouped('-') || g.grouped(' ') || g.grouped(0))
 }
 
 // maxRounds is how deep wrappers may be nested.
@@ -170,8 +178,8 @@ func (s *scanner) scanLinks() {
 func (s *scanner) linkAt(from, pos int) (start, end int) {
 	start = from + runStart(s.text[from:pos])
 	server, r, ok := serverBefore(s.text[start:pos])
-	g := readCode(s.text[pos+1:])
-	if !g.inLink() {
+	g := readLinked(s.text[pos+1:])
+	if g.size == 0 {
 		if ok && server != nil {
 			s.damage = ErrCode
 		}
@@ -202,9 +210,9 @@ func (s *scanner) schemeAt(pos int) {
 	if strings.HasPrefix(s.text[start:], "//") {
 		start += 2
 	}
-	g := readCode(s.text[start:])
+	g := readLinked(s.text[start:])
 	end := start + g.size
-	if g.inLink() && !strings.HasPrefix(strings.TrimPrefix(s.text[end:], "/"), "#") && !strings.HasPrefix(s.text[end:], ":") {
+	if g.size > 0 && !strings.HasPrefix(strings.TrimPrefix(s.text[end:], "/"), "#") && !strings.HasPrefix(s.text[end:], ":") {
 		s.add(Link{Code: g.code}, bare)
 	}
 }
@@ -219,7 +227,7 @@ func (s *scanner) scanCodes() {
 		}
 		inside := len(s.spans) > 0 && pos >= s.spans[0][0]
 		if pos >= next && !inside && isASCIIWord(r) && !isWord(before) && !strings.ContainsRune(`-/=&?@%.+$`, before) {
-			if g := readCode(s.text[pos:]); g.alone(s.text[pos+g.size:]) {
+			if g := readAlone(s.text[pos:]); g.size > 0 {
 				s.add(Link{Code: g.code}, g.rank())
 				next = pos + g.size
 			}

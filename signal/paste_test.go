@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -28,7 +29,7 @@ var wrappers = []string{
 }
 
 func TestPastedLinks(t *testing.T) {
-	for _, link := range []string{pasted, within, "http://192.168.1.5:8443/#7k3m-q9xt-2w8p", "http://[fd00::5]:8443/#7k3m-q9xt-2w8p&at=localhost:1"} {
+	for _, link := range []string{pasted, within, "http://192.168.1.5:8443/#7k3m-q9xt-2w8p", "http://[fd00::5]:8443/#7k3m-q9xt-2w8p&at=localhost:1", lengthened(pasted), lengthened(within)} {
 		for _, w := range wrappers {
 			text := strings.ReplaceAll(w, "LINK", link)
 			if got, err := ParseLink(text, nil); err != nil || got.String() != link {
@@ -65,7 +66,7 @@ func TestDamagedAndWrappedLinks(t *testing.T) {
 	gateway2 := strings.NewReplacer("-", "-2D", "_", "-5F", "%", "-", "/", "_").Replace(strings.NewReplacer("#", "%23", ":", "%3A").Replace(pasted))
 	gateway2 = strings.ReplaceAll(gateway2, "-2D3A", "-3A")
 	safelinks := "https://eur01.safelinks.protection.outlook.com/?url=" + percent(pasted) + "&data=05%7C01%7Cbob%40example.org%7C0a1b&sdata=abc%3D&reserved=0"
-	for name, text := range map[string]string{
+	texts := map[string]string{
 		"percent": "https://meet.example.org/%237k3m-q9xt-2w8p", "percent twice": "https://meet.example.org/%25237k3m-q9xt-2w8p",
 		"entity": "https://meet.example.org/&#35;7k3m-q9xt-2w8p", "hex entity": "https://meet.example.org/&#x23;7k3m-q9xt-2w8p", "named entity": "https:&sol;&sol;meet.example.org/&num;7k3m-q9xt-2w8p",
 		"no scheme": "meet.example.org/#7k3m-q9xt-2w8p", "no scheme in a sentence": "Join: meet.example.org/#7k3m-q9xt-2w8p, please", "no slash": "meet.example.org#7k3m-q9xt-2w8p",
@@ -89,10 +90,78 @@ func TestDamagedAndWrappedLinks(t *testing.T) {
 		"code scheme": "parley:7k3m-q9xt-2w8p", "code scheme, slashes": "parley://7k3m-q9xt-2w8p", "code scheme, end": "Open parley:7k3mq9xt2w8p/ now",
 		"code": "7k3m-q9xt-2w8p", "code typed": " 7K3M q9xt\t2w8p ", "code quoted": "“7k3m-q9xt-2w8p”.", "code in a sentence": "The code is 7k3m-q9xt-2w8p, see you", "code with #": "#7k3m-q9xt-2w8p",
 		"code solid": "The code: 7k3mq9xt2w8p!", "code spaced": "Code: 7k3m q9xt 2w8p, please", "code in Chinese": "会议码7k3m-q9xt-2w8p。", "code bold": "**7k3m-q9xt-2w8p**",
-	} {
-		got, err := ParseLink(text, &url.URL{Scheme: "https", Host: "meet.example.org"})
+	}
+	server := &url.URL{Scheme: "https", Host: "meet.example.org"}
+	long := 0
+	for name, text := range texts {
+		got, err := ParseLink(text, server)
 		if err != nil || got.String() != pasted {
 			t.Errorf("%s: %q: %v, %v", name, text, got.maybe(), err)
+		}
+		if text = lengthened(text); text == texts[name] {
+			continue // the code is written in another way there
+		}
+		long++
+		if got, err = ParseLink(text, server); err != nil || got.String() != lengthened(pasted) {
+			t.Errorf("long: %s: %q: %v, %v", name, text, got.maybe(), err)
+		}
+	}
+	if long < len(texts)*3/4 {
+		t.Errorf("only %d of %d texts were tried with a long code", long, len(texts))
+	}
+}
+
+var shortForm = regexp.MustCompile(`(?i)7k3m([^a-z0-9]?)q9xt([^a-z0-9]?)2w8p`)
+
+// lengthened gives every short code of a text another three groups, written as the ones before.
+func lengthened(text string) string {
+	return shortForm.ReplaceAllString(text, "${0}${1}c4fe${1}9k2m${1}x7p0")
+}
+
+// Words behind a short code that could be the second half of a long one, and two codes that could be one, are told
+// apart from long codes; and a long code that is broken or spaced is still one.
+func TestLongOrShort(t *testing.T) {
+	server := &url.URL{Scheme: "https", Host: "meet.example.org"}
+	const long = "https://meet.example.org/#7k3m-q9xt-2w8p-c4fe-9k2m-x7p0"
+	for text, want := range map[string]string{
+		pasted + " then that were":                                           pasted,
+		pasted + " conversation":                                             pasted,
+		pasted + " - conversation":                                           pasted,
+		pasted + "\nconversation":                                            pasted,
+		"https://meet.example.org/#7k3mq9xt2w8p\nconversation":               pasted,
+		"Code 7k3m q9xt 2w8p c4fe 9k2m x7p0, bye":                            long,
+		"Code 7k3m q9xt 2w8p that were then":                                 pasted,
+		"7k3m-q9xt-2w8p that-were-then":                                      pasted,
+		long + " then":                                                       long,
+		"https://meet.example.org/#7k3m-q9xt-2w8p-\nc4fe-9k2m-x7p0\nBye":     long,
+		"> https://meet.example.org/#7k3m-q9xt-2w8p-\n> c4fe-9k2m-x7p0\n> x": long,
+		"https://meet.example.org/#7k3m-q9xt-2w8p-c4fe-9k\n2m-x7p0":          long,
+		"https://meet.example.org/#7k3m-q9xt-2w8p-c4fe-9k2m-=\nx7p0":         long,
+		"https://meet.example.org/#7k3mq9xt2w8pc4fe9k2mx7p0":                 long,
+		"https://meet.example.org/#7k3m q9xt 2w8p c4fe 9k2m x7p0 and so on":  long,
+		"The code is 7k3mq9xt2w8pc4fe9k2mx7p0.":                              long,
+		"7K3M Q9XT 2W8P C4FE 9K2M X7PO":                                      long,
+		"7k3mq9xt2w8p\tc4fe9k2mx7p0-":                                        "",
+		"7k3m-q9xt-2w8p c4fe-9k2m-x7p0":                                      "",
+		"7k3m-q9xt-2w8p\nc4fe-9k2m-x7p0":                                     "",
+		"7k3mq9xt2w8p c4fe9k2mx7p0":                                          "",
+		pasted + " or c4fe-9k2m-x7p0":                                        "",
+		pasted + " https://meet.example.org/#7k3m-q9xt-2w8p-c4fe-9k2m-x7p0":  "",
+	} {
+		got, err := ParseLink(text, server)
+		if several := new(Ambiguous); want == "" && errors.As(err, &several) && len(several.Links) == 2 {
+			continue
+		}
+		if err != nil || got.String() != want {
+			t.Errorf("%q: %v, %v; want %q", text, got.maybe(), err, want)
+		}
+	}
+	for _, text := range []string{
+		long + "0", long + "-0000", long[:len(long)-1], "https://meet.example.org/#7k3m-q9xt-2w8p-c4fe", "id 507f1f77bcf86cd799439011x",
+		"Code 7k3m q9xt 2w8p cafe 9k2m x7p0, half of which is none",
+	} {
+		if got, err := ParseLink(text, server); err == nil {
+			t.Errorf("%q: %v", text, got.maybe())
 		}
 	}
 }

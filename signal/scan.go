@@ -3,6 +3,7 @@ package signal
 import (
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,27 +12,56 @@ import (
 // group is a code as written in a text. How its characters are separated shows whether it is meant as a code.
 type group struct {
 	code   Code
-	gaps   [codeLen]rune // before each character: '-', ' ', '\n', or 0 for none
-	digit  [3]bool       // there is a digit among each four characters
+	gaps   [longCode]rune     // before each character: '-', ' ', '\n', or 0 for none
+	digit  [longCode / 4]bool // there is a digit among each four characters
 	letter bool
 	size   int  // bytes
 	ends   bool // no letter or digit follows
+	loose  bool // there is a space beside a hyphen, as beside a dash between words
 }
 
-// readCode reads the 12 characters of a code and their separators at the start of text. Its size is 0 when there
-// are fewer than 12.
-func readCode(text string) group {
+// readLinked reads the code at the start of a text behind "#". Its size is 0 when there is none.
+func readLinked(text string) group {
+	if g := readCode(text, longCode); g.inLink() && g.whole() {
+		return g
+	}
+	if g := readCode(text, shortCode); g.inLink() {
+		return g
+	}
+	return group{}
+}
+
+// readAlone reads a code that stands by itself at the start of text. Its size is 0 when there is none.
+func readAlone(text string) group {
+	g := readCode(text, longCode)
+	if g.alone(text[g.size:]) {
+		return g
+	}
+	if g.grouped(' ') && g.halves() { // half of a long code is not a short one
+		return group{}
+	}
+	if g = readCode(text, shortCode); g.alone(text[g.size:]) {
+		return g
+	}
+	return group{}
+}
+
+// readCode reads so many characters of a code and their separators at the start of text. Its size is 0 when there
+// are fewer.
+func readCode(text string, length int) group {
 	var g group
-	var code [codeLen]byte
+	var code [longCode]byte
 	n, run, line := 0, 0, false
 	for pos, r := range text {
-		if n == codeLen {
+		if n == length {
 			break
 		}
 		switch {
 		case r == '-', r >= '\u2010' && r <= '\u2015', r == '\u2212':
+			g.loose = g.loose || g.gaps[n] == ' '
 			g.gaps[n], run = '-', run+1
 		case r == ' ', r == '+', r == '>' && line: // '>' quotes a line in a mail
+			g.loose = g.loose || g.gaps[n] == '-' && !line
 			if g.gaps[n] == 0 {
 				g.gaps[n] = ' '
 			}
@@ -55,10 +85,10 @@ func readCode(text string) group {
 			return group{}
 		}
 	}
-	if n < codeLen {
+	if n < length {
 		return group{}
 	}
-	g.code = Code(code[:])
+	g.code = Code(code[:n])
 	next, size := utf8.DecodeRuneInString(text[g.size:])
 	after, _ := utf8.DecodeRuneInString(text[g.size+size:])
 	g.ends = !isWord(next) && !(next == '-' && isWord(after))
@@ -80,15 +110,18 @@ func codeChar(r rune) (byte, bool) {
 	return c, strings.IndexByte(crockford, c) >= 0
 }
 
-// grouped reports whether only these runes separate the characters, in groups of four.
-func (g group) grouped(allowed string) bool {
-	for i, r := range g.gaps {
-		if r != 0 && (i == 0 || i%4 != 0 || !strings.ContainsRune(allowed, r)) {
+// grouped reports whether the characters come in groups of four, with this separator alone between them.
+func (g group) grouped(separator rune) bool {
+	for i, r := range g.gaps[:len(g.code)] {
+		if want := i > 0 && i%4 == 0; want && r != separator || !want && r != 0 {
 			return false
 		}
 	}
 	return true
 }
+
+// solid reports whether nothing separates the characters.
+func (g group) solid() bool { return g.gaps == [longCode]rune{} }
 
 // inLink reports whether this is a code behind "#". There, a line may break anywhere, and hyphens may be missing or
 // misplaced.
@@ -108,6 +141,12 @@ func (g group) inLink() bool {
 	return lines == 0 || lines == 1 && g.digits()
 }
 
+// whole reports whether a long code behind "#" is one code, and not a short one with words behind it.
+func (g group) whole() bool {
+	const middle = shortCode
+	return g.gaps[middle] == '-' && !g.loose || (g.gaps[middle] == 0 || g.grouped(' ')) && g.halves()
+}
+
 // alone reports whether this is a code that stands by itself before rest.
 func (g group) alone(rest string) bool {
 	if g.size == 0 || !g.ends {
@@ -118,20 +157,28 @@ func (g group) alone(rest string) bool {
 	if strings.ContainsRune("/=@%#", next) && size > 0 || strings.ContainsRune(".:", next) && isWord(after) {
 		return false
 	}
-	spaced := g.gaps[4] == ' ' && g.gaps[8] == ' '
-	solid := g.gaps == [codeLen]rune{}
 	switch {
-	case g.gaps[4] == '-' && g.gaps[8] == '-':
-		return g.grouped("-") && g.letter
-	case spaced:
-		return g.grouped(" ") && g.letter && g.digit == [3]bool{true, true, true}
+	case !g.letter:
+		return false
+	case g.grouped('-'):
+		return true
+	case g.grouped(' '): // words of four letters have no digits
+		return !slices.Contains(g.digit[:len(g.code)/4], false)
+	case len(g.code) == longCode && !g.halves():
+		return false
 	}
-	return solid && g.letter && g.digits()
+	return g.solid() && g.digits()
 }
 
-func (g group) digits() bool { return g.digit[0] || g.digit[1] || g.digit[2] }
+func (g group) digits() bool { return slices.Contains(g.digit[:], true) }
 
-// rank says how certain it is that this is a code and not three words of four letters.
+// halves reports whether both halves of a long code have digits.
+func (g group) halves() bool {
+	const half = len(g.digit) / 2
+	return slices.Contains(g.digit[:half], true) && slices.Contains(g.digit[half:], true)
+}
+
+// rank says how certain it is that this is a code and not words of four letters.
 func (g group) rank() rank {
 	if g.gaps[4] == '-' && g.letter && g.digits() {
 		return bare

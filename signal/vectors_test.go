@@ -26,14 +26,16 @@ type codeVector struct {
 type linkVector struct {
 	Text   string `json:"text"`
 	Link   string `json:"link"` // empty: refused
+	Code   Code   `json:"code"`
 	Deep   string `json:"deep"`
 	Socket string `json:"socket"`
 }
 
 type keyVector struct {
-	Code string `json:"code"`
-	Room string `json:"room"`
-	Seal string `json:"seal"` // hex
+	Code  string `json:"code"`
+	Admit string `json:"admit"` // hex, the public key
+	Room  string `json:"room"`
+	Seal  string `json:"seal"` // hex
 }
 
 // load reads vectors; with -update, save writes them back.
@@ -101,6 +103,7 @@ func TestLinkVectors(t *testing.T) {
 			continue
 		}
 		golden(t, v.Text, link.String(), &v.Link)
+		golden(t, v.Text, link.Code, &v.Code)
 		golden(t, v.Text, link.DeepLink(), &v.Deep)
 		golden(t, v.Text, strings.Join(link.WebSocketURLs(), " "), &v.Socket)
 	}
@@ -112,6 +115,7 @@ func TestKeyVectors(t *testing.T) {
 	for i := range vectors {
 		v := &vectors[i]
 		keys := Derive(Code(v.Code))
+		golden(t, v.Code, hex.EncodeToString(keys.AdmitKey()), &v.Admit)
 		golden(t, v.Code, keys.Room, &v.Room)
 		golden(t, v.Code, hex.EncodeToString(keys.seal[:]), &v.Seal)
 		if !ValidRoom(keys.Room) {

@@ -3,7 +3,6 @@ package call
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -323,7 +322,7 @@ func rubbish(t *testing.T, link string, to signal.ID) {
 	}
 	keys, me := signal.Derive(l.Code), identity.New()
 	ring := seal.New(keys, me)
-	c := client.New(client.Config{URLs: l.WebSocketURLs(), Room: keys.Room, ID: me.ID()})
+	c := client.New(client.Config{URLs: l.WebSocketURLs(), Keys: keys, Identity: me})
 	for range 20 {
 		sealed, err := ring.Hello(to, []byte("\x00rubbish"))
 		if err == nil {
@@ -341,25 +340,6 @@ func rubbish(t *testing.T, link string, to signal.ID) {
 		}
 	})
 	t.Cleanup(func() { cancel(); wg.Wait() })
-}
-
-func TestTwoWithTheSameID(t *testing.T) {
-	calls := meet(t, rendezvous(t), small, "Ada", "Bo")
-	perceives(t, calls[0], "Bo")
-	link, err := signal.ParseLink(calls[0].State().Link, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	second := client.New(client.Config{URLs: link.WebSocketURLs(), Room: signal.Derive(link.Code).Room, ID: calls[0].State().Room.Me.ID})
-	if err := second.Run(ctx); !errors.Is(err, client.ErrTaken) {
-		t.Errorf("the second of one id ends with %v", err)
-	}
-	perceives(t, calls[0], "Bo")
-	if s := calls[0].State(); s.Phase != Live || len(s.Peers) != 1 {
-		t.Errorf("phase %s, peers %+v", s.Phase, s.Peers)
-	}
 }
 
 func TestBrokenDevices(t *testing.T) {

@@ -186,8 +186,8 @@ func TestPhases(t *testing.T) {
 		"full":                          {[]any{in[0], in[1], roomFails(room.Closed, room.ErrFull)}, Ended, Refused, "meeting-full", off},
 		"full, seen from the lobby":     {[]any{Open{Text: "good"}, ready, roomFails(room.Closed, room.ErrFull)}, Ended, Refused, "meeting-full", "closeRoom, close camera, close microphone"},
 		"replaced":                      {with(roomFails(room.Closed, room.ErrReplaced)), Ended, Replaced, "joined-elsewhere", off},
-		"taken":                         {with(roomFails(room.Closed, room.ErrTaken)), Ended, Replaced, "joined-elsewhere", off},
 		"wrong-version: meet.example":   {with(roomFails(room.Closed, room.ErrVersion)), Ended, Refused, "wrong-version: meet.example", off},
+		"old-server: meet.example":      {with(roomFails(room.Closed, room.ErrOldServer)), Ended, Refused, "old-server: meet.example", off},
 		"no rendezvous":                 {[]any{in[0], in[1], roomFails(room.Closed, room.ErrNotRendezvous)}, Ended, Unreachable, "not-rendezvous: meet.example", off},
 		"leave the lobby":               {[]any{Open{Text: "good"}, ready, Leave{}}, Idle, Left, "", "closeRoom, close camera, close microphone"},
 		"leave while unreachable":       {[]any{in[0], in[1], roomFails(room.Reconnecting, lost), Leave{}}, Ended, Left, "", off},
@@ -492,8 +492,8 @@ func TestProblems(t *testing.T) {
 		}
 	}
 	for err, want := range map[error]ProblemKind{
-		room.ErrFull: MeetingFull, room.ErrTaken: JoinedElsewhere, room.ErrReplaced: JoinedElsewhere,
-		room.ErrVersion: WrongVersion, room.ErrNotRendezvous: NotRendezvous, errors.New("x"): ServerRefuses,
+		room.ErrFull: MeetingFull, room.ErrReplaced: JoinedElsewhere,
+		room.ErrVersion: WrongVersion, room.ErrOldServer: OldServer, room.ErrNotRendezvous: NotRendezvous, errors.New("x"): ServerRefuses,
 	} {
 		see(roomProblem(meeting, fmt.Errorf("join: %w", err)), want)
 	}

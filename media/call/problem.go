@@ -67,7 +67,8 @@ const (
 	CannotHost    // this machine starts none
 	PortInUse     // another program has the Port on which the meeting was hosted
 	NotRendezvous // something else answers
-	WrongVersion
+	WrongVersion  // it is newer
+	OldServer     // it is older
 	ServerRefuses // it reports that we broke the protocol
 	MeetingFull
 	JoinedElsewhere
@@ -120,7 +121,7 @@ func (k ProblemKind) String() string {
 		"server-unreachable", "no-such-host", "nobody-listens", "server-silent", "sign-in", "server-moved",
 		"server-status", "server-foreign", "no-tls", "cert-expired", "cert-not-yet", "cert-name",
 		"cert-issuer", "cert-revoked", "cert-bad", "proxy-unreachable", "proxy-refused",
-		"proxy-password", "proxy-silent", "proxy-rubbish", "proxy-setting", "cannot-host", "port-in-use", "not-rendezvous", "wrong-version", "server-refuses",
+		"proxy-password", "proxy-silent", "proxy-rubbish", "proxy-setting", "cannot-host", "port-in-use", "not-rendezvous", "wrong-version", "old-server", "server-refuses",
 		"meeting-full", "joined-elsewhere",
 		"device-missing", "device-busy", "device-unplugged", "device-denied", "device-format", "device-unsupported",
 		"device-failed", "device-replaced",
@@ -224,10 +225,12 @@ func roomProblem(l signal.Link, err error) Problem {
 	switch {
 	case errors.Is(err, room.ErrFull):
 		return Problem{Kind: MeetingFull}
-	case errors.Is(err, room.ErrTaken), errors.Is(err, room.ErrReplaced):
+	case errors.Is(err, room.ErrReplaced):
 		return Problem{Kind: JoinedElsewhere}
 	case errors.Is(err, room.ErrVersion):
 		return serverProblem(l, WrongVersion)
+	case errors.Is(err, room.ErrOldServer):
+		return serverProblem(l, OldServer)
 	case errors.Is(err, room.ErrNotRendezvous):
 		return serverProblem(l, NotRendezvous)
 	}
@@ -236,7 +239,7 @@ func roomProblem(l signal.Link, err error) Problem {
 
 func reasonOf(err error) Reason {
 	switch {
-	case errors.Is(err, room.ErrTaken), errors.Is(err, room.ErrReplaced):
+	case errors.Is(err, room.ErrReplaced):
 		return Replaced
 	case errors.Is(err, room.ErrNotRendezvous):
 		return Unreachable

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"parley/signal"
+	"parley/signal/identity"
 )
 
 // Times of the client; those that both sides share are in package signal.
@@ -30,11 +31,12 @@ const (
 type Config struct {
 	// URLs say where the rendezvous can be reached, ws:// or wss://, best first, as
 	// signal.Link.WebSocketURLs gives them. All of them are tried.
-	URLs   []string
-	Room   string
-	ID     signal.ID
-	Log    *slog.Logger // nil: no log
-	Events func(Event)  // called from the goroutine of Run, in order; must not block
+	URLs []string
+	// Keys name the room and prove that we know its code; Identity names us and proves that the name is ours.
+	Keys     signal.Keys
+	Identity *identity.Identity
+	Log      *slog.Logger // nil: no log
+	Events   func(Event)  // called from the goroutine of Run, in order; must not block
 	// Dial makes network connections; nil: net.Dialer.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
@@ -48,7 +50,6 @@ type Config struct {
 type Client struct {
 	cfg    Config
 	log    *slog.Logger
-	token  string
 	wake   chan struct{}  // holds 1: there is something to write
 	good   string         // the address that worked last; Run's own
 	served bool           // the service named STUN or TURN servers; Run's own
@@ -93,11 +94,11 @@ func New(cfg Config) *Client {
 	if cfg.Dial == nil {
 		cfg.Dial = (&net.Dialer{Timeout: dialTimeout}).DialContext
 	}
-	return &Client{cfg: cfg, log: log, token: signal.NewToken(), wake: make(chan struct{}, 1)}
+	return &Client{cfg: cfg, log: log, wake: make(chan struct{}, 1)}
 }
 
 // Run keeps the membership until ctx ends or Close is called, and then returns nil. A refusal
-// that would come again is an error that wraps ErrTaken, ErrFull, ErrReplaced, ErrVersion,
+// that would come again is an error that wraps ErrFull, ErrReplaced, ErrVersion, ErrOldServer,
 // ErrNotRendezvous or ErrRefused. A server that cannot be reached is none: Run tries again, after up to
 // 5 s, and says so in Disconnected. A client runs once.
 func (c *Client) Run(ctx context.Context) error {
@@ -287,13 +288,11 @@ func (c *Client) permanent(err error, welcomed bool) error {
 		switch refusal.Code {
 		case signal.CodeVersion:
 			return ErrVersion
-		case signal.CodeTaken:
-			return ErrTaken
 		case signal.CodeFull:
 			return ErrFull
 		case signal.CodeReplaced:
 			return ErrReplaced
-		case signal.CodeBadMessage:
+		case signal.CodeBadMessage, signal.CodeRefused:
 			return fmt.Errorf("%w: %s", ErrRefused, refusal.Text)
 		}
 		return nil
@@ -304,8 +303,8 @@ func (c *Client) permanent(err error, welcomed bool) error {
 	c.mu.Lock()
 	known := c.session != ""
 	c.mu.Unlock()
-	if errors.Is(err, ErrNotRendezvous) && !known && !welcomed {
-		return err // later on it is a proxy whose server is being replaced
+	if (errors.Is(err, ErrNotRendezvous) || errors.Is(err, ErrOldServer)) && !known && !welcomed {
+		return err // later on it is a server that is being replaced
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"parley/signal"
+	"parley/signal/identity"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -44,8 +45,15 @@ func listen(t *testing.T, serve func(net.Conn)) (addr string) {
 	return l.Addr().String()
 }
 
-// speak is a server that upgrades and then says text, whatever it hears.
-func speak(t *testing.T, protocols []string, kind int, text string) (url string) {
+// challenge has a service's first word said.
+func challenge(conn *websocket.Conn) {
+	_ = conn.WriteMessage(websocket.TextMessage, []byte(someChallenge))
+}
+
+var someChallenge = string(signal.Encode(signal.Challenge{Version: signal.Version, Nonce: make([]byte, signal.NonceBytes)}))
+
+// speak is a server that upgrades and then says the texts, whatever it hears.
+func speak(t *testing.T, protocols []string, kind int, texts ...string) (url string) {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		up := websocket.Upgrader{Subprotocols: protocols}
@@ -54,7 +62,9 @@ func speak(t *testing.T, protocols []string, kind int, text string) (url string)
 			return
 		}
 		defer conn.Close()
-		_ = conn.WriteMessage(kind, []byte(text))
+		for _, text := range texts {
+			_ = conn.WriteMessage(kind, []byte(text))
+		}
 		_, _, _ = conn.ReadMessage()
 		_, _, _ = conn.ReadMessage()
 	}))
@@ -62,8 +72,10 @@ func speak(t *testing.T, protocols []string, kind int, text string) (url string)
 	return "ws" + strings.TrimPrefix(s.URL, "http")
 }
 
+var someKeys = signal.Derive("7k3mq9xt2w8p7k3mq9xt2w8p")
+
 func config(url string, events func(Event)) Config {
-	return Config{URLs: []string{url}, Room: "AAECAwQFBgcICQoLDA0ODw", ID: signal.NewID(), Events: events}
+	return Config{URLs: []string{url}, Keys: someKeys, Identity: identity.New(), Events: events}
 }
 
 // A server that speaks something else is told from one that is down, in one line.
@@ -85,12 +97,18 @@ func TestNotARendezvous(t *testing.T) {
 		"rubbish in a WebSocket": {speak(t, parley, websocket.TextMessage, "secret"), ErrNotRendezvous},
 		"binary in a WebSocket":  {speak(t, parley, websocket.BinaryMessage, "secret"), ErrNotRendezvous},
 		"frame out of place":     {speak(t, parley, websocket.TextMessage, `{"t":"ping"}`), ErrNotRendezvous},
-		"another version":        {speak(t, parley, websocket.TextMessage, `{"t":"welcome","v":2}`), ErrVersion},
-		"version refused":        {speak(t, parley, websocket.TextMessage, `{"t":"error","code":"version","text":"x"}`), ErrVersion},
-		"full":                   {speak(t, parley, websocket.TextMessage, `{"t":"error","code":"full","text":"x"}`), ErrFull},
-		"replaced":               {speak(t, parley, websocket.TextMessage, `{"t":"error","code":"replaced","text":"x"}`), ErrReplaced},
-		"our breach":             {speak(t, parley, websocket.TextMessage, `{"t":"error","code":"bad-message","text":"x"}`), ErrRefused},
-		"replaced later":         {speak(t, parley, websocket.TextMessage, `{"t":"welcome","v":1,"session":"`+session+`"}`), nil},
+		"welcome at once":        {speak(t, parley, websocket.TextMessage, `{"t":"welcome","v":2,"session":"`+session+`"}`), ErrNotRendezvous},
+		"short nonce":            {speak(t, parley, websocket.TextMessage, `{"t":"challenge","v":2,"nonce":"AAAA"}`), ErrNotRendezvous},
+		"version 1":              {speak(t, []string{"parley"}, websocket.TextMessage), ErrOldServer},
+		"a newer version":        {speak(t, parley, websocket.TextMessage, `{"t":"challenge","v":3}`), ErrVersion},
+		"another welcome":        {speak(t, parley, websocket.TextMessage, someChallenge, `{"t":"welcome","v":3}`), ErrVersion},
+		"version refused":        {speak(t, parley, websocket.TextMessage, someChallenge, `{"t":"error","code":"version","text":"x"}`), ErrVersion},
+		"version refused first":  {speak(t, parley, websocket.TextMessage, `{"t":"error","code":"version","text":"x"}`), ErrVersion},
+		"full":                   {speak(t, parley, websocket.TextMessage, someChallenge, `{"t":"error","code":"full","text":"x"}`), ErrFull},
+		"replaced":               {speak(t, parley, websocket.TextMessage, someChallenge, `{"t":"error","code":"replaced","text":"x"}`), ErrReplaced},
+		"our breach":             {speak(t, parley, websocket.TextMessage, someChallenge, `{"t":"error","code":"bad-message","text":"x"}`), ErrRefused},
+		"our proofs":             {speak(t, parley, websocket.TextMessage, someChallenge, `{"t":"error","code":"refused","text":"x"}`), ErrRefused},
+		"replaced later":         {speak(t, parley, websocket.TextMessage, someChallenge, `{"t":"welcome","v":2,"session":"`+session+`"}`), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -82,7 +82,7 @@ func (c *Client) upgrade(ctx context.Context, u, proxy *url.URL) (*websocket.Con
 		},
 		TLSClientConfig:  c.tlsConfig(),
 		HandshakeTimeout: dialTimeout,
-		Subprotocols:     []string{signal.Subprotocol},
+		Subprotocols:     []string{signal.Subprotocol, signal.Subprotocol1},
 	}
 	if proxy != nil {
 		dialer.HandshakeTimeout += dialTimeout
@@ -100,7 +100,12 @@ func (c *Client) upgrade(ctx context.Context, u, proxy *url.URL) (*websocket.Con
 		}
 		return nil, nil, refine(err, u, proxy != nil)
 	}
-	if conn.Subprotocol() != signal.Subprotocol {
+	switch conn.Subprotocol() {
+	case signal.Subprotocol:
+	case signal.Subprotocol1:
+		_ = conn.Close()
+		return nil, nil, ErrOldServer
+	default:
 		_ = conn.Close()
 		return nil, nil, &Failure{Kind: Foreign, Host: u.Host, certain: proxy == nil}
 	}

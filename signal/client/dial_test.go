@@ -37,6 +37,7 @@ func rendezvous(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
+	challenge(conn)
 	for first := true; ; first = false {
 		_, text, err := conn.ReadMessage()
 		if err != nil {

@@ -53,12 +53,12 @@ func (Disconnected) event() {}
 
 // Errors that end Run: trying again would not help.
 var (
-	ErrTaken         = errors.New("somebody else is in this meeting under our ID")
 	ErrFull          = errors.New("the meeting is full")
 	ErrReplaced      = errors.New("this membership was taken over by another connection")
-	ErrVersion       = errors.New("the server speaks another version of the Parley protocol: update the older of the two")
+	ErrVersion       = errors.New("the server speaks a newer version of the Parley protocol: update this app")
+	ErrOldServer     = errors.New("the server speaks an older version of the Parley protocol: whoever runs it has to update it")
 	ErrNotRendezvous = errors.New("there is no Parley server at this address")
-	ErrRefused       = errors.New("the server refused what we said as a breach of the protocol")
+	ErrRefused       = errors.New("the server refused what we said")
 )
 
 // Errors of Send.

@@ -157,7 +157,7 @@ func notJoined(err error, address string) error {
 	}
 	var refusal signal.Error
 	switch {
-	case errors.As(err, &refusal), errors.Is(err, ErrVersion), errors.Is(err, context.Canceled):
+	case errors.As(err, &refusal), errors.Is(err, ErrVersion), errors.Is(err, ErrOldServer), errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, ErrNotRendezvous):
 		f.Kind, f.certain = Foreign, true

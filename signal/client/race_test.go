@@ -51,6 +51,7 @@ func (w *world) service(t *testing.T, delay time.Duration, silent bool) *pipes {
 			return
 		}
 		defer conn.Close()
+		challenge(conn)
 		_, text, err := conn.ReadMessage()
 		if err != nil {
 			return

@@ -55,35 +55,46 @@ func (c *Client) orKicked(err error) error {
 	return err
 }
 
-// join says who we are and waits for the answer.
+// join proves to the service who we are and that we know the code, and waits for the answer.
 func (c *Client) join(conn *websocket.Conn) (signal.Welcome, error) {
-	c.mu.Lock()
-	c.try++
-	join := signal.Join{
-		Try: c.try, Version: signal.Version, Room: c.cfg.Room, ID: c.cfg.ID, Token: c.token,
-		Session: c.session, Last: c.last,
-	}
-	c.mu.Unlock()
-	if err := writeFrame(conn, join, dialTimeout); err != nil {
+	challenge, err := answer[signal.Challenge](conn)
+	if err != nil {
 		return signal.Welcome{}, err
 	}
+	if challenge.Version != signal.Version {
+		return signal.Welcome{}, ErrVersion
+	}
+	c.mu.Lock()
+	c.try++
+	join := signal.Join{Try: c.try, Version: signal.Version, Session: c.session, Last: c.last}
+	c.mu.Unlock()
+	if err := writeFrame(conn, c.cfg.Identity.Join(c.cfg.Keys, challenge.Nonce, join), dialTimeout); err != nil {
+		return signal.Welcome{}, err
+	}
+	welcome, err := answer[signal.Welcome](conn)
+	if err == nil && welcome.Version != signal.Version {
+		err = ErrVersion
+	}
+	return welcome, err
+}
+
+// answer reads the one frame that may come next, or the refusal in its place.
+func answer[F signal.Frame](conn *websocket.Conn) (F, error) {
+	var none F
 	f, err := readFrame(conn, dialTimeout)
 	switch f := f.(type) {
-	case signal.Welcome:
-		if f.Version != signal.Version {
-			return signal.Welcome{}, ErrVersion
-		}
+	case F:
 		return f, nil
 	case signal.Error:
-		return signal.Welcome{}, f
+		return none, f
 	}
 	if err != nil && !errors.Is(err, errRubbish) {
 		if isTimeout(err) {
 			err = errNoAnswer
 		}
-		return signal.Welcome{}, fmt.Errorf("join the meeting: %w", err)
+		return none, fmt.Errorf("join the meeting: %w", err)
 	}
-	return signal.Welcome{}, ErrNotRendezvous
+	return none, ErrNotRendezvous
 }
 
 // adopt takes over what the welcome says about the session.

@@ -103,6 +103,7 @@ func serveHeartbeats(w http.ResponseWriter, r *http.Request, lively bool, pings 
 		return
 	}
 	defer conn.Close()
+	challenge(conn)
 	if _, _, err := conn.ReadMessage(); err != nil { // the join
 		return
 	}

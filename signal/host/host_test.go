@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"parley/signal"
+	"parley/signal/identity"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -60,12 +61,12 @@ func (a *app) open(link signal.Link, room string) *Hosting {
 
 func newLink() signal.Link { return signal.Link{Code: signal.NewCode()} }
 
-const (
-	roomA = "AAAAAAAAAAAAAAAAAAAAAA"
-	roomB = "BBBBBBBBBBBBBBBBBBBBBA"
+var (
+	keysA, keysB = signal.Derive(signal.NewCode()), signal.Derive(signal.NewCode())
+	roomA, roomB = keysA.Room, keysB.Room
 )
 
-// join says hello to a room and returns the connection and the answer.
+// join joins a room and returns the connection and the answer.
 func join(t *testing.T, where *url.URL, room string) (*websocket.Conn, signal.Frame) {
 	t.Helper()
 	d := websocket.Dialer{Subprotocols: []string{signal.Subprotocol}}
@@ -74,10 +75,20 @@ func join(t *testing.T, where *url.URL, room string) (*websocket.Conn, signal.Fr
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ws.Close() })
-	hello := signal.Encode(signal.Join{Try: 1, Version: signal.Version, Room: room, ID: signal.NewID(), Token: signal.NewToken()})
-	if err := ws.WriteMessage(websocket.TextMessage, hello); err != nil {
+	challenge, ok := hear(t, ws).(signal.Challenge)
+	if !ok {
+		t.Fatal("the service does not begin with a challenge")
+	}
+	keys := map[string]signal.Keys{roomA: keysA, roomB: keysB}[room]
+	hello := identity.New().Join(keys, challenge.Nonce, signal.Join{Try: 1, Version: signal.Version})
+	if err := ws.WriteMessage(websocket.TextMessage, signal.Encode(hello)); err != nil {
 		t.Fatal(err)
 	}
+	return ws, hear(t, ws)
+}
+
+func hear(t *testing.T, ws *websocket.Conn) signal.Frame {
+	t.Helper()
 	_, text, err := ws.ReadMessage()
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +97,7 @@ func join(t *testing.T, where *url.URL, room string) (*websocket.Conn, signal.Fr
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ws, f
+	return f
 }
 
 // awaitClosed waits until the port is closed.

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -120,23 +119,5 @@ func (p *Public) UnmarshalText(text []byte) error {
 // Verify reports whether the holder of the keys signed the message. A key of small order has signed nothing: anybody can
 // make signatures that fit it, and fit many messages.
 func (p Public) Verify(message, signature []byte) bool {
-	return len(signature) == SignatureBytes && !smallOrder(p.Sign) && ed25519.Verify(p.Sign[:], message, signature)
-}
-
-// smallOrder reports whether an Ed25519 key is one of the eight points of small order, or another encoding of one: they
-// are libsodium's list (ge25519_has_small_order), and the sign does not matter.
-func smallOrder(key [KeyBytes]byte) bool {
-	key[KeyBytes-1] &= 0x7f
-	_, small := smallOrderKeys[hex.EncodeToString(key[:])]
-	return small
-}
-
-var smallOrderKeys = map[string]struct{}{
-	"0000000000000000000000000000000000000000000000000000000000000000": {},
-	"0100000000000000000000000000000000000000000000000000000000000000": {},
-	"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05": {},
-	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a": {},
-	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f": {},
-	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f": {},
-	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f": {},
+	return verify(p.Sign[:], message, signature)
 }

@@ -101,14 +101,10 @@ func TestKeysOfSmallOrder(t *testing.T) {
 func TestSignaturesOfSmallOrder(t *testing.T) {
 	signature := make([]byte, SignatureBytes)
 	signature[0] = 1 // R is the neutral element, S is 0
-	for key := range smallOrderKeys {
-		raw, err := hex.DecodeString(key)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for key := range edwardsSmall {
 		for _, sign := range []byte{0, 0x80} {
 			var pub Public
-			copy(pub.Sign[:], raw)
+			pub.Sign = key
 			pub.Sign[KeyBytes-1] |= sign
 			fits := 0
 			for i := range 50 {

@@ -16,6 +16,7 @@ import (
 
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
 )
 
 // stepTimeout is how long one check may take.
@@ -217,7 +218,7 @@ func (p *prober) join(ctx context.Context) (string, error) {
 	var took time.Duration
 	var last error
 	c := client.New(client.Config{
-		URLs: link.WebSocketURLs(), Room: signal.Derive(link.Code).Room, ID: signal.NewID(),
+		URLs: link.WebSocketURLs(), Keys: signal.Derive(link.Code), Identity: identity.New(),
 		Events: func(ev client.Event) {
 			switch ev := ev.(type) {
 			case client.Servers:

@@ -27,6 +27,7 @@ import (
 
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
 )
 
 const patience = 20 * time.Second
@@ -57,13 +58,13 @@ func TestNATSOverTLS(t *testing.T) {
 		})
 	}
 	nodes := []string{startNode(t, n.flags(n.creds, n.ca.file, n.node)), startNode(t, n.flags(n.creds, n.ca.file, n.node))}
-	room := signal.Derive(signal.NewCode()).Room
+	keys := signal.Derive(signal.NewCode())
 	var members [2]*client.Client
 	var events [2]chan client.Event
 	for i, addr := range nodes {
 		events[i] = make(chan client.Event, 100)
 		members[i] = client.New(client.Config{
-			URLs: []string{"ws://" + addr + signal.SocketPath}, Room: room, ID: signal.NewID(),
+			URLs: []string{"ws://" + addr + signal.SocketPath}, Keys: keys, Identity: identity.New(),
 			Events: func(ev client.Event) { events[i] <- ev },
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -217,7 +218,7 @@ func (o operator) user(t *testing.T) string {
 	key, public := pair(t, nkeys.CreateUser)
 	claims := jwt.NewUserClaims(public)
 	for _, p := range []*jwt.Permission{&claims.Pub, &claims.Sub} {
-		p.Allow = jwt.StringList{"parley.v1.>", "_INBOX.>"}
+		p.Allow = jwt.StringList{"parley.v2.>", "_INBOX.>"}
 	}
 	seed, err := key.Seed()
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
 )
 
 // buffer may be written and read at the same time.
@@ -66,7 +67,7 @@ func given(t *testing.T, addr string) []signal.ICEServer {
 	defer cancel()
 	var ice []signal.ICEServer
 	c := client.New(client.Config{
-		URLs: []string{"ws://" + addr + signal.SocketPath}, Room: "AAECAwQFBgcICQoLDA0ODw", ID: signal.NewID(),
+		URLs: []string{"ws://" + addr + signal.SocketPath}, Keys: signal.Derive(signal.NewCode()), Identity: identity.New(),
 		Events: func(ev client.Event) {
 			switch ev := ev.(type) {
 			case client.Servers:

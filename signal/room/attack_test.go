@@ -31,7 +31,7 @@ func newMallory(t *testing.T, url string, keys signal.Keys, name string) *mallor
 	me := identity.New()
 	m := &mallory{t: t, name: name, keys: seal.New(keys, me), me: me, room: keys.Room, heard: make(chan client.Event, 1000)}
 	m.conn = client.New(client.Config{
-		URLs: []string{url}, Room: keys.Room, ID: me.ID(), Log: slog.New(slog.DiscardHandler),
+		URLs: []string{url}, Keys: keys, Identity: me, Log: slog.New(slog.DiscardHandler),
 		Events: func(ev client.Event) {
 			select {
 			case m.heard <- ev:

@@ -61,7 +61,7 @@ func New(cfg Config) *Room {
 		done:  make(chan struct{}),
 	}
 	r.client = client.New(client.Config{
-		URLs: cfg.URLs, Room: cfg.Keys.Room, ID: cfg.Me.ID, Log: cfg.Log, Events: r.onEvent, Dial: cfg.Dial,
+		URLs: cfg.URLs, Keys: cfg.Keys, Identity: cfg.Identity, Log: cfg.Log, Events: r.onEvent, Dial: cfg.Dial,
 	})
 	return r
 }

@@ -13,10 +13,10 @@ import (
 
 // Errors by which the service refuses us for good, in State.Err of a Closed link.
 var (
-	ErrTaken         = client.ErrTaken
 	ErrReplaced      = client.ErrReplaced
 	ErrFull          = client.ErrFull
 	ErrVersion       = client.ErrVersion
+	ErrOldServer     = client.ErrOldServer
 	ErrNotRendezvous = client.ErrNotRendezvous
 )
 

@@ -8,6 +8,7 @@ import (
 
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
 	"parley/signal/server"
 )
 
@@ -27,7 +28,7 @@ func BenchmarkRelay(b *testing.B) {
 					}
 				})
 			}
-			sender := startMember(b, n.url(), name, signal.NewID())
+			sender := startMember(b, n.url(), name, identity.New())
 			next[client.Connected](b, sender)
 			body := make([]byte, 700)
 			b.ResetTimer()
@@ -78,16 +79,16 @@ func BenchmarkJoin(b *testing.B) {
 	n := startNode(b, server.Config{})
 	name := room()
 	for b.Loop() {
-		m := startMember(b, n.url(), name, signal.NewID())
+		m := startMember(b, n.url(), name, identity.New())
 		next[client.Connected](b, m)
 		m.stop()
 	}
 }
 
 // runQuietly runs a member that nobody watches, and returns when it is connected.
-func runQuietly(b *testing.B, n *node, name string, events func(client.Event)) {
+func runQuietly(b *testing.B, n *node, name signal.Keys, events func(client.Event)) {
 	connected := make(chan struct{}, 1)
-	c := client.New(client.Config{URLs: []string{n.url()}, Room: name, ID: signal.NewID(), Events: func(ev client.Event) {
+	c := client.New(client.Config{URLs: []string{n.url()}, Keys: name, Identity: identity.New(), Events: func(ev client.Event) {
 		if _, ok := ev.(client.Connected); ok {
 			select {
 			case connected <- struct{}{}:

@@ -33,16 +33,16 @@ func dialFrom(t *testing.T, n *node, addr string) (*raw, *http.Response) {
 		return nil, resp
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return &raw{conn, t}, nil
+	return challenged(t, conn), nil
 }
 
-func joinFrom(t *testing.T, n *node, addr, room string) signal.Frame {
+func joinFrom(t *testing.T, n *node, addr string, room signal.Keys) signal.Frame {
 	t.Helper()
 	r, resp := dialFrom(t, n, addr)
 	if r == nil {
 		t.Fatalf("%s is refused with %s", addr, resp.Status)
 	}
-	r.say(signal.Encode(joinFrame(room)))
+	r.join(room)
 	_ = r.SetReadDeadline(time.Now().Add(patience))
 	_, text, err := r.ReadMessage()
 	if err != nil {
@@ -137,7 +137,7 @@ func TestSessionsWithoutSocketsAreCounted(t *testing.T) {
 			}
 			break
 		}
-		r.say(signal.Encode(joinFrame(name)))
+		r.join(name)
 		_ = r.SetReadDeadline(time.Now().Add(patience))
 		_, text, err := r.ReadMessage()
 		if err != nil {

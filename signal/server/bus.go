@@ -15,11 +15,12 @@ import (
 )
 
 // Subjects. Everything about one room goes over one subject, so that NATS keeps the order of
-// what one node says about it: a member's arrival before its first message.
+// what one node says about it: a member's arrival before its first message. The number is the protocol's version: nodes
+// of version 1 let people in who prove nothing, and share no rooms with others.
 const (
-	subjectNodes = "parley.v1.nodes"
-	subjectNode  = "parley.v1.node."
-	subjectRoom  = "parley.v1.room."
+	subjectNodes = "parley.v2.nodes"
+	subjectNode  = "parley.v2.node."
+	subjectRoom  = "parley.v2.room."
 )
 
 // inboxSize is how many messages of NATS may wait for the node's one dispatcher. It is large
@@ -33,7 +34,7 @@ const (
 	noticeUp    noticeKind = "up"    // a member has come to this node, or moved to it
 	noticeDown  noticeKind = "down"  // a member of this node has gone
 	noticeHere  noticeKind = "here"  // all members of this node in the room
-	noticeDeny  noticeKind = "deny"  // an ID that came up elsewhere is taken here
+	noticeDeny  noticeKind = "deny"  // a member that came up elsewhere is here by a newer connection
 	noticeAsk   noticeKind = "ask"   // who is in the room? Every node answers with here
 	noticeHello noticeKind = "hello" // a new node; answer with alive
 	noticeAlive noticeKind = "alive" // the heartbeat of nodes
@@ -52,8 +53,7 @@ type notice struct {
 	Room     string     `json:"room,omitempty"`
 	Members  []entry    `json:"members,omitempty"`  // of hold, go and flood: sender, receiver
 	Replaces string     `json:"replaces,omitempty"` // of up: the session that is known to be lost
-	Token    string     `json:"token,omitempty"`    // of claim, as in the join
-	Try      uint64     `json:"try,omitempty"`      // of claim, as in the join
+	Try      uint64     `json:"try,omitempty"`      // of claim, as in the join, which the claiming node has checked; of deny, of the newer connection
 }
 
 // entry is one member as nodes know it.
@@ -61,6 +61,7 @@ type entry struct {
 	ID      signal.ID `json:"id"`
 	Session string    `json:"session"`
 	Since   int64     `json:"since"`
+	Try     uint64    `json:"try"` // the client's count of its last connection there
 
 	node string
 	seen time.Time

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"parley/signal"
+	"parley/signal/identity"
 )
 
 // codeBye closes a connection without an error: its member has left.
@@ -23,9 +25,9 @@ const codeBye signal.ErrorCode = "bye"
 
 // texts is what an error says to people.
 var texts = map[signal.ErrorCode]string{
-	signal.CodeVersion:     "this server speaks version 1 of the Parley protocol",
+	signal.CodeVersion:     "this server speaks version 2 of the Parley protocol; update the app",
 	signal.CodeBadMessage:  "a frame broke the protocol",
-	signal.CodeTaken:       "another member has this ID",
+	signal.CodeRefused:     identity.ErrProof.Error(),
 	signal.CodeFull:        "the meeting has all the members it can take",
 	signal.CodeReplaced:    "the membership goes on over another socket",
 	signal.CodeOverflow:    "too much was waiting for this member",
@@ -131,24 +133,17 @@ func (s *Server) serve(c *conn, sess *session) {
 
 // admit reads the join and answers it.
 func (s *Server) admit(c *conn) (*session, error) {
-	if c.ws.Subprotocol() != signal.Subprotocol {
-		return nil, refusal(signal.CodeBadMessage)
-	}
-	f, err := c.readFrame(joinTimeout)
+	join, nonce, err := c.readJoin()
 	if err != nil {
 		return nil, err
 	}
-	join, ok := f.(signal.Join)
-	if !ok {
-		return nil, refusal(signal.CodeBadMessage)
-	}
-	if join.Version != signal.Version {
-		return nil, refusal(signal.CodeVersion)
-	}
+	began := time.Now()
 	if s.cfg.Admit != nil && !s.cfg.Admit(join.Room) {
 		return nil, refusal(signal.CodeUnavailable)
 	}
-	began := time.Now()
+	if err := identity.CheckJoin(nonce, join); err != nil {
+		return nil, refusal(signal.CodeRefused)
+	}
 	sess, welcome, err := s.node.join(c, join, rate.Limit(s.cfg.Rate), s.cfg.Burst)
 	if err != nil {
 		return nil, err
@@ -163,6 +158,35 @@ func (s *Server) admit(c *conn) (*session, error) {
 	}
 	sess.welcomed(c)
 	return sess, nil
+}
+
+// readJoin challenges the client and waits for its join, whose proofs the caller checks. Each connection gets a nonce
+// of its own, which is kept nowhere else. An address joins no more often than its budget allows connections, so that
+// it cannot keep the node busy with signatures.
+func (c *conn) readJoin() (join signal.Join, nonce []byte, err error) {
+	current := c.ws.Subprotocol() == signal.Subprotocol
+	switch {
+	case current:
+		nonce = make([]byte, signal.NonceBytes)
+		_, _ = rand.Read(nonce) // never fails: crypto/rand ends the program instead
+		if err := c.writeText(signal.Challenge{Version: signal.Version, Nonce: nonce}); err != nil {
+			return signal.Join{}, nil, err
+		}
+	case c.ws.Subprotocol() != signal.Subprotocol1:
+		return signal.Join{}, nil, refusal(signal.CodeBadMessage)
+	}
+	f, err := c.readFrame(joinTimeout)
+	if err != nil {
+		return signal.Join{}, nil, err
+	}
+	join, ok := f.(signal.Join)
+	switch {
+	case !ok:
+		return signal.Join{}, nil, refusal(signal.CodeBadMessage)
+	case !current, join.Version != signal.Version:
+		return signal.Join{}, nil, refusal(signal.CodeVersion)
+	}
+	return join, nonce, nil
 }
 
 // refuse says why a connection does not become a membership.

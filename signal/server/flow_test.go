@@ -10,12 +10,13 @@ import (
 
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
 	"parley/signal/server"
 )
 
 // flood sends as fast as the service reads until stop is closed, and then reports how many sends were
 // acknowledged. It acknowledges what it gets, between its own sends, as a client does.
-func flood(t *testing.T, n *node, name string, size int, stop <-chan struct{}) <-chan uint64 {
+func flood(t *testing.T, n *node, name signal.Keys, size int, stop <-chan struct{}) <-chan uint64 {
 	r := joinRaw(t, n, name)
 	acked := make(chan uint64, 1)
 	var heard atomic.Uint64
@@ -96,7 +97,7 @@ func floodOf(t *testing.T, n, from *node) {
 			}
 		}
 	})
-	victim := startMember(t, wire.url(), name, signal.NewID())
+	victim := startMember(t, wire.url(), name, identity.New())
 	if got := next[client.Connected](t, victim); len(got.Members) != 0 {
 		t.Fatal(got)
 	}

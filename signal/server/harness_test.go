@@ -16,6 +16,7 @@ import (
 
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
 	"parley/signal/server"
 )
 
@@ -90,6 +91,7 @@ func startNode(t testing.TB, cfg server.Config, prepare ...func(*server.Server))
 // member is a running client whose events a test reads one by one.
 type member struct {
 	*client.Client
+	*identity.Identity
 	id     signal.ID
 	seq    map[signal.ID]uint64
 	events chan client.Event
@@ -97,10 +99,10 @@ type member struct {
 	result chan error
 }
 
-func startMember(t testing.TB, url, room string, id signal.ID) *member {
+func startMember(t testing.TB, url string, room signal.Keys, who *identity.Identity) *member {
 	t.Helper()
-	m := &member{id: id, events: make(chan client.Event, 16384), result: make(chan error, 1), seq: map[signal.ID]uint64{}}
-	m.Client = client.New(client.Config{URLs: []string{url}, Room: room, ID: id, Events: func(ev client.Event) { m.events <- ev }})
+	m := &member{Identity: who, id: who.ID(), events: make(chan client.Event, 16384), result: make(chan error, 1), seq: map[signal.ID]uint64{}}
+	m.Client = client.New(client.Config{URLs: []string{url}, Keys: room, Identity: who, Events: func(ev client.Event) { m.events <- ev }})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
@@ -113,15 +115,15 @@ func startMember(t testing.TB, url, room string, id signal.ID) *member {
 }
 
 // startJoined starts a member and waits until it is in the room.
-func startJoined(t testing.TB, url, room string) *member {
+func startJoined(t testing.TB, url string, room signal.Keys) *member {
 	t.Helper()
-	m := startMember(t, url, room, signal.NewID())
+	m := startMember(t, url, room, identity.New())
 	next[client.Connected](t, m)
 	return m
 }
 
 // startPair starts two members, one after the other, who have met.
-func startPair(t testing.TB, room, urlA, urlB string) (a, b *member) {
+func startPair(t testing.TB, room signal.Keys, urlA, urlB string) (a, b *member) {
 	t.Helper()
 	a, b = startJoined(t, urlA, room), startJoined(t, urlB, room)
 	next[client.Joined](t, a)
@@ -186,7 +188,8 @@ func (m *member) hears(t testing.TB, from signal.ID, text string) {
 	}
 }
 
-func room() string { return signal.NewToken()[:21] + "A" } // 16 bytes: the last of 22 characters has 2 bits
+// room makes the keys of a meeting that nobody else is in. Those of a long code cost little.
+func room() signal.Keys { return signal.Derive(signal.NewCode()) }
 
 // cutter is a TCP proxy that a test can cut and close.
 type cutter struct {

@@ -55,14 +55,13 @@ type joined struct {
 	id signal.ID
 }
 
-func joinAt(t *testing.T, n *node, addr, room string) joined {
+func joinAt(t *testing.T, n *node, addr string, room signal.Keys) joined {
 	t.Helper()
 	r, resp := dialFrom(t, n, addr)
 	if r == nil {
 		t.Fatalf("%s is refused with %s", addr, resp.Status)
 	}
-	join := joinFrame(room)
-	r.say(signal.Encode(join))
+	id := r.join(room)
 	hear[signal.Welcome](r)
-	return joined{r, join.ID}
+	return joined{r, id}
 }

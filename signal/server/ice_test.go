@@ -8,6 +8,7 @@ import (
 
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
 	"parley/signal/server"
 )
 
@@ -30,12 +31,12 @@ func TestCredentialsAreRenewed(t *testing.T) {
 	cfg, last := credentials(time.Millisecond)
 	n := startNode(t, cfg)
 	name := room()
-	m := startMember(t, n.url(), name, signal.NewID())
+	m := startMember(t, n.url(), name, identity.New())
 	if got := next[client.Servers](t, m); len(got.ICE) != 1 || got.ICE[0].Username != "1" || got.ICE[0].Credential != "hush" {
 		t.Errorf("servers %+v", got)
 	}
-	if g := last.Load(); g.Room != name || g.ID != m.id || g.Host != n.addr() {
-		t.Errorf("asked for %+v, member %s of room %s at %s", g, m.id, name, n.addr())
+	if g := last.Load(); g.Room != name.Room || g.ID != m.id || g.Host != n.addr() {
+		t.Errorf("asked for %+v, member %s of room %s at %s", g, m.id, name.Room, n.addr())
 	}
 	next[client.Connected](t, m)
 	for _, want := range []string{"2", "3"} {
@@ -52,7 +53,7 @@ func TestCredentialsWhenResuming(t *testing.T) {
 	cfg.NATS = url
 	with, without := startNode(t, cfg), startNode(t, server.Config{NATS: url})
 	front := startCutter(t, with.addr())
-	m := startMember(t, front.url(), room(), signal.NewID())
+	m := startMember(t, front.url(), room(), identity.New())
 	next[client.Servers](t, m)
 	next[client.Connected](t, m)
 	m.Kick()
@@ -75,7 +76,7 @@ func TestRenewICE(t *testing.T) {
 	t.Parallel()
 	cfg, _ := credentials(0)
 	n := startNode(t, cfg)
-	m := startMember(t, n.url(), room(), signal.NewID())
+	m := startMember(t, n.url(), room(), identity.New())
 	next[client.Servers](t, m)
 	next[client.Connected](t, m)
 	n.RenewICE()

@@ -61,9 +61,8 @@ type parcelStatus string
 
 const (
 	parcelMoved parcelStatus = "moved"
-	parcelTaken parcelStatus = "taken" // not the member's token
-	parcelGone  parcelStatus = "gone"  // no such session here
-	parcelLate  parcelStatus = "late"  // a newer connection of the member is here
+	parcelGone  parcelStatus = "gone" // no such session here
+	parcelLate  parcelStatus = "late" // a newer connection of the member is here
 )
 
 // handOver answers a claim. The member stays in the view as ours until it comes up at its new
@@ -81,8 +80,6 @@ func (n *node) handOver(msg *nats.Msg, nt notice) {
 	}
 	switch {
 	case s == nil:
-	case !s.owns(nt.Token):
-		p.Status = parcelTaken
 	case !s.precedes(nt.Try):
 		p.Status = parcelLate
 	default:
@@ -112,10 +109,13 @@ func (n *node) dropGhost(r *room, s *session) {
 }
 
 // precedes tells whether the session's connection is older than the client's given one.
-func (s *session) precedes(try uint64) bool {
+func (s *session) precedes(try uint64) bool { return s.tried() < try }
+
+// tried is the client's count of the session's last connection.
+func (s *session) tried() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.try < try
+	return s.try
 }
 
 // pack ends the session on this node and returns all of it.
@@ -165,7 +165,7 @@ func (n *node) claim(r *room, e *entry, j signal.Join) (*moved, error) {
 	var waiting []event
 	if err == nil {
 		first := true
-		nt := notice{Kind: noticeClaim, Node: n.name, Room: r.name, Members: []entry{member}, Token: j.Token, Try: j.Try}
+		nt := notice{Kind: noticeClaim, Node: n.name, Room: r.name, Members: []entry{member}, Try: j.Try}
 		err = n.bus.ask(context.Background(), subjectNode+target, nt, claimTimeout, func(b []byte) bool {
 			if first {
 				first = false
@@ -187,8 +187,6 @@ func (n *node) claim(r *room, e *entry, j signal.Join) (*moved, error) {
 		return nil, refusal(signal.CodeUnavailable)
 	case errors.Is(err, nats.ErrNoResponders), err == nil && p.Status == parcelGone:
 		return nil, nil
-	case err == nil && p.Status == parcelTaken:
-		return nil, refusal(signal.CodeTaken)
 	case err == nil && p.Status == parcelLate:
 		return nil, refusal(signal.CodeReplaced)
 	case err != nil, p.Status != parcelMoved, c.full, len(waiting) != p.Waiting:
@@ -200,7 +198,7 @@ func (n *node) claim(r *room, e *entry, j signal.Join) (*moved, error) {
 
 func (p parcel) unpack(room string, j signal.Join, waiting []event) *session {
 	s := &session{
-		room: room, id: j.ID, name: p.Session, try: p.Try, token: j.Token, since: p.Since,
+		room: room, id: j.ID, name: p.Session, try: p.Try, since: p.Since,
 		lastIn: p.LastIn, base: p.Base, members: p.Members, waiting: waiting,
 	}
 	s.limit(rate.Limit(p.Rate), p.Burst)
@@ -220,14 +218,14 @@ func (p parcel) unpack(room string, j signal.Join, waiting []event) *session {
 
 // adopt makes an arrived session one of this node's: what came here on its way is added unless
 // it was in the parcel, and presence is brought up to date.
-func (n *node) adopt(r *room, m *moved) *session {
+func (n *node) adopt(r *room, m *moved, try uint64) *session {
 	s := m.session
 	for _, late := range m.late {
 		if late.seq > *s.source(late.st.From).mark(late.st) {
 			_ = s.push(late.event, late.st, late.seq) // what does not fit here does not fit at the next push either
 		}
 	}
-	n.settle(r, s, "")
+	n.settle(r, s, try, "")
 	known := slices.Clone(s.members)
 	for _, e := range s.waiting {
 		switch e.kind {

@@ -38,7 +38,7 @@ func testJoin(t testing.TB, n *node, room string) (*session, *conn) {
 	v.joined()
 	c := &conn{visit: v, writing: true} // there is no socket to write to
 	s, _, err := n.join(c, signal.Join{
-		Try: 1, Version: signal.Version, Room: room, ID: signal.NewID(), Token: signal.NewToken(),
+		Try: 1, Version: signal.Version, Room: room, ID: signal.NewID(),
 	}, 1e9, 1e9)
 	if err != nil {
 		t.Fatal(err)

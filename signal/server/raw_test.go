@@ -26,7 +26,8 @@ import (
 // raw is a client that says whatever a test wants.
 type raw struct {
 	*websocket.Conn
-	t testing.TB
+	t     testing.TB
+	nonce []byte // of the service's challenge
 }
 
 func dialRaw(t testing.TB, n *node) *raw {
@@ -37,7 +38,15 @@ func dialRaw(t testing.TB, n *node) *raw {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return &raw{conn, t}
+	return challenged(t, conn)
+}
+
+// challenged is a client that has heard the service's challenge.
+func challenged(t testing.TB, conn *websocket.Conn) *raw {
+	t.Helper()
+	r := &raw{Conn: conn, t: t}
+	r.nonce = hear[signal.Challenge](r).Nonce
+	return r
 }
 
 func (r *raw) say(text []byte) {
@@ -80,15 +89,25 @@ func (r *raw) closes() {
 	}
 }
 
-func joinFrame(name string) signal.Join {
-	return signal.Join{Try: 1, Version: signal.Version, Room: name, ID: signal.NewID(), Token: signal.NewToken()}
+// joinAs joins a room, the count times for this member, and asks for a session, empty at first.
+func (r *raw) joinAs(name signal.Keys, who *identity.Identity, count uint64, session string) {
+	r.t.Helper()
+	r.say(signal.Encode(who.Join(name, r.nonce, signal.Join{Try: count, Version: signal.Version, Session: session})))
+}
+
+// join joins a room as somebody new, and says who.
+func (r *raw) join(name signal.Keys) signal.ID {
+	r.t.Helper()
+	who := identity.New()
+	r.joinAs(name, who, 1, "")
+	return who.ID()
 }
 
 // joinRaw joins a room, and leaves the rest to the test.
-func joinRaw(t testing.TB, n *node, name string) *raw {
+func joinRaw(t testing.TB, n *node, name signal.Keys) *raw {
 	t.Helper()
 	r := dialRaw(t, n)
-	r.say(signal.Encode(joinFrame(name)))
+	r.join(name)
 	hear[signal.Welcome](r)
 	return r
 }
@@ -99,9 +118,8 @@ func TestBreachesAreRefused(t *testing.T) {
 	n := startNode(t, server.Config{})
 	name := room()
 	witness := startJoined(t, n.url(), name)
-	future := joinFrame(name)
-	future.Version = 2
-	beyond := joinFrame(name)
+	future := signal.Join{Version: signal.Version + 1}
+	beyond := identity.New().Join(name, make([]byte, signal.NonceBytes), signal.Join{Try: 1, Version: signal.Version})
 	beyond.ID = "x"
 	for what, c := range map[string]struct {
 		joins bool
@@ -113,7 +131,7 @@ func TestBreachesAreRefused(t *testing.T) {
 		"bad ID":            {false, signal.Encode(beyond), signal.CodeBadMessage},
 		"another version":   {false, signal.Encode(future), signal.CodeVersion},
 		"unknown type":      {true, []byte(`{"t":"shout"}`), signal.CodeBadMessage},
-		"second join":       {true, signal.Encode(joinFrame(name)), signal.CodeBadMessage},
+		"second join":       {true, signal.Encode(identity.New().Join(name, make([]byte, signal.NonceBytes), signal.Join{Try: 1, Version: signal.Version})), signal.CodeBadMessage},
 		"too large a frame": {true, bytes.Repeat([]byte(" "), signal.MaxFrame+1), signal.CodeBadMessage},
 		"too large a body":  {true, signal.Encode(signal.Send{N: 1, Seq: 1, Body: make([]byte, signal.MaxBody+1)}), signal.CodeBadMessage},
 		"gap in the sends":  {true, signal.Encode(signal.Send{N: 2, Seq: 1, Body: []byte{1}}), signal.CodeBadMessage},
@@ -123,7 +141,7 @@ func TestBreachesAreRefused(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			r := dialRaw(t, n)
 			if c.joins {
-				r.say(signal.Encode(joinFrame(name)))
+				r.join(name)
 				hear[signal.Welcome](r)
 			}
 			r.say(c.text)
@@ -140,7 +158,7 @@ func TestBreachesAreRefused(t *testing.T) {
 	})
 	t.Run("binary", func(t *testing.T) {
 		r := dialRaw(t, n)
-		_ = r.WriteMessage(websocket.BinaryMessage, signal.Encode(joinFrame(name)))
+		_ = r.WriteMessage(websocket.BinaryMessage, signal.Encode(signal.Ping{}))
 		hear[signal.Error](r)
 	})
 	t.Run("no subprotocol", func(t *testing.T) {
@@ -149,42 +167,31 @@ func TestBreachesAreRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		hear[signal.Error](&raw{conn, t})
+		hear[signal.Error](&raw{Conn: conn, t: t})
 	})
 	witness.say(t, "", "still here")
 }
 
-// A membership belongs to whoever holds its token; a newer connection takes it over, an older
-// one that was held up does not.
+// A membership belongs to whoever owns its ID; a newer connection takes it over, an older one that was held up does not.
 func TestTakeover(t *testing.T) {
 	n := startNode(t, server.Config{})
-	join := joinFrame(room())
+	name, who := room(), identity.New()
 	first := dialRaw(t, n)
-	first.say(signal.Encode(join))
+	first.joinAs(name, who, 1, "")
 	welcome := hear[signal.Welcome](first)
 	first.say(signal.Encode(signal.Send{N: 1, Seq: 1, Body: []byte("x")}))
 	hear[signal.Ack](first)
 
-	thief := join
-	thief.Try, thief.Session, thief.Token = 9, welcome.Session, signal.NewToken()
-	stolen := dialRaw(t, n)
-	stolen.say(signal.Encode(thief))
-	if got := hear[signal.Error](stolen); got.Code != signal.CodeTaken {
-		t.Fatalf("a stranger got %+v", got)
-	}
-
-	join.Try, join.Session = 3, welcome.Session
 	second := dialRaw(t, n)
-	second.say(signal.Encode(join))
+	second.joinAs(name, who, 3, welcome.Session)
 	if got := hear[signal.Welcome](second); !got.Resumed || got.Last != 1 {
 		t.Fatalf("the owner got %+v", got)
 	}
 	if got := hear[signal.Error](first); got.Code != signal.CodeReplaced {
 		t.Fatalf("the old connection got %+v", got)
 	}
-	join.Try = 2
 	late := dialRaw(t, n)
-	late.say(signal.Encode(join))
+	late.joinAs(name, who, 2, welcome.Session)
 	if got := hear[signal.Error](late); got.Code != signal.CodeReplaced {
 		t.Fatalf("the late connection got %+v", got)
 	}
@@ -273,9 +280,9 @@ func TestServerSeesOnlySealedBodies(t *testing.T) {
 	code := signal.NewCode()
 	keys := signal.Derive(code)
 	ada, ben := identity.New(), identity.New()
-	a := startMember(t, wire.url(), keys.Room, ada.ID())
+	a := startMember(t, wire.url(), keys, ada)
 	next[client.Connected](t, a)
-	b := startMember(t, wire.url(), keys.Room, ben.ID())
+	b := startMember(t, wire.url(), keys, ben)
 	next[client.Connected](t, b)
 	const secret = "Grace Hopper says: the nanosecond is 30 cm long"
 	theirs, ours := seal.New(keys, ada), seal.New(keys, ben)

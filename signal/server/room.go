@@ -136,6 +136,9 @@ func (n *node) join(c *conn, j signal.Join, limit rate.Limit, burst int) (*sessi
 	if s != nil {
 		welcome, err := s.attach(c, j)
 		if err == nil {
+			if e := r.view[j.ID]; e != nil && e.Session == s.name {
+				e.Try = j.Try
+			}
 			n.metrics.resumes.WithLabelValues(from).Inc()
 			return s, welcome, nil
 		}
@@ -170,9 +173,6 @@ func (n *node) join(c *conn, j signal.Join, limit rate.Limit, burst int) (*sessi
 func (n *node) find(r *room, j signal.Join) (s *session, from, replaces string, err error) {
 	for {
 		if s := r.sessions[j.ID]; s != nil {
-			if !s.owns(j.Token) {
-				return nil, "", "", refusal(signal.CodeTaken)
-			}
 			return s, "here", "", nil
 		}
 		e := r.view[j.ID]
@@ -191,7 +191,7 @@ func (n *node) find(r *room, j signal.Join) (s *session, from, replaces string, 
 			continue
 		}
 		if moved != nil {
-			return n.adopt(r, moved), "elsewhere", "", nil
+			return n.adopt(r, moved, j.Try), "elsewhere", "", nil
 		}
 		return nil, "", known, nil
 	}
@@ -206,17 +206,17 @@ func (n *node) refuse(budget string) error {
 // begin makes a new membership and tells everyone.
 func (n *node) begin(r *room, j signal.Join, replaces string, limit rate.Limit, burst int) *session {
 	s := &session{
-		room: r.name, id: j.ID, name: signal.NewSession(), token: j.Token, since: time.Now().UnixNano(),
+		room: r.name, id: j.ID, name: signal.NewSession(), since: time.Now().UnixNano(),
 		members: r.others(j.ID),
 	}
 	s.limit(limit, burst)
-	n.settle(r, s, replaces)
+	n.settle(r, s, j.Try, replaces)
 	return s
 }
 
-// settle makes a session one of this node's.
-func (n *node) settle(r *room, s *session, replaces string) {
-	e := entry{ID: s.id, Session: s.name, Since: s.since, node: n.name, seen: time.Now()}
+// settle makes a session one of this node's, for the client's connection with the count try.
+func (n *node) settle(r *room, s *session, try uint64, replaces string) {
+	e := entry{ID: s.id, Session: s.name, Since: s.since, Try: try, node: n.name, seen: time.Now()}
 	n.place(r, e)
 	r.sessions[s.id] = s
 	n.metrics.members.Add(1)
@@ -297,8 +297,8 @@ func (n *node) observe(r *room, nt notice) {
 				n.remove(r, e.ID)
 			}
 		case noticeDeny:
-			if s := r.sessions[e.ID]; s != nil && s.name == e.Session {
-				n.end(r, s, signal.CodeTaken)
+			if s := r.sessions[e.ID]; s != nil && s.name == e.Session && s.precedes(nt.Try) {
+				n.end(r, s, signal.CodeReplaced)
 			}
 		}
 	}
@@ -315,7 +315,8 @@ func (n *node) observe(r *room, nt notice) {
 }
 
 // see takes in one member of another node. Only up moves a member that is known; here, which
-// may be older than the move, does not.
+// may be older than the move, does not. Two nodes that could not hear each other may both have a session of one member,
+// who has proved to both who it is: the one of the newer connection stays.
 func (n *node) see(r *room, e entry, nt notice) {
 	cur := r.view[e.ID]
 	if cur != nil && cur.Session == e.Session {
@@ -325,12 +326,12 @@ func (n *node) see(r *room, e entry, nt notice) {
 		return
 	}
 	if s := r.sessions[e.ID]; s != nil {
-		if !s.stale() && s.since < e.Since && nt.Replaces != s.name {
-			n.bus.publish(subjectRoom+r.name, notice{Kind: noticeDeny, Node: n.name, Members: []entry{e}})
+		if !s.stale() && !s.precedes(e.Try) && nt.Replaces != s.name {
+			n.bus.publish(subjectRoom+r.name, notice{Kind: noticeDeny, Node: n.name, Members: []entry{e}, Try: s.tried()})
 			n.announce(r.name, r)
 			return
 		}
-		n.end(r, s, signal.CodeTaken)
+		n.end(r, s, signal.CodeReplaced)
 	} else if cur != nil && nt.Kind == noticeHere && e.Since < cur.Since {
 		return // an echo of a membership that has been replaced
 	}

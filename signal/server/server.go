@@ -114,7 +114,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, log: cfg.Log, conns: map[*conn]*session{}, ready: make(chan struct{}),
 		upgrader: websocket.Upgrader{
-			Subprotocols:     []string{signal.Subprotocol},
+			Subprotocols:     []string{signal.Subprotocol, signal.Subprotocol1},
 			HandshakeTimeout: joinTimeout,
 			ReadBufferSize:   1024,
 			WriteBufferSize:  4096,

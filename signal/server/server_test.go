@@ -11,6 +11,7 @@ import (
 
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
 	"parley/signal/server"
 )
 
@@ -18,18 +19,18 @@ func TestMembersMeetAndTalk(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})
 	name := room()
-	a := startMember(t, n.url(), name, signal.NewID())
+	a := startMember(t, n.url(), name, identity.New())
 	if got := next[client.Connected](t, a); len(got.Members) != 0 || got.Resumed {
 		t.Fatalf("first in the room got %+v", got)
 	}
-	b := startMember(t, n.url(), name, signal.NewID())
+	b := startMember(t, n.url(), name, identity.New())
 	if got := next[client.Connected](t, b); !slices.Equal(got.Members, []signal.ID{a.id}) {
 		t.Fatalf("second in the room got %+v, want %s", got, a.id)
 	}
 	if got := next[client.Joined](t, a); got.ID != b.id {
 		t.Fatalf("a was told of %s", got.ID)
 	}
-	c := startMember(t, n.url(), name, signal.NewID())
+	c := startMember(t, n.url(), name, identity.New())
 	if got := next[client.Connected](t, c); !slices.Equal(got.Members, []signal.ID{a.id, b.id}) {
 		t.Fatalf("members not in order of arrival: %v", got.Members)
 	}
@@ -66,7 +67,7 @@ func TestRoomsAreApart(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})
 	a := startJoined(t, n.url(), room())
-	b := startMember(t, n.url(), room(), signal.NewID())
+	b := startMember(t, n.url(), room(), identity.New())
 	if got := next[client.Connected](t, b); len(got.Members) != 0 {
 		t.Fatalf("a stranger sees %v", got.Members)
 	}
@@ -83,11 +84,11 @@ func TestRoomsAreApart(t *testing.T) {
 func TestSecondWithOneIdentityIsRefused(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, server.Config{})
-	name, id := room(), signal.NewID()
+	name, id := room(), identity.New()
 	a := startMember(t, n.url(), name, id)
 	next[client.Connected](t, a)
 	b := startMember(t, n.url(), name, id)
-	if err := b.ends(t); !errors.Is(err, client.ErrTaken) {
+	if err := b.ends(t); !errors.Is(err, client.ErrReplaced) {
 		t.Fatalf("second join: %v", err)
 	}
 	a.say(t, "", "still here")
@@ -99,7 +100,7 @@ func TestFullRoom(t *testing.T) {
 	for range signal.MaxMembers {
 		startJoined(t, n.url(), name)
 	}
-	late := startMember(t, n.url(), name, signal.NewID())
+	late := startMember(t, n.url(), name, identity.New())
 	if err := late.ends(t); !errors.Is(err, client.ErrFull) {
 		t.Fatalf("member %d: %v", signal.MaxMembers+1, err)
 	}
@@ -115,7 +116,7 @@ func TestResume(t *testing.T) {
 	wire.cut(true)
 	next[client.Disconnected](t, b)
 	a.say(t, b.id, "while away")
-	c := startMember(t, n.url(), name, signal.NewID())
+	c := startMember(t, n.url(), name, identity.New())
 	if got := next[client.Connected](t, c); !slices.Equal(got.Members, []signal.ID{a.id, b.id}) {
 		t.Fatalf("while b is away the members are %v", got.Members)
 	}
@@ -154,7 +155,7 @@ func TestNothingIsLostOverCuts(t *testing.T) {
 		wires[i] = startCutter(t, n.addr(), func(c *cutter) {
 			c.budget = func() int64 { return 20_000 + rand.Int64N(200_000) }
 		})
-		members[i] = startMember(t, wires[i].url(), name, signal.NewID())
+		members[i] = startMember(t, wires[i].url(), name, identity.New())
 	}
 	next[client.Connected](t, members[0])
 	next[client.Connected](t, members[1])

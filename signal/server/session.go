@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"slices"
 	"strconv"
@@ -79,8 +78,7 @@ type session struct {
 	room  string
 	id    signal.ID
 	name  string // as in signal.Welcome
-	token string
-	since int64 // ns, the joining node's clock
+	since int64  // ns, the joining node's clock
 
 	sends  *rate.Limiter
 	volume *rate.Limiter // bytes
@@ -111,10 +109,6 @@ var (
 	errOther    = errors.New("not the session that the client knows")
 	errAck      = errors.New("acknowledges what was not sent")
 )
-
-func (s *session) owns(token string) bool {
-	return subtle.ConstantTimeCompare([]byte(s.token), []byte(token)) == 1
-}
 
 // push puts an event in line and has it written.
 func (s *session) push(e event, st stream, seq uint64) error {

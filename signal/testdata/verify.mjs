@@ -29,17 +29,44 @@ function parseCode(text) {
     .replace(/[\s\u2010-\u2015-]/g, "")
     .replace(/o/g, "0")
     .replace(/[il]/g, "1");
-  return /^[0-9a-hjkmnp-tv-z]{12}$/.test(code) ? code : null;
+  return /^[0-9a-hjkmnp-tv-z]{12}([0-9a-hjkmnp-tv-z]{12})?$/.test(code) ? code : null;
+}
+
+async function masterOf(code) {
+  const salt = utf8.encode("parley meeting v2");
+  if (code.length === 24) return hkdf(utf8.encode(code), utf8.encode("master"), salt);
+  const password = await subtle.importKey("raw", utf8.encode(code), "PBKDF2", false, ["deriveBits"]);
+  return subtle.deriveBits({ name: "PBKDF2", hash: "SHA-256", salt, iterations: 600_000 }, password, 256);
 }
 
 async function derive(code) {
-  const password = await subtle.importKey("raw", utf8.encode(code), "PBKDF2", false, ["deriveBits"]);
-  const master = await subtle.deriveBits(
-    { name: "PBKDF2", hash: "SHA-256", salt: utf8.encode("parley meeting v1"), iterations: 600_000 }, password, 256);
-  const key = await subtle.importKey("raw", master, "HKDF", false, ["deriveBits"]);
-  const expand = (info, bits) =>
-    subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info: utf8.encode(info) }, key, bits);
-  return { room: base64url(await expand("room", 128)), seal: await expand("seal", 256) };
+  const master = await masterOf(code);
+  const admit = await keyPair("Ed25519", await hkdf(master, utf8.encode("admit")), ["sign"]);
+  const room = base64url((await subtle.digest("SHA-256", admit.public)).slice(0, 16));
+  return { admit, room, seal: await hkdf(master, utf8.encode("seal")) };
+}
+
+// keyPair is a private key of Ed25519 or X25519 from its 32 bytes (RFC 8410 wraps them), with its public half.
+async function keyPair(name, secret, uses) {
+  const wrapped = join(unhex(`302e020100300506032b65${name === "Ed25519" ? "70" : "6e"}04220420`), secret);
+  const key = await subtle.importKey("pkcs8", wrapped, name, true, uses);
+  return { key, public: unbase64url((await subtle.exportKey("jwk", key)).x) };
+}
+
+async function verifyJoin(c) {
+  const { admit, room } = await derive(c.code);
+  const me = await identity(c);
+  same("room of a join", room, c.join.room);
+  same("ID", me.id, c.join.id);
+  same("admit key", base64(admit.public), c.join.admit);
+  same("signing key", base64(me.keys.slice(0, 32)), c.join.sign);
+  same("agreement key", base64(me.keys.slice(32)), c.join.dh);
+  const message = join(
+    utf8.encode("parley join v2\0"), [32], unhex(c.nonce), texts(room, me.id, c.join.session ?? ""),
+    [8], big(8, c.join.n), [8], big(8, c.join.last ?? 0));
+  same("message of a join", hex(message), c.message);
+  same("proof of the code", base64(await subtle.sign("Ed25519", admit.key, message)), c.join.knows);
+  same("proof of the ID", base64(await sign(me, message)), c.join.owns);
 }
 
 // The link as it is written, and what is made of it. The app finds links in any text; here they are as they are written.
@@ -63,20 +90,18 @@ function big(n, number) {
 // Each text is preceded by its length in one byte.
 const texts = (...list) => join(...list.flatMap((text) => [[utf8.encode(text).length], utf8.encode(text)]));
 
-async function hkdf(secret, info) {
+async function hkdf(secret, info, salt = new Uint8Array(0)) {
   const key = await subtle.importKey("raw", secret, "HKDF", false, ["deriveBits"]);
-  return new Uint8Array(await subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt: new Uint8Array(0), info }, key, 256));
+  return new Uint8Array(await subtle.deriveBits({ name: "HKDF", hash: "SHA-256", salt, info }, key, 256));
 }
 
-// identity makes a member's keys of an Ed25519 seed and an X25519 scalar (RFC 8410 wraps them).
+// identity makes a member's keys of an Ed25519 seed and an X25519 scalar.
 async function identity({ seed, scalar }) {
-  const wrapped = (oid, raw) => join(unhex(`302e020100300506032b65${oid}04220420`), unhex(raw));
-  const sign = await subtle.importKey("pkcs8", wrapped("70", seed), "Ed25519", true, ["sign"]);
-  const dh = await subtle.importKey("pkcs8", wrapped("6e", scalar), "X25519", true, ["deriveBits"]);
-  const half = async (key) => unbase64url((await subtle.exportKey("jwk", key)).x);
-  const keys = join(await half(sign), await half(dh));
+  const sign = await keyPair("Ed25519", unhex(seed), ["sign"]);
+  const dh = await keyPair("X25519", unhex(scalar), ["deriveBits"]);
+  const keys = join(sign.public, dh.public);
   const id = base64url((await subtle.digest("SHA-256", keys)).slice(0, 12));
-  return { sign, dh, keys, id };
+  return { sign: sign.key, dh: dh.key, keys, id };
 }
 
 const sign = async (me, ...parts) => new Uint8Array(await subtle.sign("Ed25519", me.sign, join(...parts)));
@@ -129,15 +154,17 @@ async function signChat(c, room, author) {
 for (const c of (await load("codes.json")).codes) same(`code ${JSON.stringify(c.typed)}`, parseCode(c.typed), c.code || null);
 for (const c of (await load("links.json")).links.filter((c) => c.link)) {
   const link = parseLink(c.link);
-  same("code of a link", link.code, "7k3mq9xt2w8p");
+  same("code of a link", link.code, c.code);
   same("deep link", link.deep, c.deep);
   same("sockets", link.socket, c.socket);
 }
 for (const c of (await load("keys.json")).keys) {
   const keys = await derive(c.code);
+  same("admit", hex(keys.admit.public), c.admit);
   same("room", keys.room, c.room);
   same("seal", hex(new Uint8Array(keys.seal)), c.seal);
 }
+for (const c of (await load("joins.json")).joins) await verifyJoin(c);
 const v = await load("seal.json");
 const [ada, ben] = [await identity(v.ada), await identity(v.ben)];
 same("Ada's ID", ada.id, v.ada.id);

@@ -3,6 +3,9 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -133,6 +136,15 @@ func TestE2EPage(t *testing.T) {
 			t.Errorf("at #%s the page says %q", hash, got)
 		}
 	}
+	const long = "7k3m-q9xt-2w8p-c4fe-9k2m-x7p0"
+	b.open(home+"#"+strings.ReplaceAll(strings.ToUpper(long), "-", ""), "#files a")
+	if got := b.text("#code"); got != long {
+		t.Errorf("of a long code the page shows %q", got)
+	}
+	b.open(home+"#"+long[:19], "#enter") // cut off behind the fourth group
+	if got := b.text("#title"); got != "This link is damaged." {
+		t.Errorf("at a part of a long code the page says %q", got)
+	}
 	do(b, chromedp.SendKeys("#text", "join us: "+home+"#7k3mq9xt2w8p\r"))
 	do(b, chromedp.WaitVisible("#meeting"))
 	if got := b.text("#code"); got != code {
@@ -154,6 +166,33 @@ func TestE2EPage(t *testing.T) {
 	}
 }
 
+// TestE2EVectorsInChromium has a browser reproduce the golden vectors with its own WebCrypto.
+func TestE2EVectorsInChromium(t *testing.T) {
+	harness.EndToEnd(t)
+	files := http.FileServer(http.Dir(filepath.Join("..", "..", "signal", "testdata")))
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" {
+			w.Header().Set("Content-Type", map[string]string{".mjs": "text/javascript", ".json": "application/json"}[filepath.Ext(r.URL.Path)])
+			files.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, `<!doctype html><p id="page">Vectors</p><script type="module" src="verify.mjs"></script>`)
+	}))
+	defer site.Close()
+	b := startBrowser(t)
+	b.open(site.URL+"/", "#page")
+	title := ""
+	harness.AwaitTrue(t, "the vectors are tried", func() bool {
+		title = do(b, chromedp.Evaluate[string]("document.title"))
+		return title != ""
+	}, func() string { return title })
+	if !strings.HasSuffix(title, " checks passed") {
+		t.Error(title)
+	}
+	t.Log(title)
+}
+
 // TestE2EPagePictures checks the page in common sizes and colour schemes: nothing is wider than the screen.
 func TestE2EPagePictures(t *testing.T) {
 	harness.EndToEnd(t)
@@ -161,7 +200,7 @@ func TestE2EPagePictures(t *testing.T) {
 	b := startBrowser(t)
 	for _, screen := range []struct{ width, height int64 }{{1280, 720}, {800, 1000}, {360, 740}} {
 		for _, scheme := range []string{"dark", "light"} {
-			for _, hash := range []string{"#7k3m-q9xt-2w8p", ""} {
+			for _, hash := range []string{"#7k3m-q9xt-2w8p", "#7k3m-q9xt-2w8p-c4fe-9k2m-x7p0", ""} {
 				do(b, chromedp.EmulateViewport(screen.width, screen.height))
 				if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 					Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
@@ -175,7 +214,7 @@ func TestE2EPagePictures(t *testing.T) {
 					t.Errorf("%dx%d %s: it is wider than the screen", screen.width, screen.height, hash)
 				}
 				if dir := os.Getenv("PARLEY_PICTURES"); dir != "" {
-					name := fmt.Sprintf("page-%s-%d-%t.png", scheme, screen.width, hash != "")
+					name := fmt.Sprintf("page-%s-%d-%d.png", scheme, screen.width, len(hash))
 					_ = os.WriteFile(filepath.Join(dir, name), picture, 0o600)
 				}
 			}

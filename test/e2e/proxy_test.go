@@ -18,6 +18,7 @@ import (
 
 	"parley/signal"
 	"parley/signal/cert/acmetest"
+	"parley/signal/identity"
 	"parley/test/harness"
 )
 
@@ -107,6 +108,7 @@ func (b *behind) serves(proxy *harness.Process, host, prefix string) {
 		}
 	}
 	ws := websocket.Dialer{NetDialContext: dial, TLSClientConfig: secure, Subprotocols: []string{signal.Subprotocol}}
+	keys := signal.Derive(signal.NewCode())
 	// Six members of one meeting claim different addresses. Entries before the proxy's own are ignored, so the limit is
 	// four.
 	joined := 0
@@ -120,24 +122,32 @@ func (b *behind) serves(proxy *harness.Process, host, prefix string) {
 			continue
 		}
 		defer conn.Close()
-		join := signal.Join{Try: 1, Version: signal.Version, Room: "AAAAAAAAAAAAAAAAAAAAAA", ID: signal.NewID(), Token: signal.NewToken()}
 		_ = conn.SetReadDeadline(time.Now().Add(harness.Patience))
+		challenge, _ := b.hear(conn).(signal.Challenge)
+		join := identity.New().Join(keys, challenge.Nonce, signal.Join{Try: 1, Version: signal.Version})
 		if err := conn.WriteMessage(websocket.TextMessage, signal.Encode(join)); err != nil {
 			b.t.Fatal(err)
 		}
-		_, text, err := conn.ReadMessage()
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		f, err := signal.Decode(text)
-		if w, ok := f.(signal.Welcome); err != nil || !ok || len(w.Members) != joined {
-			b.t.Fatalf("member %d got %+v, %v", i, f, err)
+		if w, ok := b.hear(conn).(signal.Welcome); !ok || len(w.Members) != joined {
+			b.t.Fatalf("member %d got %+v", i, w)
 		}
 		joined++
 	}
 	if joined != 4 {
 		b.t.Errorf("%d members of one address came in, want 4", joined)
 	}
+}
+
+func (b *behind) hear(conn *websocket.Conn) signal.Frame {
+	_, text, err := conn.ReadMessage()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	f, err := signal.Decode(text)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return f
 }
 
 // TestE2EBehindNginx runs docs/hosting/nginx.conf, at the root and under a path.

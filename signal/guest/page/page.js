@@ -6,11 +6,11 @@ const $ = (id) => document.getElementById(id);
 /**
  * parseCode reads a code the way people type it, as signal.ParseCode does.
  * @param {string} text
- * @returns {string} the code in its canonical form, 12 characters; empty if it is none
+ * @returns {string} the code in its canonical form, 24 or 12 characters; empty if it is none
  */
 export function parseCode(text) {
   const code = text.toLowerCase().replace(/[\s\u00a0\-\u2010-\u2015]/g, "").replace(/o/g, "0").replace(/[il]/g, "1");
-  return /^[0-9a-hjkmnp-tv-z]{12}$/.test(code) ? code : "";
+  return /^[0-9a-hjkmnp-tv-z]{12}([0-9a-hjkmnp-tv-z]{12})?$/.test(code) ? code : "";
 }
 
 /** groups is a code as people read it: 7k3m-q9xt-2w8p. @param {string} code */
@@ -105,7 +105,7 @@ function readForm() {
     const text = $("text").value.trim();
     const { code, rest } = parseHash(text.includes("#") ? text.slice(text.indexOf("#")) : text);
     if (code === "") {
-      $("fault").textContent = "That is not a meeting code. It has 12 letters and digits, like 7k3m-q9xt-2w8p.";
+      $("fault").textContent = "That is not a meeting code. It has 24 or 12 letters and digits, like 7k3m-q9xt-2w8p.";
       return;
     }
     location.hash = groups(code) + rest;

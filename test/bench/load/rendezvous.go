@@ -2,23 +2,21 @@ package load
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
+	"fmt"
 	"sync/atomic"
 
 	"parley/signal"
 	"parley/signal/client"
+	"parley/signal/identity"
 )
 
 // Rendezvous connects members to a Parley rendezvous with the app's own client.
 func Rendezvous(url string) Dial {
 	return func(ctx context.Context, room int, received func([]byte)) (Member, error) {
-		var name [16]byte
-		binary.BigEndian.PutUint64(name[:], uint64(room)+1)
 		connected := make(chan struct{})
 		m := &parleyMember{ended: make(chan error, 1)}
 		m.client = client.New(client.Config{
-			URLs: []string{url}, Room: base64.RawURLEncoding.EncodeToString(name[:]), ID: signal.NewID(),
+			URLs: []string{url}, Keys: signal.Derive(signal.Code(fmt.Sprintf("%024d", room))), Identity: identity.New(),
 			Events: func(ev client.Event) {
 				switch ev := ev.(type) {
 				case client.Connected:
