@@ -169,7 +169,7 @@ func TestE2EPage(t *testing.T) {
 // TestE2EVectorsInChromium has a browser reproduce the golden vectors with its own WebCrypto.
 func TestE2EVectorsInChromium(t *testing.T) {
 	harness.EndToEnd(t)
-	files := http.FileServer(http.Dir(filepath.Join("..", "..", "signal", "testdata")))
+	files := http.FileServer(http.Dir(filepath.Join("signal", "testdata")))
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
 			w.Header().Set("Content-Type", map[string]string{".mjs": "text/javascript", ".json": "application/json"}[filepath.Ext(r.URL.Path)])
@@ -186,7 +186,7 @@ func TestE2EVectorsInChromium(t *testing.T) {
 	harness.AwaitTrue(t, "the vectors are tried", func() bool {
 		title = do(b, chromedp.Evaluate[string]("document.title"))
 		return title != ""
-	}, func() string { return title })
+	}, func() string { b.mu.Lock(); defer b.mu.Unlock(); return fmt.Sprint(b.complain) })
 	if !strings.HasSuffix(title, " checks passed") {
 		t.Error(title)
 	}
