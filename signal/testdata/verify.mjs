@@ -1,6 +1,6 @@
 // Reproduces the golden vectors with WebCrypto alone, as the guest page has to:
 //   node verify.mjs [directory of the vectors]
-// In a browser it is a page's module, and writes the last line into the page.
+// In a browser it is a page's module, and writes the last line into the page, or what is wrong.
 const node = globalThis.process?.versions?.node !== undefined;
 const load = node
   ? async (name) => {
@@ -9,6 +9,8 @@ const load = node
     }
   : async (name) => (await fetch(name)).json();
 const subtle = globalThis.crypto.subtle;
+const show = (text) => (document.body.innerHTML = `<p id="result">${text}</p>`);
+if (!node) addEventListener("error", (event) => show(event.message)); // what a module throws
 const utf8 = new TextEncoder();
 const hex = (bytes) => [...new Uint8Array(bytes)].map((b) => b.toString(16).padStart(2, "0")).join("");
 const unhex = (text) => Uint8Array.from(text.match(/../g) ?? [], (b) => parseInt(b, 16));
@@ -221,4 +223,4 @@ for (const r of (await load("roster.json")).rosters) {
 }
 const result = `${checks} checks passed`;
 if (node) console.log(result);
-else document.body.innerHTML = `<p id="result">${result}</p>`;
+else show(result);
