@@ -272,6 +272,9 @@ func TestForgedHistory(t *testing.T) {
 		sign(identity.New(), keys.Room, chat{ID: "6", Name: "Nobody", Text: "without keys", N: 2}),
 		own,
 	}
+	if _, ok := mal.next().(client.Connected); !ok {
+		t.Fatal("Mallory is not connected") // Cy, who comes to an empty room, asks for no history
+	}
 	cy := enter(t, url, keys, "Cy", true)
 	mal.meet(1)
 	asked := mal.asked()

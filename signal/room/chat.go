@@ -127,6 +127,10 @@ func (c conversation) next(ev event, p presence, now time.Time) (conversation, [
 		}
 	case repeat:
 		return c.repeat(p, now)
+	case parts: // they may be asked again when we meet again: so far they have not listened to us
+		c.asked = slices.DeleteFunc(slices.Clone(c.asked), func(id signal.ID) bool { return id == ev.id })
+		c.owed = maps.Clone(c.owed)
+		delete(c.owed, ev.id)
 	case left, expired:
 		if ev, ok := ev.(left); ok && ev.back {
 			return c.repeatSoon()
@@ -144,7 +148,7 @@ func (c conversation) next(ev event, p presence, now time.Time) (conversation, [
 		if i := p.find(ev.from); i >= 0 && p.members[i].Present {
 			return c.askOf(ev.from)
 		}
-	case greeted:
+	case greeted, meets:
 		if len(c.asked) == 0 {
 			return c.ask(p)
 		}

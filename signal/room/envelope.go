@@ -24,11 +24,13 @@ const (
 type envelope struct {
 	T       string            `json:"t"`
 	Present bool              `json:"present,omitempty"` // hello
-	Card    *card             `json:"card,omitempty"`    // card
+	Card    *card             `json:"card,omitempty"`    // card, knock
 	Chat    *chat             `json:"chat,omitempty"`    // chat
 	History []told            `json:"history,omitempty"` // history
 	Authors []identity.Public `json:"authors,omitempty"` // history: whose keys its signatures are checked with
 	Call    json.RawMessage   `json:"call,omitempty"`    // call
+	Roster  []byte            `json:"roster,omitempty"`  // roster, hello: package roster reads it
+	Order   string            `json:"order,omitempty"`   // order
 }
 
 // kindCall is to one member: a payload of package call, which the room does not read.
@@ -46,6 +48,9 @@ var kinds = map[string]struct {
 	kindHistory: {[]seal.Kind{seal.One}, validHistory},
 	kindAsk:     {[]seal.Kind{seal.One}, anything},
 	kindCall:    {[]seal.Kind{seal.One}, func(e *envelope) bool { return len(e.Call) > 0 }},
+	kindRoster:  {[]seal.Kind{seal.One}, anything},
+	kindKnock:   {[]seal.Kind{seal.One}, validCard},
+	kindOrder:   {[]seal.Kind{seal.One}, validOrder},
 }
 
 func anything(*envelope) bool { return true }

@@ -5,6 +5,7 @@ import (
 
 	"parley/signal"
 	"parley/signal/identity"
+	"parley/signal/roster"
 )
 
 // event is something that happened: on the connection, at another member, or here.
@@ -13,7 +14,7 @@ import (
 //	the connection    servers, up, down, joined, left, sent, unsent, refused, unread
 //	another member    greeted, received
 //	the user          a Command, leave, sendCall
-//	the clock         overdue, missed, repeat, expired
+//	the clock         overdue, missed, repeat, expired, tick
 //	Run               over
 type event any
 
@@ -39,6 +40,7 @@ type (
 		from    signal.ID
 		keys    identity.Public
 		present bool
+		roster  []byte
 	}
 	received struct {
 		from   signal.ID
@@ -49,6 +51,7 @@ type (
 	overdue  struct{ asked signal.ID } // the history that we asked for has not come
 	missed   struct{ from signal.ID }  // time to ask for what was unread
 	expired  struct{ up int }          // the members who have not come back since that connection have gone
+	tick     struct{}                  // time to mend what was lost of the roster
 	over     struct{ err error }       // the connection has ended for good
 	leave    struct{}
 	sendCall struct {
@@ -57,7 +60,7 @@ type (
 	}
 )
 
-// Command is what the user wants of the room: Enter, SetName, SetMarks, Say or Resend.
+// Command is what the user wants of the room: Enter, SetName, SetMarks, Say, Resend or Host.
 type Command interface{ command() }
 
 type (
@@ -74,6 +77,8 @@ type (
 	}
 	// Resend tries a message that Failed again.
 	Resend struct{ ID string }
+	// Host does what only hosts may.
+	Host struct{ roster.Action }
 )
 
 func (Enter) command()    {}
@@ -81,6 +86,7 @@ func (SetName) command()  {}
 func (SetMarks) command() {}
 func (Say) command()      {}
 func (Resend) command()   {}
+func (Host) command()     {}
 
 // effect is something to do.
 type effect any
@@ -100,6 +106,9 @@ type (
 		ev   event
 	}
 	include struct{ id signal.ID } // the member gets the key to what we say to everyone
-	forget  struct{ id signal.ID } // and does not any more: it has gone
-	hangUp  struct{}               // flush what was sent, say goodbye, close
+	exclude struct{ id signal.ID } // and does not any more: it is no longer in
+	forget  struct{ id signal.ID } // or has gone
+	notice  struct{ of Notice }
+	keep    struct{ roster []byte }
+	hangUp  struct{} // flush what was sent, say goodbye, close
 )

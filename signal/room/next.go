@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"parley/signal"
+	"parley/signal/roster"
 )
 
 // model is everything a room knows: one part for each feature, and what Run reports.
@@ -13,34 +14,62 @@ type model struct {
 	err      error
 	refused  uint64
 	ice      []signal.ICEServer
+	hosts    hosts
 	presence presence
 	chat     conversation
 }
 
-func newModel(me Member) model {
-	return model{link: Connecting, presence: presence{me: me}}
+func newModel(me Member, of roster.Config) model {
+	return model{link: Connecting, presence: presence{me: me}, hosts: hosts{roster: roster.NewState(of)}}
 }
 
 // state is what the model shows to others.
 func (m model) state() State {
-	return State{
-		Link: m.link, Err: m.err, Refused: m.refused + m.chat.overRate, ICE: m.ice,
-		Me: m.presence.me, Members: m.presence.members, Chat: m.chat.messages,
+	s := State{
+		Link: m.link, Err: m.err, Refused: m.refused + m.chat.overRate + m.hosts.roster.Refused, ICE: m.ice,
+		Me: m.presence.me, Chat: m.chat.messages,
 	}
+	m.hosts.show(&s, m.presence)
+	return s
 }
 
 // next is all the logic of a room: it returns the new model and the effects of an event. Each feature's own next
-// sees every event that is accepted. Presence comes first, because chat asks it who is here.
+// sees every event that is accepted. The roster comes first, because presence asks it who is in, and chat comes last,
+// because it asks presence who is here.
 func next(m model, ev event, now time.Time) (model, []effect) {
 	if !m.presence.believes(ev) {
 		return m, nil
 	}
 	m, effects := m.next(ev)
-	var of []effect
-	m.presence, of = m.presence.next(ev, m.link, now)
+	h, of, moves := m.hosts.next(ev)
+	m.hosts = h
 	effects = append(effects, of...)
-	m.chat, of = m.chat.next(ev, m.presence, now)
+	if m.hosts.silences(ev, m.presence.me.ID) {
+		if _, theirs := ev.(received); theirs {
+			m.refused++
+			return m, effects
+		}
+		return m, append(effects, notice{Notice{What: roster.ActionRefused, Err: roster.ErrNotHost}})
+	}
+	for _, ev := range append(moves, ev) {
+		m.presence, of = m.presence.next(ev, m.link, m.hosts, now)
+		effects = append(effects, of...)
+		m = m.gone(of)
+		m.chat, of = m.chat.next(ev, m.presence, now)
+		effects = append(effects, of...)
+	}
+	m.hosts, of = m.hosts.knock(m.presence.me)
 	return m, append(effects, of...)
+}
+
+// gone tells the roster whom presence has forgotten.
+func (m model) gone(effects []effect) model {
+	for _, e := range effects {
+		if e, ok := e.(forget); ok {
+			m.hosts.roster, _ = roster.Next(m.hosts.roster, roster.Left{ID: e.id})
+		}
+	}
+	return m
 }
 
 // next follows the connection, and passes on what package call says.
@@ -59,6 +88,9 @@ func (m model) next(ev event) (model, []effect) {
 	case leave:
 		return m, []effect{hangUp{}}
 	case sendCall:
+		if m.presence.find(ev.to) < 0 {
+			return m, nil
+		}
 		return m, []effect{send{to: ev.to, env: envelope{T: kindCall, Call: json.RawMessage(ev.payload)}}}
 	case received:
 		m.refused += ev.forged

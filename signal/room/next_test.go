@@ -12,6 +12,7 @@ import (
 
 	"parley/signal"
 	"parley/signal/identity"
+	"parley/signal/roster"
 	"parley/signal/seal"
 )
 
@@ -30,7 +31,7 @@ var noon = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 // of the last event.
 func play(t *testing.T, events ...event) (model, []effect) {
 	t.Helper()
-	m := newModel(Member{ID: me, Name: "Me"})
+	m := newModel(Member{ID: me, Name: "Me"}, roster.Config{Me: identity.FromSeeds([32]byte{1}, [32]byte{2})})
 	var effects []effect
 	now := noon
 	for _, ev := range events {
@@ -151,7 +152,7 @@ func TestMembers(t *testing.T) {
 		effects string
 	}{
 		"alone":                            {[]event{up{}}, "", ""},
-		"greets who is here":               {[]event{up{ids(ada, bo), false}}, "", "hello>B, hello>C"},
+		"greets who is here":               {[]event{up{ids(ada, bo), false}}, "", "room.tick in 2s, hello>B, hello>C"},
 		"greets who comes":                 {[]event{up{}, joined{ada}}, "", "hello>B"},
 		"greets once":                      {[]event{up{}, joined{ada}, joined{ada}}, "", ""},
 		"hello makes a member":             {[]event{up{}, joined{ada}, hello(ada, "Ada")}, "Ada", "include B"},
@@ -244,7 +245,8 @@ func TestOurCard(t *testing.T) {
 		"name":            {[]event{SetName{" A\u202eda\n X "}}, Member{ID: me, Name: "Ada X"}, "card>all"},
 		"the same name":   {[]event{SetName{"Me"}}, Member{ID: me, Name: "Me"}, ""},
 		"leave":           {[]event{leave{}}, Member{ID: me, Name: "Me"}, "room.hangUp"},
-		"a call message":  {[]event{sendCall{ada, []byte(`{}`)}}, Member{ID: me, Name: "Me"}, "call>B"},
+		"a call message":  {here(sendCall{ada, []byte(`{}`)}), Member{ID: me, Name: "Me"}, "call>B"},
+		"to nobody here":  {[]event{joined{ada}, sendCall{ada, []byte(`{}`)}}, Member{ID: me, Name: "Me"}, ""},
 		"name, too long":  {[]event{SetName{strings.Repeat("é", 80)}}, Member{ID: me, Name: strings.Repeat("é", MaxName)}, "card>all"},
 		"hello has it":    {[]event{SetName{"Zoe"}, joined{ada}}, Member{ID: me, Name: "Zoe"}, "hello>B"},
 		"unknown command": {[]event{struct{}{}}, Member{ID: me, Name: "Me"}, ""},

@@ -39,7 +39,8 @@ const returnPatience = 20 * time.Second
 // presence is who is here, and their cards.
 type presence struct {
 	me      Member
-	members []Member    // the others that have greeted us, longest here first
+	members []Member    // the others that have greeted us and are in, longest here first
+	outside []Member    // those that have greeted us and are not, or all while we are not
 	here    []signal.ID // everyone the service names, greeted or not, longest here first
 	earlier []signal.ID // those of them that were here before us
 	ups     int         // counts connections
@@ -51,7 +52,13 @@ func (p presence) find(id signal.ID) int {
 }
 
 // named reports whether the service has told us of somebody.
-func (p presence) named(id signal.ID) bool { return slices.Contains(p.here, id) || p.find(id) >= 0 }
+func (p presence) named(id signal.ID) bool {
+	return slices.Contains(p.here, id) || p.find(id) >= 0 || p.findOutside(id) >= 0
+}
+
+func (p presence) findOutside(id signal.ID) int {
+	return slices.IndexFunc(p.outside, func(x Member) bool { return x.ID == id })
+}
 
 // believes reports whether to accept an event. A member exists once it has greeted us: its hello is bound to our
 // own fresh ID, so it cannot be replayed from an earlier meeting. Messages before the hello are refused.
@@ -60,31 +67,40 @@ func (p presence) believes(ev event) bool {
 	case greeted:
 		return p.named(ev.from)
 	case received:
-		return p.find(ev.from) >= 0
+		return p.find(ev.from) >= 0 || p.findOutside(ev.from) >= 0 && slices.Contains(fromOutside, ev.env.T)
 	}
 	return true
 }
 
-func (p presence) next(ev event, link Link, now time.Time) (presence, []effect) {
+func (p presence) next(ev event, link Link, h hosts, now time.Time) (presence, []effect) {
 	switch ev := ev.(type) {
 	case up:
-		return p.connected(ev)
+		return p.connected(ev, h)
 	case joined:
 		if slices.Contains(p.here, ev.id) || len(p.here) >= signal.MaxMembers {
 			return p, nil
 		}
 		p.here = append(slices.Clone(p.here), ev.id)
-		return p, []effect{p.hello(ev.id)}
+		return p, []effect{p.hello(ev.id, h)}
 	case left:
 		if ev.back && p.find(ev.id) >= 0 {
 			return p.absent(ev.id), []effect{after{returnPatience, expired{p.ups}}}
 		}
 		return p.without(ev.id)
 	case greeted:
-		return p.greet(ev, now)
+		return p.greet(ev, h, now)
+	case meets:
+		if i := p.findOutside(ev.id); i >= 0 {
+			return p.enter(p.outside[i], now)
+		}
+	case parts:
+		return p.part(ev.id), []effect{exclude(ev)}
 	case received:
-		if ev.env.T == kindCard {
+		switch {
+		case ev.env.T == kindCard && p.find(ev.from) >= 0:
 			return p.meet(ev.from, *ev.env.Card, now), nil
+		case ev.env.T == kindCard || ev.env.T == kindKnock:
+			return p.note(ev.from, *ev.env.Card), nil
 		}
 	case expired:
 		if ev.up == p.ups && link == Connected { // otherwise the next connection sets a new deadline
@@ -95,26 +111,26 @@ func (p presence) next(ev event, link Link, now time.Time) (presence, []effect) 
 		if !me.Present {
 			me.Present, me.Since = true, now
 		}
-		return p.present(me)
+		return p.present(me, h)
 	case SetName:
 		me := p.me
 		me.Name = CleanName(ev.Name)
-		return p.present(me)
+		return p.present(me, h)
 	case SetMarks:
 		me := p.me
 		me.Mic, me.Camera, me.Screen = ev.Mic, ev.Camera, ev.Screen
-		return p.present(me)
+		return p.present(me, h)
 	}
 	return p, nil
 }
 
 // connected replaces the list of who is here. After a restart of the service, members who are missing from it get
 // returnPatience to come back.
-func (p presence) connected(ev up) (presence, []effect) {
+func (p presence) connected(ev up, h hosts) (presence, []effect) {
 	var effects []effect
 	for _, id := range ev.members {
 		if !ev.resumed || !slices.Contains(p.here, id) {
-			effects = append(effects, p.hello(id))
+			effects = append(effects, p.hello(id, h))
 		}
 	}
 	p.here = slices.Clone(ev.members)
@@ -122,7 +138,7 @@ func (p presence) connected(ev up) (presence, []effect) {
 	if !ev.resumed {
 		p.earlier = p.here
 	}
-	if len(p.members) > 0 {
+	if len(p.members)+len(p.outside) > 0 {
 		effects = append(effects, after{returnPatience, expired{p.ups}})
 	}
 	return p, effects
@@ -131,7 +147,7 @@ func (p presence) connected(ev up) (presence, []effect) {
 // expire drops the members that the service no longer names.
 func (p presence) expire() (presence, []effect) {
 	var effects, of []effect
-	for _, x := range p.members {
+	for _, x := range slices.Concat(p.members, p.outside) {
 		if !slices.Contains(p.here, x.ID) {
 			p, of = p.without(x.ID)
 			effects = append(effects, of...)
@@ -149,19 +165,24 @@ func (p presence) absent(id signal.ID) presence {
 
 func (p presence) without(id signal.ID) (presence, []effect) {
 	p = p.absent(id)
-	if p.find(id) < 0 {
+	if p.find(id) < 0 && p.findOutside(id) < 0 {
 		return p, nil
 	}
-	p.members = slices.DeleteFunc(slices.Clone(p.members), func(x Member) bool { return x.ID == id })
+	other := func(x Member) bool { return x.ID == id }
+	p.members = slices.DeleteFunc(slices.Clone(p.members), other)
+	p.outside = slices.DeleteFunc(slices.Clone(p.outside), other)
 	return p, []effect{forget{id}}
 }
 
-// present changes our card and sends it to everyone if it differs.
-func (p presence) present(me Member) (presence, []effect) {
+// present changes our card and sends it to everyone if it differs. Who waits sends it to nobody.
+func (p presence) present(me Member, h hosts) (presence, []effect) {
 	if me == p.me {
 		return p, nil
 	}
 	p.me = me
+	if !h.in(me.ID) {
+		return p, nil
+	}
 	return p, []effect{send{env: envelope{T: kindCard, Card: p.card()}}}
 }
 
@@ -173,25 +194,76 @@ func (p presence) card() *card {
 	return &card{Name: p.me.Name, Present: p.me.Present, Mic: p.me.Mic, Camera: p.me.Camera, Screen: p.me.Screen}
 }
 
-// hello is our keys. It says whether we are in the meeting, so that a call can begin at once, and no more: whoever
-// knows the code can open it.
-func (p presence) hello(to signal.ID) effect {
-	return send{to: to, env: envelope{T: kindHello, Present: p.me.Present}}
+// hello is our keys. It says whether we are in the meeting, so that a call can begin at once, and what the hosts have
+// decided, so that a newcomer who has to wait knows it before telling anybody a name. It says no more: whoever knows
+// the code can open it.
+func (p presence) hello(to signal.ID, h hosts) effect {
+	e := envelope{T: kindHello, Present: p.me.Present}
+	if r := h.roster.Roster(); r != nil {
+		e.Roster = r.Encode()
+	}
+	return send{to: to, env: e}
 }
 
-// greet takes over a member's keys, and tells it who we are.
-func (p presence) greet(ev greeted, now time.Time) (presence, []effect) {
+// greet takes over a member's keys, and tells it who we are if it and we are in.
+func (p presence) greet(ev greeted, h hosts, now time.Time) (presence, []effect) {
 	x := Member{ID: ev.from, Earlier: slices.Contains(p.earlier, ev.from)}
 	if i := p.find(ev.from); i >= 0 {
 		x = p.members[i]
+	} else if i := p.findOutside(ev.from); i >= 0 {
+		x = p.outside[i]
 	}
 	x.Keys, x.Present = ev.keys, ev.present
+	if h.roster.Meets(ev.from) {
+		return p.enter(x, now)
+	}
+	p.outside = slices.Clone(p.outside)
+	if i := p.findOutside(ev.from); i >= 0 {
+		p.outside[i] = x
+	} else {
+		p.outside = append(p.outside, x)
+	}
+	return p, nil
+}
+
+// enter makes somebody a member, who gets our keys and our card.
+func (p presence) enter(x Member, now time.Time) (presence, []effect) {
+	p.outside = slices.DeleteFunc(slices.Clone(p.outside), func(o Member) bool { return o.ID == x.ID })
+	if x.Name == "" {
+		x.Name = distinct(x.claimed, x.ID, p.names())
+	}
 	p = p.put(x, now)
-	effects := []effect{include{ev.from}}
+	effects := []effect{include{x.ID}}
 	if p.me.Present {
-		effects = append(effects, send{to: ev.from, env: envelope{T: kindCard, Card: p.card()}})
+		effects = append(effects, send{to: x.ID, env: envelope{T: kindCard, Card: p.card()}})
 	}
 	return p, effects
+}
+
+// part puts a member outside.
+func (p presence) part(id signal.ID) presence {
+	i := p.find(id)
+	if i < 0 {
+		return p
+	}
+	x := p.members[i]
+	x.Name, x.Since = "", time.Time{}
+	p.outside = append(slices.Clone(p.outside), x)
+	p.members = slices.Delete(slices.Clone(p.members), i, i+1)
+	return p
+}
+
+// note keeps the card of somebody outside until they are in.
+func (p presence) note(id signal.ID, c card) presence {
+	i := p.findOutside(id)
+	if i < 0 {
+		return p
+	}
+	p.outside = slices.Clone(p.outside)
+	x := &p.outside[i]
+	x.claimed, x.Mic, x.Camera, x.Screen = c.Name, c.Mic, c.Camera, c.Screen
+	x.Present = x.Present || c.Present
+	return p
 }
 
 // meet takes over a member's card.

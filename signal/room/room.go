@@ -2,6 +2,7 @@ package room
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"parley/signal/client"
 	"parley/signal/identity"
 	"parley/signal/loop"
+	"parley/signal/roster"
 	"parley/signal/seal"
 )
 
@@ -26,10 +28,18 @@ type Config struct {
 	// Identity is who we are in this meeting, and in no other.
 	Identity *identity.Identity
 	Me       Member // name and marks to begin with; the identity gives the ID
-	// Changed gets every new state, and Call every payload that another member sent. Run's goroutine calls both, so
-	// they must not block.
+	// Owner is the fingerprint of the owner's key, from the link. OwnerKey is ours, and Saved the roster kept with it,
+	// if the meeting is or was ours: see package roster.
+	Owner    string
+	OwnerKey ed25519.PrivateKey
+	Saved    []byte
+	// Changed gets every new state, Call every payload that another member sent, Noticed what the hosts did to us,
+	// and Keep the roster to keep with our owner's key; nil to forget both. Run's goroutine calls them all, so they
+	// must not block. Noticed and Keep may be nil.
 	Changed func(State)
 	Call    func(from signal.ID, payload []byte)
+	Noticed func(Notice)
+	Keep    func(key ed25519.PrivateKey, roster []byte)
 	Dial    func(ctx context.Context, network, addr string) (net.Conn, error) // nil: net.Dialer
 	Log     *slog.Logger
 }
@@ -53,6 +63,9 @@ const queueSize = 1024
 // New returns a room that does nothing until Run.
 func New(cfg Config) *Room {
 	cfg.Me.ID, cfg.Me.Keys = cfg.Identity.ID(), cfg.Identity.Public()
+	if cfg.OwnerKey == nil { // for the case that somebody hands the meeting to us
+		_, cfg.OwnerKey, _ = ed25519.GenerateKey(nil) // never fails: crypto/rand ends the program instead
+	}
 	r := &Room{
 		cfg:   cfg,
 		keys:  seal.New(cfg.Keys, cfg.Identity),
@@ -132,7 +145,9 @@ type deadline struct {
 
 // loop feeds next and carries out its effects until ctx ends. It returns the last model.
 func (r *Room) loop(ctx context.Context) model {
-	m := newModel(r.cfg.Me)
+	m := newModel(r.cfg.Me, roster.Config{
+		Room: r.cfg.Keys.Room, Me: r.cfg.Identity, Owner: r.cfg.Owner, Key: r.cfg.OwnerKey, Saved: r.cfg.Saved,
+	})
 	r.cfg.Changed(m.state())
 	var later []deadline
 	timer := time.NewTimer(time.Hour)
@@ -186,8 +201,18 @@ func (r *Room) apply(m *model, ev event, now time.Time, later []deadline) []dead
 			r.cfg.Call(e.from, e.payload)
 		case include:
 			r.keys.Include(e.id)
+		case exclude:
+			r.keys.Exclude(e.id)
 		case forget:
 			r.keys.Forget(e.id)
+		case notice:
+			if r.cfg.Noticed != nil {
+				r.cfg.Noticed(e.of)
+			}
+		case keep:
+			if r.cfg.Keep != nil {
+				r.cfg.Keep(r.cfg.OwnerKey, e.roster)
+			}
 		case hangUp:
 			r.client.Close()
 		case after:
@@ -301,7 +326,7 @@ func (r *Room) open(m model, sealed client.Message) event {
 	}
 	env, err := parseEnvelope(opened.Kind, opened.Text)
 	if err != nil {
-		if m.presence.find(sealed.From) < 0 {
+		if m.presence.find(sealed.From) < 0 && m.presence.findOutside(sealed.From) < 0 {
 			r.keys.Forget(sealed.From) // a hello that says nothing makes no member
 		}
 		return r.refuse(err)
@@ -309,7 +334,7 @@ func (r *Room) open(m model, sealed client.Message) event {
 	ev := received{from: sealed.From, env: env}
 	switch env.T {
 	case kindHello:
-		return greeted{sealed.From, opened.Keys, env.Present}
+		return greeted{sealed.From, opened.Keys, env.Present, env.Roster}
 	case kindChat:
 		env.Chat.From = sealed.From
 		if !env.Chat.statement(r.cfg.Keys.Room).Verify(opened.Keys, env.Chat.Sig) {

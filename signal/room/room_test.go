@@ -50,9 +50,11 @@ type person struct {
 	state State
 	calls []string
 	moved chan struct{}
+
+	notices []Notice
 }
 
-func enter(t *testing.T, url string, keys signal.Keys, name string, present bool) *person {
+func enter(t *testing.T, url string, keys signal.Keys, name string, present bool, options ...func(*Config)) *person {
 	t.Helper()
 	p := &person{moved: make(chan struct{}, 1)}
 	poke := func() {
@@ -61,7 +63,7 @@ func enter(t *testing.T, url string, keys signal.Keys, name string, present bool
 		default:
 		}
 	}
-	p.Room = New(Config{
+	cfg := Config{
 		URLs: []string{url}, Keys: keys, Identity: identity.New(), Me: Member{Name: name, Present: present},
 		Changed: func(s State) {
 			p.mu.Lock()
@@ -75,8 +77,18 @@ func enter(t *testing.T, url string, keys signal.Keys, name string, present bool
 			p.mu.Unlock()
 			poke()
 		},
+		Noticed: func(n Notice) {
+			p.mu.Lock()
+			p.notices = append(p.notices, n)
+			p.mu.Unlock()
+			poke()
+		},
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-	})
+	}
+	for _, option := range options {
+		option(&cfg)
+	}
+	p.Room = New(cfg)
 	var g errgroup.Group
 	ctx, cancel := context.WithCancel(context.Background())
 	g.Go(func() error { return p.Run(ctx) })
@@ -103,7 +115,7 @@ func (p *person) waitFor(t *testing.T, what string, ok func(State) bool) State {
 		select {
 		case <-p.moved:
 		case <-deadline:
-			t.Fatalf("%s: never %s; members %+v, %d messages", s.Me.Name, what, s.Members, len(s.Chat))
+			t.Fatalf("%s: never %s; sees %q, standing %d, chat %q", s.Me.Name, what, namesOf(s.Present()), s.Standing, texts(s))
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"parley/signal"
 	"parley/signal/client"
 	"parley/signal/identity"
+	"parley/signal/roster"
 )
 
 // Errors by which the service refuses us for good, in State.Err of a Closed link.
@@ -70,7 +71,14 @@ type State struct {
 	Members []Member // the others that have greeted us, longest here first
 	Chat    []Message
 	ICE     []signal.ICEServer // to connect with
-	Refused uint64             // messages that were changed, replayed, reflected, reordered, malformed or too many
+	// Standing is whether we are in, wait, or are out, and Hosted whether anybody hosts the meeting. With nobody
+	// it is open, as the zero Policy says.
+	Standing  roster.Standing
+	Hosted    bool
+	FirstSeen bool // the owner is believed because they came first: the link does not name one
+	Policy    roster.Policy
+	Knocking  []Member // who waits and wants to come in; empty for who is no host
+	Refused   uint64   // messages that were changed, replayed, reflected, reordered, malformed or too many
 }
 
 // Member is one participant, as its hello and its card say. The card comes a moment after the hello; until then the
@@ -80,6 +88,7 @@ type Member struct {
 	Keys    identity.Public // what the ID is the hash of
 	Name    string          // unique in the meeting: a second Ada is "Ada (2)"
 	Present bool            // in the meeting; false while still in the lobby
+	Role    roster.Role
 	Mic     bool
 	Camera  bool
 	Screen  bool      // shares a screen

@@ -152,6 +152,17 @@ func (s State) FirstSeen() bool { return s.roster != nil && s.cfg.Owner == "" }
 // Knocks lists who knocks, the longest waiting first. It is empty for who is no host.
 func (s State) Knocks() []signal.ID { return s.knocks }
 
+// Hosts lists the other hosts who are here.
+func (s State) Hosts() []signal.ID {
+	var hosts []signal.ID
+	for _, x := range s.here {
+		if id := x.ID(); s.roster.Role(id) > Member {
+			hosts = append(hosts, id)
+		}
+	}
+	return hosts
+}
+
 // Role is what somebody may do.
 func (s State) Role(id signal.ID) Role {
 	if id == s.me && s.owns() {
