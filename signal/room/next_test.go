@@ -210,6 +210,22 @@ func TestEarlierAndSince(t *testing.T) {
 	}
 }
 
+// A call begins with the hello: its sender is known to be in the meeting, and the card may take another trip.
+func TestTheHelloIsEnoughForACall(t *testing.T) {
+	m, _ := play(t, up{ids(ada), false}, greeted{from: ada, keys: identity.Public{DH: [32]byte{1}}, present: true})
+	s := m.state()
+	if len(s.Present()) != 1 || s.Members[0].ID != ada || s.Members[0].Keys.DH[0] != 1 || s.Members[0].Name != "" {
+		t.Errorf("%+v", s.Members)
+	}
+	if _, effects := next(m, sendCall{ada, []byte(`{}`)}, noon); brief(effects) != "call>B" {
+		t.Errorf("an offer: %q", brief(effects))
+	}
+	m, _ = play(t, up{ids(ada), false}, hello(ada, "Ada"), greeted{from: ada, present: true})
+	if s := m.state(); s.Members[0].Name != "Ada" {
+		t.Errorf("greeted once more, the name is %q", s.Members[0].Name)
+	}
+}
+
 func TestLink(t *testing.T) {
 	why := errors.New("lost")
 	for _, c := range []struct {
