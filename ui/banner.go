@@ -62,7 +62,7 @@ func (b *banner) update(st call.State) {
 	widget.Show(b.close, from == fromProblem || from == fromDevice)
 }
 
-// trouble is the most pressing line: the connection, the call, our devices, then this computer.
+// trouble is the most pressing line: the connection, the call, our devices, who is not verified, then this computer.
 func trouble(st call.State) (string, bannerSource) {
 	switch {
 	case st.Phase == call.Reconnecting && st.Problem != (call.Problem{}):
@@ -82,6 +82,9 @@ func trouble(st call.State) (string, bannerSource) {
 	}
 	if silent(st.Mic) {
 		return say("microphone.silenced"), fromDevice
+	}
+	if changed := st.Room.Safety.Changed; len(changed) > 0 {
+		return sayWith("banner.not-verified", fill{"Names": namesOf(st, changed)}), fromDevice
 	}
 	return shedText(st.Shed), fromDevice
 }

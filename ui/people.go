@@ -9,6 +9,9 @@ import (
 	"parley/ui/widget"
 )
 
+// personHeight is the least that the list of people has to have room for.
+const personHeight float32 = 52
+
 // people is the panel that lists the participants.
 type people struct {
 	s     *stage
@@ -18,6 +21,7 @@ type people struct {
 	close *widget.RoundButton
 	copy  *copyButton
 	note  *widget.Paragraph // warns about the link
+	safe  *safety
 	flow  *flow
 	rows  []*widget.Person
 }
@@ -30,6 +34,7 @@ func newPeople(s *stage) *people {
 		copy:  newCopyButton(s.w, say("copy-link"), widget.Plain, 40),
 		note:  widget.NewParagraph("", widget.Body, widget.Error, 3),
 	}
+	p.safe = newSafety(s)
 	p.flow = newFlow(func(width float32) float32 {
 		y := float32(0)
 		for _, r := range p.rows {
@@ -39,7 +44,7 @@ func newPeople(s *stage) *people {
 		return y
 	})
 	p.flow.gutter = widget.Space3
-	p.root = widget.Area(fyne.Size{}, p.place, p.box, p.title, p.close, p.flow.scroll, p.copy, p.note)
+	p.root = widget.Area(fyne.Size{}, p.place, p.box, p.title, p.close, p.flow.scroll, p.safe.root, p.copy, p.note)
 	p.root.Hide()
 	return p
 }
@@ -54,6 +59,11 @@ func (p *people) update(st call.State) {
 	for i, peer := range st.Peers {
 		p.rows[i+1].Set(orSomebody(peer.Name), peerNote(peer), peerDetour(peer), widget.MarkOf(peer.Mic), widget.MarkOf(peer.Camera), peer.Screen)
 	}
+	for i, peer := range st.Peers {
+		m, _ := st.Room.Member(peer.ID)
+		p.rows[i+1].SetVerified(m.Verified)
+	}
+	p.safe.update(st)
 	if len(p.flow.box.Objects) != len(p.rows) {
 		p.flow.box.Objects = nil
 		for _, r := range p.rows {
@@ -84,9 +94,16 @@ func (p *people) place(s fyne.Size) {
 	widget.Place(p.copy, widget.Space4, s.Height-56, s.Width-2*widget.Space4, 40)
 	inner := s.Width - 2*widget.Space4
 	note := p.note.HeightFor(inner)
-	widget.Place(p.note, widget.Space4, s.Height-64-note, inner, note)
 	if note > 0 {
-		note += widget.Space2 // between the list and the note
+		note += widget.Space2 // between the safety phrase and the note
 	}
-	p.flow.fit(widget.Space4, 56, inner, max(s.Height-56-64-note, 0))
+	safe, below := p.safe.heightFor(inner), float32(64)
+	if widget.Show(p.copy, s.Height-56-64-note-safe >= personHeight); !p.copy.Visible() {
+		below = widget.Space3
+	}
+	widget.Place(p.note, widget.Space4, s.Height-below-p.note.HeightFor(inner), inner, p.note.HeightFor(inner))
+	widget.Place(p.safe.root, widget.Space4, s.Height-below-note-safe, inner, safe)
+	list := s.Height - 56 - below - note - safe - widget.Space2
+	widget.Show(p.flow.scroll, list >= personHeight/2)
+	p.flow.fit(widget.Space4, 56, inner, max(list, 0))
 }

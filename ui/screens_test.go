@@ -12,6 +12,7 @@ import (
 	"parley/media"
 	"parley/media/call"
 	"parley/signal"
+	"parley/signal/phrase"
 	"parley/signal/room"
 	"parley/ui/widget"
 )
@@ -169,6 +170,18 @@ var states = []struct {
 		s.Peers[4].Report = call.Report{Path: "srflx", RTT: 60 * time.Millisecond, W: 640, H: 360, Lossy: true}
 		return s
 	}, func(w *Window) { w.stage.togglePanel(peoplePanel) }, nil},
+	{"stage-safety", compared(func(s *room.State) { s.Safety.Phrase, s.Safety.Known = somePhrase, true }), openSafety, nil},
+	{"stage-safety-waiting", compared(func(s *room.State) { s.Safety.Missing = []signal.ID{s.Members[1].ID} }), openSafety, nil},
+	{"stage-safety-alone", func() call.State { return base(call.Live) }, openSafety, nil},
+	{"stage-verified", compared(func(s *room.State) {
+		for i := range s.Members {
+			s.Members[i].Verified = true
+		}
+	}), func(w *Window) { w.stage.togglePanel(peoplePanel) }, nil},
+	{"stage-verified-not-all", compared(func(s *room.State) {
+		s.Members[0].Verified, s.Members[2].Verified = true, true
+		s.Safety.Changed = []signal.ID{s.Members[1].ID}
+	}), func(w *Window) { w.stage.togglePanel(peoplePanel) }, nil},
 	{"stage-busy", func() call.State {
 		s := with(base(call.Live), 3)
 		s.Shed = call.ShedLayer
@@ -387,4 +400,27 @@ func TestLarge(t *testing.T) {
 	w, _ := open(t, fyne.NewSize(3840, 2160))
 	show(w, with(base(call.Live), 5))
 	golden(t, w, "stage-4k")
+}
+
+// somePhrase is of the longest words that there are.
+var somePhrase = phrase.Phrase{
+	Words: [4]string{"breadline", "businessman", "steamship", "belowground"}, Emoji: [5]string{"\U0001f419", "\U0001f332", "\U0001f355", "\U0001f6b2", "\u2693"},
+}
+
+// compared is a meeting of four in which the safety phrase is as change makes it.
+func compared(change func(*room.State)) func() call.State {
+	return func() call.State {
+		s := with(base(call.Live), 3)
+		s.Room.Members = nil
+		for _, p := range s.Peers {
+			s.Room.Members = append(s.Room.Members, room.Member{ID: p.ID, Name: p.Name, Present: true})
+		}
+		change(&s.Room)
+		return s
+	}
+}
+
+func openSafety(w *Window) {
+	w.stage.togglePanel(peoplePanel)
+	w.stage.people.safe.button.OnTap()
 }

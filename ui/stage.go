@@ -325,6 +325,9 @@ func (s *stage) closePanel() {
 func (s *stage) showPanel() {
 	widget.Show(s.chat.root, s.panel == chatPanel)
 	widget.Show(s.people.root, s.panel == peoplePanel)
+	if s.panel != peoplePanel {
+		s.people.safe.show(false)
+	}
 	if s.panel == chatPanel {
 		s.chat.read()
 	}

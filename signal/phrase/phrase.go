@@ -8,7 +8,6 @@ package phrase
 
 import (
 	"cmp"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
@@ -45,18 +44,6 @@ type Name [nameBytes]byte
 
 // Compare orders names as numbers, big-endian.
 func (n Name) Compare(other Name) int { return slices.Compare(n[:], other[:]) }
-
-// NewName draws the name of a round.
-func NewName() (n Name) {
-	_, _ = rand.Read(n[:]) // never fails: crypto/rand ends the program instead
-	return n
-}
-
-// NewSecret draws a member's secret. One secret serves one round.
-func NewSecret() (s Secret) {
-	_, _ = rand.Read(s[:])
-	return s
-}
 
 // String hides the secret from whoever prints it.
 func (Secret) String() string { return "[secret]" }
@@ -189,6 +176,11 @@ func (r Round) Phrase() (Phrase, bool) {
 	if len(r.Missing()) > 0 || len(r.members) == 0 {
 		return Phrase{}, false
 	}
+	return spell(r.digest()), true
+}
+
+// digest is the hash of everything that the phrase is about.
+func (r Round) digest() (sum [sha256.Size]byte) {
 	h := sha256.New()
 	h.Write(field([]byte("parley phrase v2\x00"), []byte(r.session.Room)))
 	h.Write(r.session.Roster[:])
@@ -197,7 +189,8 @@ func (r Round) Phrase() (Phrase, bool) {
 		h.Write(m.keys.DH[:])
 		h.Write(m.secret[:])
 	}
-	return spell([sha256.Size]byte(h.Sum(nil))), true
+	h.Sum(sum[:0])
+	return sum
 }
 
 // commit is the commitment to a secret.

@@ -1,6 +1,7 @@
 package phrase
 
 import (
+	crand "crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -13,13 +14,23 @@ import (
 	"parley/signal/identity"
 )
 
+func newName() (n Name) {
+	_, _ = crand.Read(n[:])
+	return n
+}
+
+func newSecret() (s Secret) {
+	_, _ = crand.Read(s[:])
+	return s
+}
+
 // meeting is a session with n members, and a secret for each in the session's order.
 func meeting(n int) (Session, []Secret) {
 	s := Session{Room: "AAAAAAAAAAAAAAAAAAAAAA"}
 	secrets := make([]Secret, n)
 	for i := range n {
 		s.Members = append(s.Members, identity.New().Public())
-		secrets[i] = NewSecret()
+		secrets[i] = newSecret()
 	}
 	return s, secrets
 }
@@ -36,7 +47,7 @@ type message struct {
 func run(t *testing.T, s Session, secrets []Secret, seed uint64) []Phrase {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 1))
-	name := NewName()
+	name := newName()
 	rounds := make([]Round, len(s.Members))
 	told := make([]bool, len(rounds))
 	queues := make([][]message, len(rounds)*len(rounds)) // [from*n+to]
@@ -124,12 +135,12 @@ func TestAnyDifferenceShows(t *testing.T) {
 		"room":        func(s *Session, _ []Secret) { s.Room = "BAAAAAAAAAAAAAAAAAAAAA" },
 		"roster":      func(s *Session, _ []Secret) { s.Roster[31] = 1 },
 		"keys":        func(s *Session, _ []Secret) { s.Members[1] = identity.New().Public() },
-		"secret":      func(_ *Session, secrets []Secret) { secrets[2] = NewSecret() },
+		"secret":      func(_ *Session, secrets []Secret) { secrets[2] = newSecret() },
 		"one more":    func(s *Session, _ []Secret) { s.Members = append(s.Members, identity.New().Public()) },
 		"one less":    func(s *Session, _ []Secret) { s.Members = s.Members[:2] },
 		"swapped key": func(s *Session, _ []Secret) { s.Members[0].DH, s.Members[1].DH = s.Members[1].DH, s.Members[0].DH },
 	} {
-		other, theirs := s, append(slices.Clone(secrets), NewSecret())
+		other, theirs := s, append(slices.Clone(secrets), newSecret())
 		other.Members = slices.Clone(s.Members)
 		change(&other, theirs)
 		if got := run(t, other, theirs[:len(other.Members)], 1)[0]; got == before {
@@ -142,7 +153,7 @@ func TestAnyDifferenceShows(t *testing.T) {
 func TestSecretsWaitForCommitments(t *testing.T) {
 	s, secrets := meeting(3)
 	ada, ben, eve := s.Members[0].ID(), s.Members[1].ID(), s.Members[2].ID()
-	name := NewName()
+	name := newName()
 	r := New(s, name, ada, secrets[0])
 	r, err := r.Commit(ben, commit(s.Room, name, ben, secrets[1]))
 	if err != nil || r.Ready() {
@@ -166,9 +177,9 @@ func TestSecretsWaitForCommitments(t *testing.T) {
 func TestRefused(t *testing.T) {
 	s, secrets := meeting(2)
 	ada, ben := s.Members[0].ID(), s.Members[1].ID()
-	name := NewName()
+	name := newName()
 	good := commit(s.Room, name, ben, secrets[1])
-	other := NewSecret()
+	other := newSecret()
 	begun := New(s, name, ada, secrets[0])
 	committed, err := begun.Commit(ben, good)
 	if err != nil {
@@ -204,7 +215,7 @@ func TestRefused(t *testing.T) {
 		"ours by another":              {begun, reveals(ada, other), ErrTwice},
 		"a commitment of another":      {early, commits(commit(s.Room, name, ada, secrets[1])), ErrSecret},
 		"a commitment of another room": {early, commits(commit("BAAAAAAAAAAAAAAAAAAAAA", name, ben, secrets[1])), ErrSecret},
-		"an earlier round's":           {early, commits(commit(s.Room, NewName(), ben, secrets[1])), ErrSecret},
+		"an earlier round's":           {early, commits(commit(s.Room, newName(), ben, secrets[1])), ErrSecret},
 	} {
 		t.Run(name, func(t *testing.T) {
 			after, err := c.do(c.round)
@@ -253,7 +264,7 @@ func TestSpelling(t *testing.T) {
 
 func TestSecretsAreNotPrinted(t *testing.T) {
 	s, secrets := meeting(1)
-	r := New(s, NewName(), s.Members[0].ID(), secrets[0])
+	r := New(s, newName(), s.Members[0].ID(), secrets[0])
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
 		if text := fmt.Sprintf(format, secrets[0]); text != "[secret]" {
 			t.Errorf("%s prints %s", format, text)

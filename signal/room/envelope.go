@@ -28,6 +28,7 @@ type envelope struct {
 	Chat    *chat             `json:"chat,omitempty"`    // chat
 	History []told            `json:"history,omitempty"` // history
 	Authors []identity.Public `json:"authors,omitempty"` // history: whose keys its signatures are checked with
+	Phrase  *part             `json:"phrase,omitempty"`  // phrase
 	Call    json.RawMessage   `json:"call,omitempty"`    // call
 	Roster  []byte            `json:"roster,omitempty"`  // roster, hello: package roster reads it
 	Order   string            `json:"order,omitempty"`   // order
@@ -47,6 +48,7 @@ var kinds = map[string]struct {
 	kindChat:    {[]seal.Kind{seal.All}, validChat}, // a message to only some members is not chat
 	kindHistory: {[]seal.Kind{seal.One}, validHistory},
 	kindAsk:     {[]seal.Kind{seal.One}, anything},
+	kindPhrase:  {[]seal.Kind{seal.One, seal.All}, validPart},
 	kindCall:    {[]seal.Kind{seal.One}, func(e *envelope) bool { return len(e.Call) > 0 }},
 	kindRoster:  {[]seal.Kind{seal.One}, anything},
 	kindKnock:   {[]seal.Kind{seal.One}, validCard},

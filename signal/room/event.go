@@ -60,7 +60,7 @@ type (
 	}
 )
 
-// Command is what the user wants of the room: Enter, SetName, SetMarks, Say, Resend or Host.
+// Command is what the user wants of the room: Enter, SetName, SetMarks, Say, Resend, Host, Compare or Verify.
 type Command interface{ command() }
 
 type (
@@ -79,6 +79,10 @@ type (
 	Resend struct{ ID string }
 	// Host does what only hosts may.
 	Host struct{ roster.Action }
+	// Compare keeps the safety phrase up to date while On, because the user looks at it.
+	Compare struct{ On bool }
+	// Verify says that the phrase of now is the same for these members, or for all if there are none.
+	Verify struct{ IDs []signal.ID }
 )
 
 func (Enter) command()    {}
@@ -87,6 +91,8 @@ func (SetMarks) command() {}
 func (Say) command()      {}
 func (Resend) command()   {}
 func (Host) command()     {}
+func (Compare) command()  {}
+func (Verify) command()   {}
 
 // effect is something to do.
 type effect any

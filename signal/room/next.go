@@ -17,10 +17,14 @@ type model struct {
 	hosts    hosts
 	presence presence
 	chat     conversation
+	safety   safety
 }
 
-func newModel(me Member, of roster.Config) model {
-	return model{link: Connecting, presence: presence{me: me}, hosts: hosts{roster: roster.NewState(of)}}
+// newModel is a room before anything has happened. The seed, random, is what the secrets of its safety phrases come from.
+func newModel(me Member, of roster.Config, seed [32]byte) model {
+	return model{
+		link: Connecting, presence: presence{me: me}, hosts: hosts{roster: roster.NewState(of)}, safety: safety{seed: seed},
+	}
 }
 
 // state is what the model shows to others.
@@ -30,6 +34,7 @@ func (m model) state() State {
 		Me: m.presence.me, Chat: m.chat.messages,
 	}
 	m.hosts.show(&s, m.presence)
+	m.safety.show(&s)
 	return s
 }
 
@@ -59,6 +64,8 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		effects = append(effects, of...)
 	}
 	m.hosts, of = m.hosts.knock(m.presence.me)
+	effects = append(effects, of...)
+	m.safety, of = m.safety.next(ev, m.presence, m.hosts, now)
 	return m, append(effects, of...)
 }
 

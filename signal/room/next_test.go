@@ -31,7 +31,7 @@ var noon = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 // of the last event.
 func play(t *testing.T, events ...event) (model, []effect) {
 	t.Helper()
-	m := newModel(Member{ID: me, Name: "Me"}, roster.Config{Me: identity.FromSeeds([32]byte{1}, [32]byte{2})})
+	m := newModel(Member{ID: me, Name: "Me"}, roster.Config{Me: identity.FromSeeds([32]byte{1}, [32]byte{2})}, [32]byte{})
 	var effects []effect
 	now := noon
 	for _, ev := range events {

@@ -145,9 +145,11 @@ type deadline struct {
 
 // loop feeds next and carries out its effects until ctx ends. It returns the last model.
 func (r *Room) loop(ctx context.Context) model {
+	var seed [32]byte
+	_, _ = rand.Read(seed[:]) // never fails: crypto/rand ends the program instead
 	m := newModel(r.cfg.Me, roster.Config{
 		Room: r.cfg.Keys.Room, Me: r.cfg.Identity, Owner: r.cfg.Owner, Key: r.cfg.OwnerKey, Saved: r.cfg.Saved,
-	})
+	}, seed)
 	r.cfg.Changed(m.state())
 	var later []deadline
 	timer := time.NewTimer(time.Hour)

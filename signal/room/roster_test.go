@@ -281,7 +281,7 @@ func TestCardBeforeTheRoster(t *testing.T) {
 	admits := made[len(made)-1]
 
 	cfg.Me = us
-	m := newModel(Member{ID: us.ID(), Name: "Us", Present: true}, cfg)
+	m := newModel(Member{ID: us.ID(), Name: "Us", Present: true}, cfg, [32]byte{})
 	var effects []effect
 	for _, ev := range []event{
 		up{ids(owner.ID(), them.ID()), false},

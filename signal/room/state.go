@@ -78,22 +78,24 @@ type State struct {
 	FirstSeen bool // the owner is believed because they came first: the link does not name one
 	Policy    roster.Policy
 	Knocking  []Member // who waits and wants to come in; empty for who is no host
-	Refused   uint64   // messages that were changed, replayed, reflected, reordered, malformed or too many
+	Safety    Safety
+	Refused   uint64 // messages that were changed, replayed, reflected, reordered, malformed or too many
 }
 
 // Member is one participant, as its hello and its card say. The card comes a moment after the hello; until then the
 // name is empty.
 type Member struct {
-	ID      signal.ID
-	Keys    identity.Public // what the ID is the hash of
-	Name    string          // unique in the meeting: a second Ada is "Ada (2)"
-	Present bool            // in the meeting; false while still in the lobby
-	Role    roster.Role
-	Mic     bool
-	Camera  bool
-	Screen  bool      // shares a screen
-	Earlier bool      // came to the rendezvous before us
-	Since   time.Time // when we saw them go from lobby to meeting
+	ID       signal.ID
+	Keys     identity.Public // what the ID is the hash of
+	Name     string          // unique in the meeting: a second Ada is "Ada (2)"
+	Present  bool            // in the meeting; false while still in the lobby
+	Role     roster.Role
+	Mic      bool
+	Camera   bool
+	Screen   bool      // shares a screen
+	Earlier  bool      // came to the rendezvous before us
+	Verified bool      // the user compared the safety phrase with them
+	Since    time.Time // when we saw them go from lobby to meeting
 
 	claimed string // the name that they gave
 }

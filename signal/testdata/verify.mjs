@@ -221,6 +221,20 @@ for (const r of (await load("roster.json")).rosters) {
   same(`roster ${r.name}`, sig, r.sig);
   same("encoded", hex(Uint8Array.from([...body, ...unhex(sig)])), r.encoded);
 }
+for (const p of (await load("phrase.json")).phrases) {
+  const round = [...unhex(p.round)];
+  const named = (...list) => list.flatMap((bytes) => [bytes.length, ...bytes]);
+  for (const m of p.members) {
+    const me = await identity(m);
+    m.keys = me.keys;
+    same("ID in a round", me.id, m.id);
+    const of = [...text("parley phrase commit v2\0"), ...named(text(p.room), round, text(m.id)), ...unhex(m.secret)];
+    same("commitment", hex(await sha256(of)), m.commitment);
+  }
+  const members = p.members.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const all = members.flatMap((m) => [...m.keys, ...unhex(m.secret)]);
+  same("phrase", hex(await sha256([...text("parley phrase v2\0"), ...named(text(p.room)), ...unhex(p.roster), ...all])), p.digest);
+}
 const result = `${checks} checks passed`;
 if (node) console.log(result);
 else show(result);

@@ -14,6 +14,7 @@ type Person struct {
 	avatar              *Avatar
 	name, note, detail  *Label
 	mic, camera, screen *Icon
+	verified            *Icon
 	marks               [2]Mark // microphone and camera
 }
 
@@ -21,9 +22,10 @@ type Person struct {
 func NewPerson() *Person {
 	p := &Person{
 		avatar: NewAvatar("", 0), name: NewLabel("", BodyMedium, Text1), note: NewLabel("", Caption, Text2), detail: NewLabel("", Caption, Text2),
-		mic: NewIcon("mic", Text2, 18), camera: NewIcon("camera", Text2, 18), screen: NewIcon("screen", Accent, 18),
+		mic: NewIcon("mic", Text2, 18), camera: NewIcon("camera", Text2, 18), screen: NewIcon("screen", Accent, 18), verified: NewIcon("verified", Accent, 16),
 	}
 	p.screen.Hide()
+	p.verified.Hide()
 	p.ExtendBaseWidget(p)
 	return p
 }
@@ -69,6 +71,12 @@ func (p *Person) Set(name, note, detail string, mic, camera Mark, sharing bool) 
 	p.place(p.Size())
 }
 
+// SetVerified shows whether the safety phrase was compared with the person.
+func (p *Person) SetVerified(verified bool) {
+	Show(p.verified, verified)
+	p.place(p.Size())
+}
+
 func (p *Person) place(s fyne.Size) {
 	Place(p.avatar, 0, (s.Height-36)/2, 36, 36)
 	x := s.Width - 18
@@ -85,7 +93,12 @@ func (p *Person) place(s fyne.Size) {
 			y -= 8
 		}
 	}
-	Place(p.name, 48, y, x-48-Space2, 20)
+	name := x - 48 - Space2
+	if p.verified.Visible() {
+		name = min(name-20, p.name.Width())
+		Place(p.verified, 48+name+4, y+2, 16, 16)
+	}
+	Place(p.name, 48, y, name, 20)
 	Place(p.note, 48, y+20, x-48-Space2, 16)
 	Place(p.detail, 48, y+36, x-48-Space2, 16)
 }
@@ -103,7 +116,7 @@ func (p *Person) MinSize() fyne.Size { return fyne.NewSize(1, 1) }
 
 // CreateRenderer is for Fyne.
 func (p *Person) CreateRenderer() fyne.WidgetRenderer {
-	objects := []fyne.CanvasObject{p.avatar, p.name, p.note, p.detail, p.screen, p.mic, p.camera}
+	objects := []fyne.CanvasObject{p.avatar, p.name, p.note, p.detail, p.verified, p.screen, p.mic, p.camera}
 	return &renderer{
 		objects: objects,
 		layout:  p.place,
