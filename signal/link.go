@@ -15,6 +15,8 @@ import (
 type Link struct {
 	Server *url.URL // scheme http or https, host, and a path prefix without a slash at its end
 	Code   Code
+	// Owner is the fingerprint of the meeting owner's key, 16 characters of base64url; empty if the link names none.
+	Owner string
 	// At lists further addresses of the same rendezvous, HOST or HOST:PORT, best first after
 	// Server's own; at most MaxAt of them.
 	At []string
@@ -185,6 +187,9 @@ func (l Link) DeepLink() string {
 
 func (l Link) fragment() string {
 	text := l.Code.String()
+	if l.Owner != "" {
+		text += "&owner=" + l.Owner
+	}
 	for _, host := range l.At[:min(len(l.At), MaxAt)] {
 		text += "&at=" + host
 	}

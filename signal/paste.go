@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"cmp"
 	"errors"
 	"net/url"
 	"slices"
@@ -13,6 +14,7 @@ const maxPaste = 64 << 10
 // Errors of ParseLink. They never carry the text, for it holds the code.
 var (
 	ErrLink     = errors.New("not a meeting link: it looks like https://HOST/#7k3m-q9xt-2w8p")
+	ErrOwner    = errors.New("this meeting link is damaged: its end is missing")
 	ErrNoServer = errors.New("a code alone does not say where the meeting is: open the whole link, or name the server with --server URL")
 )
 
@@ -30,7 +32,7 @@ const maxLinks = 8
 
 // ParseLink finds the one meeting that a text names. The link may be inside a sentence, a mail or a mail gateway's
 // address, may lack its scheme, and may be wrapped over lines. A code alone is a meeting on the server fallback.
-// The errors are ErrLink, ErrCode, ErrNoServer, ErrServer (of fallback) and Ambiguous.
+// The errors are ErrLink, ErrCode, ErrOwner, ErrNoServer, ErrServer (of fallback) and Ambiguous.
 func ParseLink(text string, fallback *url.URL) (Link, error) {
 	if len(text) > maxPaste {
 		return Link{}, ErrLink
@@ -132,6 +134,12 @@ type scanner struct {
 func (s *scanner) add(l Link, r rank) {
 	m := mention{l, r, s.joined, s.round}
 	same := func(old mention) bool { return old.link.Code == l.Code }
+	for i, old := range s.found { // a link that was broken over lines before its owner is the whole link
+		if same(old) && sameServer(old.link, l) {
+			m.link.Owner = cmp.Or(old.link.Owner, l.Owner)
+			s.found[i].link.Owner = m.link.Owner
+		}
+	}
 	for _, old := range s.found {
 		if same(old) && (old.better(m) || !m.better(old) && sameServer(old.link, l) && len(old.link.At) >= len(l.At)) {
 			return
@@ -186,14 +194,18 @@ func (s *scanner) linkAt(from, pos int) (start, end int) {
 		return 0, 0
 	}
 	end = pos + 1 + g.size
-	at, size := readParameters(s.text[end:])
-	end += size
+	p := readParameters(s.text[end:])
+	end += p.size
 	if !ok {
 		return start, end // a link of another program: what follows its # is not a code
 	}
-	l := Link{Server: server, Code: g.code}
+	if p.damaged { // without the owner it would be another link, of a meeting in which anybody may be the owner
+		s.damage = ErrOwner
+		return start, end
+	}
+	l := Link{Server: server, Code: g.code, Owner: p.owner}
 	if server != nil {
-		for _, host := range at {
+		for _, host := range p.at {
 			l.addAt(host)
 		}
 	}

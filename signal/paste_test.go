@@ -12,6 +12,7 @@ import (
 // The link of the tests below, however it is passed on.
 const (
 	pasted = "https://meet.example.org/#7k3m-q9xt-2w8p"
+	owned  = "https://meet.example.org/#7k3m-q9xt-2w8p&owner=wra_aI-4vgA9zxLu&at=10.0.0.3:8443"
 	within = "https://meet.example.org/meet/#7k3m-q9xt-2w8p&at=10.0.0.3:8443&at=[fd00::5]:8443"
 )
 
@@ -29,12 +30,39 @@ var wrappers = []string{
 }
 
 func TestPastedLinks(t *testing.T) {
-	for _, link := range []string{pasted, within, "http://192.168.1.5:8443/#7k3m-q9xt-2w8p", "http://[fd00::5]:8443/#7k3m-q9xt-2w8p&at=localhost:1", lengthened(pasted), lengthened(within)} {
+	for _, link := range []string{pasted, within, "http://192.168.1.5:8443/#7k3m-q9xt-2w8p", "http://[fd00::5]:8443/#7k3m-q9xt-2w8p&at=localhost:1", lengthened(pasted), lengthened(within), owned, lengthened(owned)} {
 		for _, w := range wrappers {
 			text := strings.ReplaceAll(w, "LINK", link)
 			if got, err := ParseLink(text, nil); err != nil || got.String() != link {
 				t.Errorf("%q: %v, %v", text, got.maybe(), err)
 			}
+		}
+	}
+}
+
+// TestOwnerOfAPastedLink: no way to break a link makes it one without an owner.
+func TestOwnerOfAPastedLink(t *testing.T) {
+	fallback := &url.URL{Scheme: "https", Host: "meet.example.org"}
+	for pos := len(pasted); pos < len(owned); pos++ {
+		for _, gap := range []string{"\n", "\r\n> ", "=\n"} {
+			text := owned[:pos] + gap + owned[pos:]
+			if got, err := ParseLink(text, nil); err != nil || got.Owner != "wra_aI-4vgA9zxLu" {
+				t.Errorf("%q: %v, %v", text, got.maybe(), err)
+			}
+		}
+	}
+	for _, text := range []string{
+		owned + " or " + pasted, pasted + " or " + owned, "code 7k3m-q9xt-2w8p, link " + owned,
+		"https://gateway.example/?url=" + percent(owned), strings.ReplaceAll(owned, "&", "&amp;"), percent(owned),
+	} {
+		if got, err := ParseLink(text, fallback); err != nil || got.Owner != "wra_aI-4vgA9zxLu" {
+			t.Errorf("%q: %v, %v", text, got.maybe(), err)
+		}
+	}
+	for cut := range 16 {
+		text := pasted + "&owner=" + "wra_aI-4vgA9zxLu"[:cut]
+		if got, err := ParseLink(text, fallback); !errors.Is(err, ErrOwner) {
+			t.Errorf("%q: %v, %v", text, got.maybe(), err)
 		}
 	}
 }

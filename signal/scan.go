@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"encoding/base64"
 	"net/url"
 	"regexp"
 	"slices"
@@ -288,16 +289,36 @@ var parameter = regexp.MustCompile("^[&?;]([A-Za-z0-9_.-]*)(=[^\\s&?;<>\"`|{}\\\
 // hostForm is an address at the start of a text.
 var hostForm = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?)(:[0-9]{1,5})?`)
 
-// readParameters reads the parameters behind a code. It returns the values of "at" and the length of all of it.
-func readParameters(text string) (at []string, size int) {
+// ownerForm is the fingerprint of an owner's key at the start of a text. Marks around a link, as in _LINK_, may follow.
+var ownerForm = regexp.MustCompile(`^[0-9A-Za-z_-]{16}(?:[^0-9A-Za-z]|$)`)
+
+// parameters are those of a link that mean something.
+type parameters struct {
+	at      []string
+	owner   string
+	damaged bool // there is an owner, and it is not whole
+	size    int  // in bytes, of all of them
+}
+
+// readParameters reads the parameters behind a code.
+func readParameters(text string) (p parameters) {
 	for {
-		m := parameter.FindStringSubmatch(text[size:])
+		m := parameter.FindStringSubmatch(text[p.size:])
 		if m == nil || m[1] == "" && m[2] == "" {
-			return at, size
+			return p
 		}
-		size += len(m[0])
-		if m[1] == "at" && m[2] != "" {
-			at = append(at, hostForm.FindString(m[2][1:]))
+		p.size += len(m[0])
+		name, value := m[1], strings.TrimPrefix(m[2], "=")
+		if after, found := strings.CutPrefix(name, "owner"); found && m[2] == "" { // a mail took "=" for the end of its line
+			name, value = "owner", after
+		}
+		switch {
+		case name == "at" && value != "":
+			p.at = append(p.at, hostForm.FindString(value))
+		case name == "owner" && p.owner == "":
+			if p.damaged = !ownerForm.MatchString(value); !p.damaged {
+				p.owner = value[:base64.RawURLEncoding.EncodedLen(idBytes)]
+			}
 		}
 	}
 }

@@ -194,7 +194,7 @@ func (h *Host) hosting(link signal.Link, port int, outside reached) (*Hosting, e
 			}
 		}
 	}
-	out.Link = signal.Link{Code: link.Code, Server: address(addrs[0], port)}
+	out.Link = signal.Link{Code: link.Code, Owner: link.Owner, Server: address(addrs[0], port)}
 	for _, a := range addrs[1:] {
 		out.Link.At = append(out.Link.At, address(a, port).Host)
 	}

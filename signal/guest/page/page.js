@@ -19,7 +19,7 @@ const groups = (code) => code.match(/.{4}/g).join("-");
 /**
  * parseHash takes apart what follows the # of a link.
  * @param {string} hash
- * @returns {{code: string, rest: string}} rest names further addresses, and is kept as it is
+ * @returns {{code: string, rest: string}} rest names further addresses and the owner, and is kept as it is
  */
 function parseHash(hash) {
   let text = hash.replace(/^#/, "");
@@ -29,7 +29,7 @@ function parseHash(hash) {
     // a % that escapes nothing: no code has one
   }
   const [first, ...more] = text.split("&");
-  const at = more.filter((p) => /^at=[\w.:[\]-]+$/.test(p)).map((p) => "&" + p);
+  const at = more.filter((p) => /^(at=[\w.:[\]-]+|owner=[\w-]{16})$/.test(p)).map((p) => "&" + p);
   return { code: parseCode(first), rest: at.join("") };
 }
 
