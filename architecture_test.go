@@ -102,6 +102,7 @@ var folders = map[string]row{
 	"signal/phrase":        {[]string{"signal", "signal/identity"}, "a phrase is about keys, whoever carries its messages"},
 	"signal/client":        {[]string{"signal", "signal/identity"}, "the socket carries frames and does not know what they say"},
 	"signal/roster":        {[]string{"signal", "signal/identity"}, "who belongs to a meeting follows from signatures, and from no network, clock or window"},
+	"signal/trust":         {[]string{"signal/identity"}, "who somebody is from one meeting to the next is apart from each meeting"},
 	"signal/seal":          {[]string{"signal", "signal/identity"}, "sealing knows members by their keys, and not what they say"},
 	"signal/room":          {[]string{"signal", "signal/client", "signal/identity", "signal/loop", "signal/phrase", "signal/roster", "signal/seal"}, "the room says and hears everything through one socket"},
 	"signal/loop":          {nil, "what three loops share knows none of them"},
