@@ -2,6 +2,7 @@ package ui
 
 import (
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -160,6 +161,25 @@ func TestLobby(t *testing.T) {
 
 	test.Tap(l.back)
 	wants(t, c, call.Leave{})
+}
+
+// TestNoNoiseSwitch: a build that cannot remove noise shows no switch for it, and the other one for sound.
+func TestNoNoiseSwitch(t *testing.T) {
+	w, _ := open(t, start)
+	for _, stays := range []bool{false, true} {
+		s := base(call.Lobby)
+		s.NoiseStays = stays
+		show(w, s)
+		test.Tap(w.lobby.cards[0])
+		var labels []string
+		for _, it := range w.menu.closing() {
+			labels = append(labels, it.Label)
+		}
+		if slices.Contains(labels, say("menu.noise")) == stays || !slices.Contains(labels, say("menu.original")) {
+			t.Errorf("noise stays: %v, and the menu has %q", stays, labels)
+		}
+		w.typed(&fyne.KeyEvent{Name: fyne.KeyEscape})
+	}
 }
 
 // pick chooses an item of the open menu.

@@ -107,17 +107,21 @@ func (w *Window) testSpeaker() {
 	}
 }
 
-// soundItems are the switches for microphone processing.
+// soundItems are the switches for microphone processing. One that has no effect in this build is not shown.
 func (w *Window) soundItems() []widget.Item {
 	s := w.prefs.Sound() // the last choice, which the state may not show yet
 	set := func(s call.Sound) func() {
 		return func() { w.do(call.SetSound{Sound: s}) }
 	}
-	return []widget.Item{
-		{Label: say("menu.sound")},
-		{Label: say("menu.noise"), Checked: s.Noise && !s.Original, OnTap: set(call.Sound{Noise: s.Original || !s.Noise})},
-		{Label: say("menu.original"), Checked: s.Original, OnTap: set(call.Sound{Noise: s.Noise, Original: !s.Original})},
+	items := []widget.Item{{Label: say("menu.sound")}}
+	if !w.state.NoiseStays {
+		items = append(items, widget.Item{
+			Label: say("menu.noise"), Checked: s.Noise && !s.Original, OnTap: set(call.Sound{Noise: s.Original || !s.Noise}),
+		})
 	}
+	return append(items, widget.Item{
+		Label: say("menu.original"), Checked: s.Original, OnTap: set(call.Sound{Noise: s.Noise, Original: !s.Original}),
+	})
 }
 
 // cardItems is the menu of a device card in the lobby.

@@ -73,12 +73,16 @@ func (s Sound) processing() media.AudioProcessing {
 	return media.AudioProcessing{Echo: true, Noise: s.Noise, Gain: true, HighPass: true}
 }
 
-// openProcessor puts the processor between microphone and encoder. On a system without the library, the
-// sound stays unprocessed.
+// openProcessor puts the processor between microphone and encoder, and notes whether it can remove noise. What this build
+// cannot do is left out.
 func (c *Call) openProcessor() error {
-	p, err := c.cfg.Codecs.AudioProcessor(c.state.Sound.processing())
+	p, err := c.cfg.Codecs.AudioProcessor(media.AudioProcessing{})
 	if err != nil {
 		return fmt.Errorf("set up audio processor: %w", err)
+	}
+	c.state.NoiseStays = errors.Is(p.Configure(media.AudioProcessing{Noise: true}), media.ErrUnsupported)
+	if err := p.Configure(c.state.Sound.processing()); err != nil && !errors.Is(err, media.ErrUnsupported) {
+		return errors.Join(fmt.Errorf("set up audio processor: %w", err), p.Close())
 	}
 	c.processor = p
 	c.closers = append(c.closers, p)

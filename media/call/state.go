@@ -65,6 +65,7 @@ type State struct {
 	Screen        Local
 	Speaker       Local
 	Sound         Sound
+	NoiseStays    bool // this build cannot remove noise: Sound.Noise has no effect, and the window shows no switch for it
 	AddressHidden bool // others are reached by relays alone
 	Devices       map[media.Kind][]media.Device
 

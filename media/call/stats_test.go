@@ -2,6 +2,7 @@ package call
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"regexp"
 	"strings"
@@ -41,6 +42,46 @@ func idle(t *testing.T, codecs media.Codecs) *Call {
 	}
 	t.Cleanup(c.closeCodecs)
 	return c
+}
+
+// noiseless is a build without WebRTC's audio processing.
+type noiseless struct{ media.Codecs }
+
+type noiselessProcessor struct{ media.AudioProcessor }
+
+func (n noiseless) AudioProcessor(p media.AudioProcessing) (media.AudioProcessor, error) {
+	a, err := n.Codecs.AudioProcessor(p)
+	return noiselessProcessor{a}, err
+}
+
+func (p noiselessProcessor) Configure(cfg media.AudioProcessing) error {
+	noise := cfg.Noise
+	cfg.Noise = false
+	if err := p.AudioProcessor.Configure(cfg); err != nil || !noise {
+		return err
+	}
+	return media.ErrUnsupported
+}
+
+// TestNoiseStays: the state tells whether this build removes noise, whatever the user has chosen.
+func TestNoiseStays(t *testing.T) {
+	real := errors.Is(open(t).Configure(media.AudioProcessing{Noise: true}), media.ErrUnsupported) // with the tag noapm
+	if got := idle(t, codec.New()).State().NoiseStays; got != real {
+		t.Errorf("noise stays: %v, want %v", got, real)
+	}
+	if !idle(t, noiseless{codec.New()}).State().NoiseStays {
+		t.Error("a build that cannot remove noise says that it can")
+	}
+}
+
+func open(t *testing.T) media.AudioProcessor {
+	t.Helper()
+	p, err := codec.New().AudioProcessor(media.AudioProcessing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
 }
 
 func TestMeterTellsEcho(t *testing.T) {
