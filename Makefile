@@ -147,7 +147,7 @@ vet-others: ## compile and vet for Windows and macOS what has no C code
 	for os in windows darwin; do export GOOS=$$os CGO_ENABLED=0; \
 		go vet ./assets/... ./signal/... ./media ./media/congestion ./media/transport ./ui/desktop && \
 		go build ./media/bot ./media/call ./media/device/file ./media/peer ./media/pipe || exit; done
-	GOOS=windows CGO_ENABLED=0 go vet ./media/device/gdi
+	GOOS=windows CGO_ENABLED=0 go vet ./media/device/gdi ./media/device/mf
 
 # podman or docker, whichever is there; CONTAINER="podman --root DIR" passes flags.
 CONTAINER ?= $(shell command -v podman || echo docker)

@@ -67,11 +67,12 @@ var folders = map[string]row{
 	"media/sframe":     {nil, "a frame is encrypted whatever is in it"},
 	"media/pipe":       {[]string{"media"}, "pipes carry frames from any source to any sink, behind the interfaces of media"},
 	"media/device": {
-		[]string{"media", "media/device/file", "media/device/gdi", "media/device/pulse", "media/device/v4l2", "media/device/x11"},
+		[]string{"media", "media/device/file", "media/device/gdi", "media/device/mf", "media/device/pulse", "media/device/v4l2", "media/device/x11"},
 		"devices deliver and take frames and know nothing of calls",
 	},
 	"media/device/file":  {[]string{"media"}, "a driver knows nothing of the others"},
 	"media/device/gdi":   {[]string{"media"}, "a driver knows nothing of the others"},
+	"media/device/mf":    {[]string{"media"}, "a driver knows nothing of the others"},
 	"media/device/pulse": {[]string{"media"}, "a driver knows nothing of the others"},
 	"media/device/v4l2":  {[]string{"media"}, "a driver knows nothing of the others"},
 	"media/device/x11":   {[]string{"media"}, "a driver knows nothing of the others"},

@@ -3,7 +3,10 @@ package device
 import (
 	"parley/media"
 	"parley/media/device/gdi"
+	"parley/media/device/mf"
 )
 
-// pictures are the drivers of this system's screens. Cameras are missing (docs/PLATFORMS.md).
-func pictures(convert media.PixelConverter) []driver { return []driver{gdi.New(convert)} }
+// pictures are the drivers of this system's cameras and screens.
+func pictures(convert media.PixelConverter) []driver {
+	return []driver{mf.New(convert), gdi.New(convert)}
+}

@@ -34,6 +34,9 @@ func TestE2EWindowsCheck(t *testing.T) {
 			t.Errorf("the report has no %s", want)
 		}
 	}
+	if !regexp.MustCompile(`(?m)^ *camera +none found\r?$`).MatchString(report) {
+		t.Error("the report does not say in one line that there is no camera")
+	}
 	if strings.Contains(report, "you hear nobody") || strings.Contains(report, "nobody hears you") {
 		t.Error("sound does not work")
 	}
@@ -106,6 +109,22 @@ func TestE2EWindowsPackages(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestE2EWindowsCamera runs the tests of the driver for cameras on Windows, with a camera of our own behind Wine's Media
+// Foundation.
+func TestE2EWindowsCamera(t *testing.T) {
+	w := startWine(t)
+	dir := t.TempDir()
+	program, camera := filepath.Join(dir, "mf.test.exe"), filepath.Join(dir, "camera.dll")
+	w.must("x86_64-w64-mingw32-gcc-posix", "-O2", "-shared", "-static", "-o", camera, "test/windows/testdata/camera.c", "-lmfplat", "-lmfuuid", "-lole32")
+	build := exec.Command("go", "test", "-c", "-o", program, "./media/device/mf")
+	build.Env = append(os.Environ(), "GOOS=windows", "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	t.Setenv("PARLEY_TEST_CAMERA", w.path(camera))
+	t.Log(w.must("wine", program, "-test.v"))
 }
 
 // TestE2EWindowsInstaller: the installer registers parley:// for this user. A clicked link opens the window, a second one

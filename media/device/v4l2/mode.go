@@ -5,19 +5,10 @@ package v4l2
 import (
 	"image"
 	"math"
-
-	"github.com/pion/mediadevices/pkg/frame"
-	"github.com/pion/mediadevices/pkg/prop"
-
-	"parley/media"
 )
 
-// What we ask of a camera. A call does not send more.
-const (
-	wantWidth, wantHeight = 1280, 720
-	wantRate              = 30.0
-	maxRate               = 240.0 // frames a second that a camera is asked for at most
-)
+// maxRate is how many frames a second a camera is asked for at most.
+const maxRate = 240.0
 
 // commonSizes are tried where a camera offers a range.
 var commonSizes = []image.Point{
@@ -51,44 +42,6 @@ func (r sizeRange) sizes() []image.Point {
 		out = append(out, image.Pt(r.maxW, r.maxH))
 	}
 	return out
-}
-
-// chooseMode picks the mode nearest to 1280x720 at 30 frames a second. ok is false when there is none. A lower rate
-// costs more than a smaller picture. Typical cameras do 720p raw at 10 frames a second, and MJPEG at 30. Raw wins only
-// at the same rate, where it saves the decoding.
-func chooseMode(modes []prop.Media) (best prop.Media, ok bool) {
-	lowest := math.Inf(1)
-	for _, m := range modes {
-		if m.Width < 2 || m.Height < 2 || m.Width > media.MaxDimension || m.Height > media.MaxDimension {
-			continue
-		}
-		if c := modeCost(m.Video); c < lowest {
-			best, lowest, ok = m, c, true
-		}
-	}
-	return best, ok
-}
-
-// modeCost is a mode's distance from the ideal: the sum of those of area, shape and rate, in octaves.
-func modeCost(m prop.Video) float64 {
-	area := math.Log2(float64(m.Width*m.Height) / (wantWidth * wantHeight))
-	if area > 0 {
-		area *= 0.5 // too large a picture only costs time
-	}
-	shape := math.Log2(float64(m.Width) / float64(m.Height) * wantHeight / wantWidth)
-	rate := 0.1 // unknown: most likely 30
-	if m.FrameRate > 0 {
-		if rate = math.Log2(wantRate / float64(m.FrameRate)); rate > 0 {
-			rate *= 1.5
-		} else {
-			rate *= 0.2
-		}
-	}
-	cost := math.Abs(area) + 0.5*math.Abs(shape) + math.Abs(rate)
-	if m.FrameFormat == frame.FormatMJPEG {
-		cost += 0.05
-	}
-	return cost
 }
 
 // rateFraction is a frame rate as V4L2 wants it; 0 is unknown.

@@ -11,45 +11,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/pion/mediadevices/pkg/frame"
-	"github.com/pion/mediadevices/pkg/prop"
-
 	"parley/media"
 )
-
-func mode(f frame.Format, w, h int, rate float32) prop.Media {
-	return prop.Media{Video: prop.Video{Width: w, Height: h, FrameRate: rate, FrameFormat: f}}
-}
-
-func TestChooseMode(t *testing.T) {
-	mjpeg720, raw720slow := mode(frame.FormatMJPEG, 1280, 720, 30), mode(frame.FormatYUY2, 1280, 720, 10)
-	raw720, raw480 := mode(frame.FormatYUY2, 1280, 720, 30), mode(frame.FormatYUY2, 640, 480, 30)
-	hd, hd60 := mode(frame.FormatMJPEG, 1920, 1080, 30), mode(frame.FormatMJPEG, 1280, 720, 60)
-	small := mode(frame.FormatYUY2, 320, 240, 30)
-	for name, c := range map[string]struct {
-		modes []prop.Media
-		want  prop.Media
-	}{
-		"MJPEG for the rate":          {[]prop.Media{raw720slow, raw480, small, mjpeg720, hd}, mjpeg720},
-		"raw at the same rate":        {[]prop.Media{mjpeg720, raw720}, raw720},
-		"30 before 60":                {[]prop.Media{hd60, mjpeg720}, mjpeg720},
-		"rate before size":            {[]prop.Media{raw720slow, raw480, small}, raw480},
-		"1080p if that is all":        {[]prop.Media{hd}, hd},
-		"too large before far lower":  {[]prop.Media{small, hd}, hd},
-		"a size that is out of range": {[]prop.Media{mode(frame.FormatYUY2, 100000, 2, 30), small}, small},
-	} {
-		if got, ok := chooseMode(c.modes); !ok || got.Video != c.want.Video {
-			t.Errorf("%s: %+v, want %+v", name, got.Video, c.want.Video)
-		}
-		slices.Reverse(c.modes)
-		if got, _ := chooseMode(c.modes); got.Video != c.want.Video {
-			t.Errorf("%s, reversed: %+v, want %+v", name, got.Video, c.want.Video)
-		}
-	}
-	if _, ok := chooseMode(nil); ok {
-		t.Error("chose from nothing")
-	}
-}
 
 func TestSizeRange(t *testing.T) {
 	for _, c := range []struct {

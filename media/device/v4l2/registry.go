@@ -183,9 +183,18 @@ func (r *Driver) start(e *entry) (*source, error) {
 }
 
 func bestMode(d driver.Driver) (prop.Media, error) {
-	modes := d.Properties()
-	if mode, ok := chooseMode(modes); ok {
-		return mode, nil
+	offered := d.Properties()
+	modes := make([]media.CameraMode, len(offered))
+	for i, p := range offered {
+		modes[i] = media.CameraMode{Width: p.Width, Height: p.Height, Rate: float64(p.FrameRate)}
+		for format, name := range v4l2Formats {
+			if name == p.FrameFormat {
+				modes[i].Format = format
+			}
+		}
+	}
+	if i := media.BestMode(modes); i >= 0 {
+		return offered[i], nil
 	}
 	return prop.Media{}, fmt.Errorf("none of its pixel formats is known: %w", media.ErrFormat)
 }
