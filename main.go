@@ -319,7 +319,7 @@ func mesh(c transport.Config) call.Transport { return peer.NewMesh(c, peer.Netwo
 func (p *program) begin(c *call.Call) {
 	switch {
 	case p.fresh:
-		c.Do(call.NewMeeting{Join: p.join || p.command == "bot"})
+		c.Do(call.NewMeeting{Join: p.join || p.command == "bot", Short: p.shortCode})
 	case p.target != "":
 		c.Do(call.Open{Text: p.target, Join: p.join || p.command == "bot"})
 	}

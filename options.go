@@ -25,6 +25,7 @@ Flags
   --local           host for this network alone: do not ask the router to let others in
   --name TEXT       shown to others
   --new             start a meeting at once; its link is the first line on standard output
+  --short-code      with --new: a code of 12 letters and digits, to be said aloud, instead of 24
   --join            go straight in, past the lobby
   --camera SPEC     default | off | test | a device's name | a .y4m file (looped)
   --mic SPEC        default | off | tone | a device's name | a .wav file (looped)
@@ -56,6 +57,7 @@ type options struct {
 	server     *url.URL
 	name       string
 	fresh      bool // --new
+	shortCode  bool
 	join       bool
 	camera     string
 	mic        string
@@ -90,6 +92,7 @@ func parseOptions(args []string) (options, error) {
 	server := f.String("server", "", "")
 	f.StringVar(&o.name, "name", "", "")
 	f.BoolVar(&o.fresh, "new", false, "")
+	f.BoolVar(&o.shortCode, "short-code", false, "")
 	f.BoolVar(&o.join, "join", false, "")
 	f.StringVar(&o.camera, "camera", media.SpecDefault, "")
 	f.StringVar(&o.mic, "mic", media.SpecDefault, "")
@@ -143,6 +146,8 @@ func (o options) check() error {
 		return fmt.Errorf("--count and --view are for parley bot; %w", errUsage)
 	case o.json && (o.command != "check" || o.server == nil):
 		return fmt.Errorf("--json is for parley check --server URL; %w", errUsage)
+	case o.shortCode && !o.fresh:
+		return fmt.Errorf("--short-code is for --new: other meetings have a code; %w", errUsage)
 	case o.fresh && o.target != "":
 		return fmt.Errorf("either --new or a link, not both; %w", errUsage)
 	case o.command == "bot" && !o.fresh && o.target == "":

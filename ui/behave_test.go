@@ -512,7 +512,7 @@ func TestByKeyboardAlone(t *testing.T) {
 		state call.State
 		want  []string
 	}{
-		{base(call.Idle), []string{"New meeting", "Code or link", "Edit", "Amara, Jonas and 3 more", "Jonas Lindqvist", "Use light colours"}},
+		{base(call.Idle), []string{"New meeting", "Code or link", say("home.new-short"), "Edit", "Amara, Jonas and 3 more", "Jonas Lindqvist", "Use light colours"}},
 		{base(call.Lobby), []string{
 			"Turn microphone off", "Turn camera off", "Copy link", "Your name", "Join now", "Back to start",
 			"Choose a microphone", "Choose a speaker", say("speaker.test"), "Choose a camera", "Use light colours",

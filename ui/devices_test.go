@@ -116,6 +116,7 @@ func TestDoubleClicks(t *testing.T) {
 	}{
 		"new meeting":       {base(call.Idle), func(w *Window) { test.Tap(w.home.start) }, call.NewMeeting{}},
 		"new meeting, key":  {base(call.Idle), func(w *Window) { w.home.start.TypedKey(enter) }, call.NewMeeting{}},
+		"new, short code":   {base(call.Idle), func(w *Window) { test.Tap(w.home.short) }, call.NewMeeting{Short: true}},
 		"open":              {base(call.Idle), func(w *Window) { w.home.code.Entry.SetText("x"); test.Tap(w.home.join) }, call.Open{Text: "x"}},
 		"open, key":         {base(call.Idle), func(w *Window) { w.home.code.Entry.SetText("x"); w.home.code.Entry.TypedKey(enter) }, call.Open{Text: "x"}},
 		"recent":            {base(call.Idle), func(w *Window) { test.Tap(w.home.recent.Objects[0].(*widget.Row)) }, call.Open{Text: "https://meet.example.org/#7k3m-q9xt-2w8p"}},

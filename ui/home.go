@@ -23,6 +23,7 @@ type home struct {
 	heading [2]*widget.Label
 	lead    *widget.Paragraph
 	start   *widget.Button
+	short   *widget.Button
 	code    *widget.Field
 	join    *widget.Button
 	problem *widget.Paragraph
@@ -50,6 +51,7 @@ func newHome(w *Window) *home {
 	h.heading[1] = widget.NewLabel(say("home.heading.second"), widget.Display, widget.Text1)
 	h.lead = widget.NewParagraph(say("home.lead"), widget.Lead, widget.Text2, 0)
 	h.start = widget.NewButton(say("home.new"), "plus", widget.Primary, 48, func() { w.do(call.NewMeeting{}) })
+	h.short = widget.NewButton(say("home.new-short"), "", widget.Quiet, widget.Target, func() { w.do(call.NewMeeting{Short: true}) })
 	h.code = widget.NewField(say("home.code"), say("home.code"), 48, nil)
 	h.code.Entry.MaxRunes = 500
 	h.code.Entry.OnChanged = func(string) {
@@ -84,7 +86,7 @@ func newHome(w *Window) *home {
 
 	h.flow = newFlow(
 		h.place,
-		h.heading[0], h.heading[1], h.lead, h.start, h.code, h.join, h.problem,
+		h.heading[0], h.heading[1], h.lead, h.start, h.code, h.join, h.short, h.problem,
 		h.avatar, h.name, h.hint, h.edit, h.entry, h.save,
 		h.card, h.title, h.empty, h.recent,
 	)
@@ -227,13 +229,15 @@ func (h *home) placeStart(x, y, width float32) float32 {
 		widget.Place(h.code, x, y, width-join.Width-12, 48)
 		widget.Place(h.join, x+width-join.Width, y, join.Width, 48)
 	}
-	y += 48
+	y += 48 + widget.Space2
+	widget.PlaceMin(h.short, x-widget.Space4, y) // its text begins below the button's edge
+	y += widget.Target
 	height = h.problem.HeightFor(width)
 	widget.Place(h.problem, x, y+widget.Space3, width, height)
 	if height > 0 {
 		y += height + widget.Space2
 	}
-	y += 40
+	y += widget.Space6
 	h.placeName(x, y, width)
 	return y + 40
 }

@@ -175,15 +175,15 @@ func (x *executor) put(ev event) {
 	}
 }
 
-// prepare derives keys from the code, which is slow by design, and finds or hosts the rendezvous.
+// prepare derives keys from the code, which is slow by design where the code is short, and finds or hosts the rendezvous.
 func (x *executor) prepare(e prepare) {
 	x.prepareMu.Lock()
 	defer x.prepareMu.Unlock()
 	var link signal.Link
 	if e.link != nil {
 		link = *e.link
-	} else {
-		link = signal.Link{Server: x.cfg.Server, Code: signal.NewCode()}
+	} else if link = (signal.Link{Server: x.cfg.Server, Code: signal.NewCode()}); e.short {
+		link.Code = signal.NewShortCode()
 	}
 	if x.keyed != link.Code {
 		x.keys, x.keyed = signal.Derive(link.Code), link.Code

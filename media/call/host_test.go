@@ -25,6 +25,20 @@ func TestHostedMeeting(t *testing.T) {
 	if m, _ = play(t, m, Open{Text: "good"}); m.Hosting != NotHosted {
 		t.Error("another meeting is said to be hosted here")
 	}
+	// A meeting that cannot be hosted is tried again with a code of the same kind.
+	short := func(effects []effect) bool {
+		return slices.ContainsFunc(effects, func(e effect) bool { p, ok := e.(prepare); return ok && p.short })
+	}
+	for _, want := range []bool{true, false} {
+		m, effects := play(t, m, NewMeeting{Short: want})
+		if short(effects) != want {
+			t.Errorf("a meeting with a short code, %v, prepares %v", want, effects)
+		}
+		m, _ = play(t, m, func(m model) event { return prepared{meeting: m.meeting, err: errors.New("no port")} })
+		if _, effects = play(t, m, Join{}); short(effects) != want {
+			t.Errorf("the second try with a short code, %v, prepares %v", want, effects)
+		}
+	}
 	// Whoever gave up meanwhile hosts nothing.
 	m, _ = play(t, fresh(), NewMeeting{})
 	late := hosted(m)

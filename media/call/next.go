@@ -106,6 +106,7 @@ type (
 	prepare struct {
 		meeting int
 		link    *signal.Link // nil: a new meeting
+		short   bool         // its code is to be said aloud
 		hidden  bool         // the link must not name an address of ours on the internet
 	}
 	openRoom struct {
@@ -156,6 +157,7 @@ type model struct {
 	meeting  int // counts meetings, to recognise late answers to an earlier one
 	me       signal.ID
 	join     bool // enter as soon as the room is open
+	short    bool // a new meeting's code is to be said aloud
 	link     signal.Link
 	loss     Problem // the Problem shown while the rendezvous is unreachable
 	covered  Problem // the Problem that loss replaced
@@ -235,6 +237,7 @@ func (m model) command(c Command, now time.Time) (model, []effect) {
 	}
 	switch c := c.(type) {
 	case NewMeeting:
+		m.short = c.Short
 		return m.open(nil, c.Join, now)
 	case Open:
 		link, err := m.server(c.Text)
@@ -304,7 +307,7 @@ func (m model) open(link *signal.Link, join bool, now time.Time) (model, []effec
 		m.link, m.Link, m.Code = *link, link.String(), link.Code.String()
 	}
 	m, more := m.reconcile()
-	return m, slices.Concat(effects, []effect{prepare{m.meeting, link, m.AddressHidden}}, more)
+	return m, slices.Concat(effects, []effect{prepare{m.meeting, link, m.short, m.AddressHidden}}, more)
 }
 
 func (m model) prepared(ev prepared) (model, []effect) {

@@ -152,8 +152,8 @@ type Command interface{ command() }
 
 // The commands.
 type (
-	// NewMeeting draws a code and goes to its lobby, or straight in if Join.
-	NewMeeting struct{ Join bool }
+	// NewMeeting draws a code and goes to its lobby, or straight in if Join. A Short code can be said aloud.
+	NewMeeting struct{ Join, Short bool }
 	// Open goes to the lobby of the meeting that Text, a link or a code, names, or straight
 	// in if Join. Text that is neither sets State.Problem and changes nothing else.
 	Open struct {

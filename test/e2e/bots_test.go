@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"parley/media/call"
@@ -34,4 +36,26 @@ func TestE2EBots(t *testing.T) {
 		t.Errorf("exit status %d after SIGTERM", cleo.Status())
 	}
 	ada.Await("is alone with Ben", func(l call.Line) bool { return len(l.Peers) == 1 })
+}
+
+// TestE2ECodes starts meetings with a long and with a short code. The long one is what a link has by itself; the short one
+// is typed as somebody has heard it.
+func TestE2ECodes(t *testing.T) {
+	harness.EndToEnd(t)
+	_, addr := harness.StartRendezvous(t, "127.0.0.1:0")
+	for code, flags := range map[string][]string{
+		`^([0-9a-hjkmnp-tv-z]{4}-){5}[0-9a-hjkmnp-tv-z]{4}$`: nil,
+		`^([0-9a-hjkmnp-tv-z]{4}-){2}[0-9a-hjkmnp-tv-z]{4}$`: {"--short-code"},
+	} {
+		ada := harness.StartParley(t, "Ada", nil, append([]string{"bot", "--new", "--server", "http://" + addr}, flags...)...)
+		_, shown, _ := strings.Cut(ada.Link(), "#")
+		if !regexp.MustCompile(code).MatchString(shown) {
+			t.Errorf("with %q the code has %d characters", flags, len(shown))
+		}
+		typed := strings.ToUpper(strings.NewReplacer("-", " ", "0", "O", "1", "l").Replace(shown))
+		ben := harness.StartParley(t, "Ben", nil, "bot", "--server", "http://"+addr, typed)
+		ben.Await("sees and hears Ada", harness.Meets(1))
+		ben.Stop()
+		ada.Stop()
+	}
 }

@@ -80,6 +80,7 @@ func TestE2EBadArguments(t *testing.T) {
 		{"two links", []string{someLink, someLink}, []string{"one link"}},
 		{"bot without link", []string{"bot"}, []string{"needs the link"}},
 		{"link and new", []string{"--new", someLink}, []string{"--new or a link"}},
+		{"short code of a link", []string{"bot", "--short-code", someLink}, []string{"for --new"}},
 		{"code too short", []string{"bot", "http://127.0.0.1:9/#7k3m-q9xt-2w8"}, []string{"24 or 12 letters"}},
 		{"code of other letters", []string{"bot", "http://127.0.0.1:9/#7k3m-q9xt-2w8!"}, []string{"not a meeting code"}},
 		{"link without code", []string{"bot", "http://127.0.0.1:9/"}, []string{"not a meeting code"}},
