@@ -105,7 +105,7 @@ var folders = map[string]row{
 	"signal/roster":        {[]string{"signal", "signal/identity"}, "who belongs to a meeting follows from signatures, and from no network, clock or window"},
 	"signal/trust":         {[]string{"signal/identity"}, "who somebody is from one meeting to the next is apart from each meeting"},
 	"signal/seal":          {[]string{"signal", "signal/identity"}, "sealing knows members by their keys, and not what they say"},
-	"signal/room":          {[]string{"signal", "signal/client", "signal/identity", "signal/loop", "signal/phrase", "signal/roster", "signal/seal"}, "the room says and hears everything through one socket"},
+	"signal/room":          {[]string{"signal", "signal/client", "signal/identity", "signal/loop", "signal/phrase", "signal/roster", "signal/seal", "signal/trust"}, "the room says and hears everything through one socket"},
 	"signal/loop":          {nil, "what three loops share knows none of them"},
 	"signal/server":        {[]string{"signal", "signal/guest", "signal/identity"}, "the service relays opaque bytes"},
 	"signal/guest":         {nil, "the guest page is embedded files"},

@@ -3,6 +3,7 @@ package room
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"parley/signal/client"
 	"parley/signal/identity"
 	"parley/signal/seal"
+	"parley/signal/trust"
 )
 
 // mallory is a member that knows the code and the protocol's form, and says what it likes.
@@ -318,4 +320,52 @@ func TestEarlyWordsAreAskedFor(t *testing.T) {
 	if got := texts(s); !slices.Equal(got, []string{"Ada: early"}) {
 		t.Errorf("%q", got)
 	}
+}
+
+// TestDevices has people show the devices that vouch for them: to each member alone, and nobody with another's.
+func TestDevices(t *testing.T) {
+	device := func() *trust.Device {
+		d, _, err := trust.Open(filepath.Join(t.TempDir(), "device.key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	url, keys := rendezvous(t), signal.Derive(signal.NewCode())
+	adas := device()
+	ada, bo := enter(t, url, keys, "Ada", true), enter(t, url, keys, "Bo", true)
+	knows := func(p *person, id signal.ID, key trust.Key) {
+		t.Helper()
+		p.waitFor(t, "saw the device", func(s State) bool {
+			m, ok := s.Member(id)
+			return ok && m.Name != "" && m.Device == key
+		})
+	}
+	knows(bo, ada.cfg.Me.ID, trust.Key{}) // by default it shows none
+	ada.Show(adas)
+	knows(bo, ada.cfg.Me.ID, adas.Key())
+	ada.Do(SetName{"Ada L."})
+	bo.waitFor(t, "heard the new name", func(s State) bool { return s.Members[0].Name == "Ada L." })
+	knows(bo, ada.cfg.Me.ID, adas.Key()) // a card to all does not take it back
+	cy := enter(t, url, keys, "Cy", true)
+	knows(cy, ada.cfg.Me.ID, adas.Key())
+
+	// Somebody else shows Ada's device, which vouched for Ada's keys, or in another room.
+	mal := newMallory(t, url, keys, "Mallory")
+	mal.meet(3)
+	before := bo.now().Refused
+	for _, v := range []trust.Voucher{
+		adas.Vouch(keys.Room, ada.cfg.Identity.Public()),
+		device().Vouch("another room", mal.me.Public()),
+		{Key: adas.Key()},
+	} {
+		mal.toOne(bo.cfg.Me.ID, envelope{T: kindCard, Card: &card{Name: "Ada", Present: true, Device: &v}})
+	}
+	bo.waitFor(t, "refused the devices of others", func(s State) bool { return s.Refused == before+3 })
+	knows(bo, mal.me.ID(), trust.Key{})
+	// To all it is ignored, even if it is its own: then everybody in a room, and whoever is added to it, could collect it.
+	own := device().Vouch(keys.Room, mal.me.Public())
+	mal.toAll(envelope{T: kindCard, Card: &card{Name: "Mal", Present: true, Device: &own}})
+	bo.waitFor(t, "heard the new name", func(s State) bool { m, _ := s.Member(mal.me.ID()); return m.Name == "Mal" })
+	knows(bo, mal.me.ID(), trust.Key{})
 }

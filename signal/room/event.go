@@ -6,6 +6,7 @@ import (
 	"parley/signal"
 	"parley/signal/identity"
 	"parley/signal/roster"
+	"parley/signal/trust"
 )
 
 // event is something that happened: on the connection, at another member, or here.
@@ -13,7 +14,7 @@ import (
 //	source            events
 //	the connection    servers, up, down, joined, left, sent, unsent, refused, unread
 //	another member    greeted, received
-//	the user          a Command, leave, sendCall
+//	the user          a Command, leave, vouch, sendCall
 //	the clock         overdue, missed, repeat, expired, tick
 //	Run               over
 type event any
@@ -54,6 +55,7 @@ type (
 	tick     struct{}                  // time to mend what was lost of the roster
 	over     struct{ err error }       // the connection has ended for good
 	leave    struct{}
+	vouch    struct{ voucher trust.Voucher } // our device's, to show to the others
 	sendCall struct {
 		to      signal.ID
 		payload []byte

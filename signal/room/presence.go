@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parley/signal"
+	"parley/signal/trust"
 )
 
 // The kinds of envelope about presence.
@@ -22,6 +23,8 @@ type card struct {
 	Mic     bool   `json:"mic"`
 	Camera  bool   `json:"camera"`
 	Screen  bool   `json:"screen"`
+	// Device is only in a card to one. Whoever has it recognises the sender in other meetings.
+	Device *trust.Voucher `json:"device,omitempty"`
 }
 
 func validCard(e *envelope) bool {
@@ -44,6 +47,7 @@ type presence struct {
 	here    []signal.ID // everyone the service names, greeted or not, longest here first
 	earlier []signal.ID // those of them that were here before us
 	ups     int         // counts connections
+	device  *trust.Voucher
 }
 
 // find is a member's place in the list, or -1.
@@ -116,6 +120,13 @@ func (p presence) next(ev event, link Link, h hosts, now time.Time) (presence, [
 		me := p.me
 		me.Name = CleanName(ev.Name)
 		return p.present(me, h)
+	case vouch:
+		p.device = &ev.voucher
+		var effects []effect
+		for _, x := range p.members {
+			effects = append(effects, p.introduce(x.ID)...)
+		}
+		return p, effects
 	case SetMarks:
 		me := p.me
 		me.Mic, me.Camera, me.Screen = ev.Mic, ev.Camera, ev.Screen
@@ -233,11 +244,17 @@ func (p presence) enter(x Member, now time.Time) (presence, []effect) {
 		x.Name = distinct(x.claimed, x.ID, p.names())
 	}
 	p = p.put(x, now)
-	effects := []effect{include{x.ID}}
-	if p.me.Present {
-		effects = append(effects, send{to: x.ID, env: envelope{T: kindCard, Card: p.card()}})
+	return p, append([]effect{include{x.ID}}, p.introduce(x.ID)...)
+}
+
+// introduce tells one member who we are, unless we are in the lobby.
+func (p presence) introduce(to signal.ID) []effect {
+	if !p.me.Present {
+		return nil
 	}
-	return p, effects
+	c := p.card()
+	c.Device = p.device
+	return []effect{send{to: to, env: envelope{T: kindCard, Card: c}}}
 }
 
 // part puts a member outside.
@@ -263,6 +280,9 @@ func (p presence) note(id signal.ID, c card) presence {
 	x := &p.outside[i]
 	x.claimed, x.Mic, x.Camera, x.Screen = c.Name, c.Mic, c.Camera, c.Screen
 	x.Present = x.Present || c.Present
+	if c.Device != nil {
+		x.Device = c.Device.Key
+	}
 	return p
 }
 
@@ -273,6 +293,9 @@ func (p presence) meet(id signal.ID, c card, now time.Time) presence {
 		x.claimed, x.Name = c.Name, distinct(c.Name, id, p.names())
 	}
 	x.Present, x.Mic, x.Camera, x.Screen = c.Present, c.Mic, c.Camera, c.Screen
+	if c.Device != nil {
+		x.Device = c.Device.Key
+	}
 	return p.put(x, now)
 }
 

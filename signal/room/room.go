@@ -19,6 +19,7 @@ import (
 	"parley/signal/loop"
 	"parley/signal/roster"
 	"parley/signal/seal"
+	"parley/signal/trust"
 )
 
 // Config is what a Room needs.
@@ -102,6 +103,12 @@ func (r *Room) post(ev event) {
 	} else if n, ok := r.own.PutWithin(mailboxSize, ev); !ok {
 		r.failures.Warn(r.cfg.Log, "call message dropped", "total", n)
 	}
+}
+
+// Show has a device vouch for us, and shows that to each of the others, alone. They can then tell that we are the same
+// in other meetings.
+func (r *Room) Show(d *trust.Device) {
+	r.post(vouch{d.Vouch(r.cfg.Keys.Room, r.cfg.Identity.Public())})
 }
 
 // Leave leaves the meeting after all earlier commands. Run returns soon after.
@@ -337,6 +344,13 @@ func (r *Room) open(m model, sealed client.Message) event {
 	switch env.T {
 	case kindHello:
 		return greeted{sealed.From, opened.Keys, env.Present, env.Roster}
+	case kindCard, kindKnock:
+		if opened.Kind == seal.All {
+			env.Card.Device = nil
+		}
+		if d := env.Card.Device; d != nil && !d.Verify(r.cfg.Keys.Room, opened.Keys) {
+			return r.refuse(seal.ErrForged)
+		}
 	case kindChat:
 		env.Chat.From = sealed.From
 		if !env.Chat.statement(r.cfg.Keys.Room).Verify(opened.Keys, env.Chat.Sig) {

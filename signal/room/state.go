@@ -10,6 +10,7 @@ import (
 	"parley/signal/client"
 	"parley/signal/identity"
 	"parley/signal/roster"
+	"parley/signal/trust"
 )
 
 // Errors by which the service refuses us for good, in State.Err of a Closed link.
@@ -87,6 +88,7 @@ type State struct {
 type Member struct {
 	ID       signal.ID
 	Keys     identity.Public // what the ID is the hash of
+	Device   trust.Key       // of the device that vouches for them; zero: none does that we are shown
 	Name     string          // unique in the meeting: a second Ada is "Ada (2)"
 	Present  bool            // in the meeting; false while still in the lobby
 	Role     roster.Role

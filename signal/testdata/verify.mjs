@@ -178,6 +178,11 @@ for (const c of v.ratchet) {
   same("sender's key", hex(await senderKey(then, v.room, ada.id)), c.key);
 }
 for (const c of v.chats) same(`chat ${c.id}`, await signChat(c, v.room, ada), c.sig);
+for (const c of (await load("device.json")).devices) {
+  const [device, { keys }] = [await identity({ seed: c.seed, scalar: v.ada.scalar }), c.of === "ada" ? ada : ben];
+  const signature = await sign(device, utf8.encode("parley device v2\0"), texts(c.room), keys);
+  same("voucher", base64url(join(device.keys.slice(0, 32), signature)), c.voucher);
+}
 for (const c of await load("turn.json")) {
   const member = await subtle.digest("SHA-256", utf8.encode(`parley turn v1\0${c.room}\0${c.id}`));
   const username = `${c.expires}:${base64url(member.slice(0, 12))}`;

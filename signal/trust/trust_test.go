@@ -2,8 +2,12 @@ package trust
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -160,6 +164,45 @@ func TestVoucher(t *testing.T) {
 	}
 	if got := fmt.Sprintf("%v %+v %#v %s", d, d, d, d); got != "[keys] [keys] [keys] [keys]" {
 		t.Error(got)
+	}
+}
+
+var update = flag.Bool("update", false, "rewrite the golden vectors in ../testdata")
+
+// TestVectors reads device.json, whose members are those of seal.json. testdata/verify.mjs reproduces it.
+func TestVectors(t *testing.T) {
+	file := filepath.Join("..", "testdata", "device.json")
+	text, err := os.ReadFile(file)
+	var v struct {
+		Devices []struct {
+			Seed    string  `json:"seed"` // hex
+			Room    string  `json:"room"`
+			Of      string  `json:"of"` // ada or ben
+			Voucher Voucher `json:"voucher"`
+		} `json:"devices"`
+	}
+	if err != nil || json.Unmarshal(text, &v) != nil || len(v.Devices) == 0 {
+		t.Fatal(file, err)
+	}
+	fill := func(b byte) (a [32]byte) { return [32]byte(bytes.Repeat([]byte{b}, 32)) }
+	people := map[string]*identity.Identity{"ada": identity.FromSeeds(fill(1), fill(2)), "ben": identity.FromSeeds(fill(3), fill(4))}
+	for i := range v.Devices {
+		d := &v.Devices[i]
+		seed, _ := hex.DecodeString(d.Seed)
+		got := (&Device{ed25519.NewKeyFromSeed(seed)}).Vouch(d.Room, people[d.Of].Public())
+		if *update {
+			d.Voucher = got
+		} else if got != d.Voucher || !d.Voucher.Verify(d.Room, people[d.Of].Public()) {
+			t.Errorf("device %d: %v", i, got)
+		}
+	}
+	if *update {
+		if text, err = json.MarshalIndent(v, "", "  "); err == nil {
+			err = os.WriteFile(file, append(text, '\n'), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
