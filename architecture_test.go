@@ -31,13 +31,13 @@ var folders = map[string]row{
 	".": {
 		[]string{
 			"ui", "media", "media/bot", "media/call", "media/check", "media/peer", "media/pipe", "media/device",
-			"media/codec", "media/transport", "signal", "signal/client", "signal/host", "signal/host/portmap", "signal/probe", "signal/room", "signal/server", "assets",
+			"media/codec", "media/transport", "signal", "signal/client", "signal/host", "signal/host/portmap", "signal/owned", "signal/probe", "signal/room", "signal/server", "assets",
 			"ui/desktop",
 		},
 		"main wires the parts together",
 	},
 	"ui": {
-		[]string{"ui/widget", "media", "media/call", "signal", "signal/room", "assets"},
+		[]string{"ui/widget", "media", "media/call", "signal", "signal/room", "signal/roster", "assets"},
 		"the window turns State into pictures and taps into Commands, and knows no network, device or codec",
 	},
 	"ui/desktop": {nil, "what the desktop is asked for knows no meeting"},
@@ -106,6 +106,7 @@ var folders = map[string]row{
 	"signal/trust":         {[]string{"signal/identity"}, "who somebody is from one meeting to the next is apart from each meeting"},
 	"signal/seal":          {[]string{"signal", "signal/identity"}, "sealing knows members by their keys, and not what they say"},
 	"signal/room":          {[]string{"signal", "signal/client", "signal/identity", "signal/loop", "signal/phrase", "signal/roster", "signal/seal", "signal/trust"}, "the room says and hears everything through one socket"},
+	"signal/owned":         {nil, "a file of keys knows no meeting that is going on"},
 	"signal/loop":          {nil, "what three loops share knows none of them"},
 	"signal/server":        {[]string{"signal", "signal/guest", "signal/identity"}, "the service relays opaque bytes"},
 	"signal/guest":         {nil, "the guest page is embedded files"},

@@ -28,6 +28,7 @@ import (
 	"parley/signal"
 	"parley/signal/host"
 	"parley/signal/host/portmap"
+	"parley/signal/owned"
 	"parley/ui"
 	"parley/ui/desktop"
 )
@@ -159,6 +160,7 @@ func (p *program) window() error {
 	cfg.MicrophoneOn = p.given["mic"] || prefs.On(media.Microphone)
 	cfg.Sound = prefs.Sound()
 	cfg.AddressHidden = p.relayOnly || prefs.AddressHidden()
+	cfg.Owned = owned.New(desktop.SettingsFile(appID, "owned.json"), p.log)
 
 	var w *ui.Window
 	announce := p.announcer()

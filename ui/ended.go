@@ -77,6 +77,12 @@ func ending(s call.State) (title, line, again string) {
 		if line == "" {
 			line = say("ended.replaced.note")
 		}
+	case call.Removed:
+		title, line, again = say("ended.removed"), say("ended.removed.note"), say("ended.rejoin")
+	case call.Denied:
+		title, again = say("ended.denied"), say("ended.again")
+	case call.EndedForAll:
+		title, again = say("ended.for-all"), say("ended.rejoin")
 	default:
 		title, again = say("ended.left"), say("ended.rejoin")
 	}

@@ -32,7 +32,7 @@ func (w *Window) bindKeys() {
 // toggle switches the microphone or camera, in the lobby and in a meeting.
 func (w *Window) toggle(kind media.Kind) {
 	switch w.state.Phase {
-	case call.Lobby, call.Joining, call.Live, call.Reconnecting:
+	case call.Lobby, call.Joining, call.Waiting, call.Live, call.Reconnecting:
 	default:
 		return
 	}

@@ -184,7 +184,7 @@ func (w *Window) screenFor(s call.State) screen {
 	switch s.Phase {
 	case call.Lobby:
 		return w.lobby
-	case call.Joining:
+	case call.Joining, call.Waiting:
 		return w.wait
 	case call.Live, call.Reconnecting:
 		return w.stage

@@ -26,6 +26,7 @@ type Config struct {
 	Name    string
 	Server  *url.URL // for new meetings and bare codes; nil: Host hosts them
 	Host    Host     // hosts meetings without a server, and those it hosted before
+	Owned   Owned    // nil: whoever created a meeting is its owner for as long as they stay in it
 	Devices media.Devices
 	Codecs  media.Codecs
 	// Camera, Microphone and Speaker are specs as on the command line. CameraOn and

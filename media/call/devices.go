@@ -85,6 +85,10 @@ func (m model) turn(c Turn) (model, []effect) {
 	if c.Kind == media.Screen && c.On {
 		return m, nil // Choose says which one
 	}
+	if c.On && !l.On && m.reserved(c.Kind) {
+		m.tell(Told{Why: HostsOnly})
+		return m, nil
+	}
 	if c.On && l.Choice == media.SpecOff {
 		l.Choice = media.SpecDefault
 	}
@@ -101,6 +105,9 @@ func (m model) choose(c Choose) (model, []effect) {
 	switch {
 	case c.Kind == media.Screen && !m.inside():
 		return m, nil // sharing must not start by itself when the meeting begins
+	case c.Kind == media.Screen && m.reserved(c.Kind):
+		m.tell(Told{Why: HostsOnly})
+		return m, nil
 	case l.Live && l.Choice == c.ID && l.Sound == c.Sound && l.Capture == c.Capture && !slot.fallback:
 		return m, nil // it is open already
 	case c.Kind == media.Screen:

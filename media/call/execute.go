@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"parley/signal"
 	"parley/signal/identity"
 	"parley/signal/room"
+	"parley/signal/roster"
 )
 
 // executor carries out effects. Only the loop's goroutine uses it; what it starts runs in its group.
@@ -180,15 +182,27 @@ func (x *executor) prepare(e prepare) {
 	x.prepareMu.Lock()
 	defer x.prepareMu.Unlock()
 	var link signal.Link
+	var key ed25519.PrivateKey
 	if e.link != nil {
 		link = *e.link
-	} else if link = (signal.Link{Server: x.cfg.Server, Code: signal.NewCode()}); e.short {
-		link.Code = signal.NewShortCode()
+	} else {
+		link = signal.Link{Server: x.cfg.Server, Code: signal.NewCode()}
+		if e.short {
+			link.Code = signal.NewShortCode()
+		}
+		_, key, _ = ed25519.GenerateKey(nil) // never fails: crypto/rand ends the program instead
 	}
 	if x.keyed != link.Code {
 		x.keys, x.keyed = signal.Derive(link.Code), link.Code
 	}
-	done := prepared{meeting: e.meeting, link: link, keys: x.keys, identity: identity.New()}
+	done := prepared{meeting: e.meeting, link: link, keys: x.keys, identity: identity.New(), key: key}
+	if e.link != nil && x.cfg.Owned != nil {
+		done.key, done.saved = x.cfg.Owned.Find(x.keys.Room)
+	}
+	if done.key != nil { // also where a code alone was typed
+		link.Owner = roster.Fingerprint(done.key[ed25519.PrivateKeySize-ed25519.PublicKeySize:])
+		done.link = link
+	}
 	if x.cfg.Host != nil {
 		known := make(chan struct{})
 		defer close(known)
@@ -216,9 +230,16 @@ func (x *executor) openRoom(link signal.Link, e openRoom) {
 	}
 	r := room.New(room.Config{
 		URLs: urls, Keys: e.keys, Identity: e.identity, Me: e.me, Dial: x.cfg.Dial, Log: x.cfg.Log,
+		Owner: link.Owner, OwnerKey: e.key, Saved: e.saved,
 		Changed: func(s room.State) { x.rooms.put(roomChanged{e.meeting, s}) },
 		Call: func(from signal.ID, payload []byte) {
 			x.put(signalled{e.meeting, from, payload})
+		},
+		Noticed: func(n room.Notice) { x.put(noticed{e.meeting, n}) },
+		Keep: func(key ed25519.PrivateKey, saved []byte) {
+			if x.cfg.Owned != nil {
+				x.cfg.Owned.Keep(e.keys.Room, key, saved)
+			}
 		},
 	})
 	x.room = r

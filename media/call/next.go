@@ -1,6 +1,7 @@
 package call
 
 import (
+	"crypto/ed25519"
 	"net/url"
 	"slices"
 	"time"
@@ -10,13 +11,14 @@ import (
 	"parley/signal"
 	"parley/signal/identity"
 	"parley/signal/room"
+	"parley/signal/roster"
 )
 
 // event is something that happened. Commands are events too.
 //
 //	source            events
 //	the user          Command
-//	the rendezvous    prepared, hostingChanged, roomChanged, signalled
+//	the rendezvous    prepared, hostingChanged, roomChanged, signalled, noticed
 //	the transport     phaseChanged, observed
 //	a device          devicesListed, deviceOpened, deviceFailed, soundFailed, screenHidden, browsed, chimeEnded, silenced
 //	the clock         reopen, browseAgain
@@ -30,6 +32,8 @@ type (
 		link     signal.Link
 		keys     signal.Keys
 		identity *identity.Identity // drawn for this meeting alone, so that no message to an earlier one can reach us
+		key      ed25519.PrivateKey // of the owner, if we created the meeting
+		saved    []byte             // the roster kept with it
 		hosted   *Hosted            // nil: elsewhere
 		err      error
 	}
@@ -113,6 +117,8 @@ type (
 		meeting  int
 		keys     signal.Keys
 		identity *identity.Identity
+		key      ed25519.PrivateKey
+		saved    []byte
 		me       room.Member
 		own      *url.URL // the rendezvous as this process reaches it; nil: as the link says
 	}
@@ -153,19 +159,20 @@ const retryDelay = 3 * time.Second
 // model is State, and what only next needs.
 type model struct {
 	State
-	server   parser
-	meeting  int // counts meetings, to recognise late answers to an earlier one
-	me       signal.ID
-	join     bool // enter as soon as the room is open
-	short    bool // a new meeting's code is to be said aloud
-	link     signal.Link
-	loss     Problem // the Problem shown while the rendezvous is unreachable
-	covered  Problem // the Problem that loss replaced
-	devices  [4]slot // by media.Kind
-	browsing bool    // the user is choosing what to share
-	round    int     // counts lookups, to recognise late answers
-	budget   budget
-	testErr  error // why the speaker's last test failed
+	server    parser
+	meeting   int  // counts meetings, to recognise late answers to an earlier one
+	mayUnmute bool // a host asks us to, whatever the policy is
+	me        signal.ID
+	join      bool // enter as soon as the room is open
+	short     bool // a new meeting's code is to be said aloud
+	link      signal.Link
+	loss      Problem // the Problem shown while the rendezvous is unreachable
+	covered   Problem // the Problem that loss replaced
+	devices   [4]slot // by media.Kind
+	browsing  bool    // the user is choosing what to share
+	round     int     // counts lookups, to recognise late answers
+	budget    budget
+	testErr   error // why the speaker's last test failed
 }
 
 // parser turns what the user typed or pasted into a meeting's link.
@@ -194,6 +201,8 @@ func next(m model, ev event, now time.Time) (model, []effect) {
 		if ev.meeting == m.meeting {
 			return m, []effect{passOn{ev.from, ev.payload}}
 		}
+	case noticed:
+		return m.noticed(ev)
 	case phaseChanged:
 		m.phaseChanged(ev)
 	case observed:
@@ -297,6 +306,7 @@ func (m model) open(link *signal.Link, join bool, now time.Time) (model, []effec
 		m, effects = m.close(Idle, Left)
 	}
 	m.meeting++
+	m.mayUnmute, m.Told = false, Told{}
 	m.join, m.Problem, m.Candidates, m.loss, m.covered, m.Reason = join, Problem{}, nil, Problem{}, Problem{}, Left
 	m.Link, m.Code, m.link, m.Room, m.Hosting = "", "", signal.Link{}, room.State{}, NotHosted
 	m.Phase = Lobby
@@ -327,7 +337,7 @@ func (m model) prepared(ev prepared) (model, []effect) {
 	marks := m.marks()
 	me := room.Member{ID: m.me, Name: m.Name, Present: m.join, Mic: marks.Mic, Camera: marks.Camera}
 	m.Room = room.State{Me: me}
-	open := openRoom{meeting: m.meeting, keys: ev.keys, identity: ev.identity, me: me}
+	open := openRoom{meeting: m.meeting, keys: ev.keys, identity: ev.identity, key: ev.key, saved: ev.saved, me: me}
 	if ev.hosted != nil {
 		m.Hosting, open.own = ev.hosted.Hosting, ev.hosted.Own
 	}
@@ -372,17 +382,27 @@ func (m model) roomChanged(ev roomChanged) (model, []effect) {
 		return m, nil
 	}
 	m.Room = ev.state
+	m, effects, goesOn := m.admission()
+	if !goesOn {
+		return m, effects
+	}
+	m, more := m.linkChanged(ev)
+	return m, append(effects, more...)
+}
+
+// linkChanged follows the connection to the rendezvous.
+func (m model) linkChanged(ev roomChanged) (model, []effect) {
 	switch ev.state.Link {
 	case room.Connected:
 		if m.Problem == m.loss {
 			m.Problem = m.covered
 		}
 		m.loss, m.covered = Problem{}, Problem{}
-		if m.Phase == Joining || m.Phase == Reconnecting {
+		if m.Room.Standing == roster.In && (m.Phase == Joining || m.Phase == Reconnecting) {
 			m.Phase = Live
 		}
 	case room.Connecting, room.Reconnecting:
-		if m.Phase == Live {
+		if m.Phase == Live || m.Phase == Waiting {
 			m.Phase = Reconnecting
 		}
 		if ev.state.Err != nil {

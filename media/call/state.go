@@ -19,18 +19,19 @@ const (
 	Idle         Phase = iota // no meeting
 	Lobby                     // a meeting is chosen; preview, not yet visible to others
 	Joining                   // the rendezvous has not answered yet
+	Waiting                   // a host has to let us in
 	Live                      // in the meeting
 	Reconnecting              // in the meeting, but the rendezvous is unreachable; media may still flow
 	Ended                     // over; State.Reason says why
 )
 
 func (p Phase) String() string {
-	return [...]string{"idle", "lobby", "joining", "live", "reconnecting", "ended"}[p]
+	return [...]string{"idle", "lobby", "joining", "waiting", "live", "reconnecting", "ended"}[p]
 }
 
 // Inside reports whether the user is in a meeting, past the lobby.
 func (p Phase) Inside() bool {
-	return p == Joining || p == Live || p == Reconnecting
+	return p == Joining || p == Waiting || p == Live || p == Reconnecting
 }
 
 // Reason is why a call ended.
@@ -42,6 +43,9 @@ const (
 	Unreachable               // the rendezvous cannot be reached; State.Problem says why
 	Refused                   // the rendezvous does not let us in; State.Problem says why
 	Replaced                  // the same identity joined from somewhere else
+	Removed                   // by a host
+	Denied                    // a host did not let us in
+	EndedForAll               // by the owner
 )
 
 // State is what the window draws. Snapshots are immutable.
@@ -59,6 +63,7 @@ type State struct {
 	Name       string  // the user's own
 	Started    time.Time
 	Room       room.State
+	Told       Told // by a host
 
 	Mic           Local
 	Camera        Local
