@@ -3,9 +3,12 @@ package e2e
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 
 	"parley/signal/cert/acmetest"
 	"parley/test/harness"
@@ -47,5 +50,34 @@ func TestE2EContainer(t *testing.T) {
 	ben := harness.StartParley(t, "Ben", nil, "bot", ada.Link())
 	for _, p := range []*harness.Process{ada, ben} {
 		p.Await("meets the other", harness.Meets(1))
+	}
+}
+
+// TestComposeNetwork: the nodes of docs/hosting/compose.yaml trust Caddy by its address. So they are in a network that somebody
+// creates with the subnet that they trust: podman-compose 1.0.3 heeds no subnet in the file.
+func TestComposeNetwork(t *testing.T) {
+	text, err := os.ReadFile("docs/hosting/compose.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Services map[string]struct{ Command string }
+		Networks map[string]struct {
+			External bool
+			Name     string
+			IPAM     any `yaml:"ipam"`
+		}
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	subnet := regexp.MustCompile(`network create --subnet (\S+) (\S+)`).FindSubmatch(text)
+	if n := file.Networks["default"]; subnet == nil || !n.External || n.Name != string(subnet[2]) || n.IPAM != nil {
+		t.Fatalf("the network is %+v, and the file says %q", n, subnet)
+	}
+	for _, node := range []string{"node1", "node2"} {
+		if !strings.Contains(file.Services[node].Command, "--trusted-proxy "+string(subnet[1])+" ") {
+			t.Errorf("%s does not trust %s", node, subnet[1])
+		}
 	}
 }
