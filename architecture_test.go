@@ -31,13 +31,13 @@ var folders = map[string]row{
 	".": {
 		[]string{
 			"ui", "media", "media/bot", "media/call", "media/check", "media/peer", "media/pipe", "media/device",
-			"media/codec", "media/transport", "signal", "signal/client", "signal/host", "signal/host/portmap", "signal/owned", "signal/probe", "signal/room", "signal/server", "assets",
+			"media/codec", "media/transport", "signal", "signal/client", "signal/host", "signal/host/portmap", "signal/owned", "signal/probe", "signal/room", "signal/server", "signal/trust", "assets",
 			"ui/desktop",
 		},
 		"main wires the parts together",
 	},
 	"ui": {
-		[]string{"ui/widget", "media", "media/call", "signal", "signal/room", "signal/roster", "assets"},
+		[]string{"ui/widget", "media", "media/call", "signal", "signal/room", "signal/roster", "signal/trust", "assets"},
 		"the window turns State into pictures and taps into Commands, and knows no network, device or codec",
 	},
 	"ui/desktop": {nil, "what the desktop is asked for knows no meeting"},
@@ -49,7 +49,7 @@ var folders = map[string]row{
 
 	"media": {nil, "the vocabulary that all of the media path shares depends on nothing"},
 	"media/call": {
-		[]string{"media", "media/pipe", "media/transport", "signal", "signal/identity", "signal/loop", "signal/room", "signal/roster"},
+		[]string{"media", "media/pipe", "media/transport", "signal", "signal/identity", "signal/loop", "signal/room", "signal/roster", "signal/trust"},
 		"a call follows the room and owns pipes; what carries its tracks, and over how many connections, it does not know",
 	},
 	"media/peer": {

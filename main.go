@@ -29,6 +29,7 @@ import (
 	"parley/signal/host"
 	"parley/signal/host/portmap"
 	"parley/signal/owned"
+	"parley/signal/trust"
 	"parley/ui"
 	"parley/ui/desktop"
 )
@@ -139,6 +140,7 @@ func (p *program) window() error {
 	if err := desktop.CheckDisplay(); err != nil {
 		return err
 	}
+	device := trust.NewHolder(desktop.SettingsFile(appID, "device.key"), p.log) // before the settings make the folder private
 	settings := desktop.OpenSettings(appID, p.log)
 	p.keep(settings.Run)
 	prefs := ui.NewPreferences(settings)
@@ -161,6 +163,12 @@ func (p *program) window() error {
 	cfg.Sound = prefs.Sound()
 	cfg.AddressHidden = p.relayOnly || prefs.AddressHidden()
 	cfg.Owned = owned.New(desktop.SettingsFile(appID, "owned.json"), p.log)
+	cfg.Device = func(verified bool) *trust.Device {
+		if prefs.ShowsDevice(verified) {
+			return device.Device()
+		}
+		return nil
+	}
 
 	var w *ui.Window
 	announce := p.announcer()

@@ -57,7 +57,9 @@ func (p *people) update(st call.State) {
 	p.rows = p.rows[:len(st.Peers)+1]
 	p.rows[0].Set(orSomebody(st.Name), ownNote(st), "", mark(st.Mic), mark(st.Camera), st.Screen.On && st.Screen.Live)
 	for i, peer := range st.Peers {
-		p.rows[i+1].Set(orSomebody(peer.Name), peerNote(peer), peerDetour(peer), widget.MarkOf(peer.Mic), widget.MarkOf(peer.Camera), peer.Screen)
+		m, _ := st.Room.Member(peer.ID)
+		detail := cmp.Or(peerDetour(peer), p.s.w.people.note(m, p.s.w.now()))
+		p.rows[i+1].Set(orSomebody(peer.Name), peerNote(peer), detail, widget.MarkOf(peer.Mic), widget.MarkOf(peer.Camera), peer.Screen)
 	}
 	for i, peer := range st.Peers {
 		m, _ := st.Room.Member(peer.ID)

@@ -8,6 +8,7 @@ import (
 	"parley/media"
 	"parley/media/call"
 	"parley/signal/room"
+	"parley/signal/trust"
 	"parley/ui/widget"
 )
 
@@ -93,6 +94,30 @@ func (p Preferences) AddressHidden() bool { return p.store.Bool("address.hidden"
 func (p Preferences) SetAddressHidden(on bool) { p.store.SetBool("address.hidden", on) }
 
 var modes = map[widget.Mode]string{widget.System: "system", widget.Dark: "dark", widget.Light: "light"}
+
+// ShowsDevice says whether others are shown the key of this device. It begins when the user has verified somebody.
+func (p Preferences) ShowsDevice(verified bool) bool {
+	if verified {
+		p.store.SetBool("device.shown", true)
+	}
+	return p.store.Bool("device.shown")
+}
+
+// Known is the people the user has met, by their devices. It is empty if the stored list cannot be read.
+func (p Preferences) Known() trust.Book { return readKnown(p.store.String("known")) }
+
+func readKnown(text string) trust.Book {
+	b, err := trust.Parse(text)
+	if err != nil {
+		return trust.Book{}
+	}
+	return b
+}
+
+// UpdateKnown changes that list. It keeps what other windows added.
+func (p Preferences) UpdateKnown(update func(trust.Book) trust.Book) {
+	p.store.UpdateString("known", func(old string) string { return update(readKnown(old)).String() })
+}
 
 // Theme is the chosen palette, by default the desktop's.
 func (p Preferences) Theme() widget.Mode {

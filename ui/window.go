@@ -88,6 +88,7 @@ type Window struct {
 	sent     int        // commands sent so far; compared with State.Handled
 	pending  pending
 	recents  recorder
+	people   acquaintances
 	display  display
 
 	question *question // about opening a meeting; nil while there is none
@@ -148,6 +149,7 @@ func (w *Window) apply() {
 	}
 	*s = fromSystem(*s)
 	w.recents.follow(w.prefs, *s, w.now())
+	w.people.follow(w.prefs, *s, w.now())
 	before := w.state.Candidates
 	w.state, w.shown = *s, true
 	next := w.screenFor(*s)

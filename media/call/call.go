@@ -19,6 +19,7 @@ import (
 	"parley/signal"
 	"parley/signal/loop"
 	"parley/signal/room"
+	"parley/signal/trust"
 )
 
 // Config is what a Call works with.
@@ -37,6 +38,10 @@ type Config struct {
 
 	// AddressHidden says whether others are reached by relays alone.
 	AddressHidden bool
+
+	// Device is the device that vouches for us, so that others recognise us in other meetings; nil to be recognised by
+	// nobody. verified says that the user has just verified somebody. It may read and write files.
+	Device func(verified bool) *trust.Device
 
 	// Transport makes the transport of one meeting.
 	Transport func(transport.Config) Transport

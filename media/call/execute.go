@@ -123,6 +123,10 @@ func (x *executor) do(m *model, e effect) {
 	case tell:
 		if x.room != nil {
 			x.room.Do(e.command)
+			if _, verify := e.command.(room.Verify); verify && m.Room.Safety.Known {
+				r := x.room
+				x.group.Go(func() error { x.show(r, true); return nil })
+			}
 		}
 	case carry:
 		if t := x.carrier(); t != nil {
@@ -245,11 +249,22 @@ func (x *executor) openRoom(link signal.Link, e openRoom) {
 	x.room = r
 	x.openTransport(e.me.ID, r.Send)
 	x.group.Go(func() error {
+		x.show(r, false)
 		if err := r.Run(x.ctx); err != nil {
 			x.cfg.Log.Warn("room", "err", err)
 		}
 		return nil
 	})
+}
+
+// show has our device vouch for us in a meeting, if it is to be shown.
+func (x *executor) show(r *room.Room, verified bool) {
+	if x.cfg.Device == nil {
+		return
+	}
+	if d := x.cfg.Device(verified); d != nil {
+		r.Show(d)
+	}
 }
 
 // stopAll ends what the loop has started; the group waits for it.

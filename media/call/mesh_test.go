@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 	"parley/signal/identity"
 	"parley/signal/room"
 	"parley/signal/seal"
+	"parley/signal/trust"
 )
 
 // small uses small pictures: two cores must run four encoders and twelve decoders.
@@ -431,4 +434,50 @@ func TestServerOutOfReach(t *testing.T) {
 	}
 	c.Do(Leave{})
 	eventually(t, "ended", func() bool { s := c.State(); return s.Phase == Ended && s.Problem == (Problem{}) })
+}
+
+// TestDevice: who has verified somebody shows the device that vouches for them, from then on and in later meetings. Before,
+// nobody is shown one.
+func TestDevice(t *testing.T) {
+	holders, shown := map[string]*trust.Holder{}, map[string]*atomic.Bool{}
+	calls := meet(t, rendezvous(t), func(cfg *Config) {
+		small(cfg)
+		h, on := trust.NewHolder(filepath.Join(t.TempDir(), "device.key"), cfg.Log), new(atomic.Bool)
+		holders[cfg.Name], shown[cfg.Name] = h, on
+		cfg.Device = func(verified bool) *trust.Device {
+			if verified {
+				on.Store(true)
+			}
+			if !on.Load() {
+				return nil
+			}
+			return h.Device()
+		}
+	}, "Ada", "Bo")
+	a, b := calls[0], calls[1]
+	deviceOf := func(c *Call, name string) trust.Key {
+		for _, m := range c.State().Room.Members {
+			if m.Name == name {
+				return m.Device
+			}
+		}
+		return trust.Key{}
+	}
+	perceives(t, a, "Bo")
+	a.Do(Room{room.Verify{}}) // without a phrase this says nothing
+	a.Do(Room{room.Compare{On: true}})
+	eventually(t, "a phrase", func() bool { return a.State().Room.Safety.Known && b.State().Room.Safety.Known })
+	if shown["Ada"].Load() || deviceOf(b, "Ada") != (trust.Key{}) {
+		t.Error("a device is shown before anybody was verified")
+	}
+	a.Do(Room{room.Verify{}})
+	eventually(t, "Ada's device", func() bool { return deviceOf(b, "Ada") == holders["Ada"].Device().Key() })
+	if shown["Bo"].Load() || deviceOf(a, "Bo") != (trust.Key{}) {
+		t.Error("Bo has verified nobody, and his device is shown")
+	}
+	link := a.State().Link
+	a.Do(Leave{})
+	eventually(t, "Ada gone", func() bool { return len(b.State().Room.Members) == 0 && a.State().Phase == Ended })
+	a.Do(Open{Text: link, Join: true})
+	eventually(t, "Ada's device again", func() bool { return deviceOf(b, "Ada") == holders["Ada"].Device().Key() })
 }

@@ -20,7 +20,7 @@ const (
 // Known is somebody whose device we have met.
 type Known struct {
 	Key      Key       `json:"key"`
-	Name     string    `json:"name"`              // the last one we knew
+	Name     string    `json:"name"`              // when the user verified them, else the last one
 	First    time.Time `json:"first"`             // when we met the device
 	Last     time.Time `json:"last"`              // when we last did
 	Verified time.Time `json:"verified,omitzero"` // when the user last compared the phrase with its owner; zero: never
@@ -60,12 +60,6 @@ func (b Book) String() string {
 	return string(text)
 }
 
-// On reports whether the user has verified anybody. Until then this device shows its key to nobody, so that its
-// meetings cannot be linked.
-func (b Book) On() bool {
-	return slices.ContainsFunc(b.people, func(k Known) bool { return !k.Verified.IsZero() })
-}
-
 // Find returns what is known of a device.
 func (b Book) Find(key Key) (Known, bool) {
 	i := b.find(key)
@@ -79,9 +73,14 @@ func (b Book) find(key Key) int {
 	return slices.IndexFunc(b.people, func(k Known) bool { return k.Key == key })
 }
 
-// Meet notes that a device is here under a name. The first time is remembered.
+// Meet notes that a device is here under a name. The first time is remembered; so is the name under which somebody was
+// verified.
 func (b Book) Meet(key Key, name string, now time.Time) Book {
-	return b.change(key, now, func(k *Known) { k.Name = name })
+	return b.change(key, now, func(k *Known) {
+		if k.Verified.IsZero() {
+			k.Name = name
+		}
+	})
 }
 
 // Verify notes that the user has compared the phrase with the owner of a device.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -209,27 +210,24 @@ func TestVectors(t *testing.T) {
 func TestBook(t *testing.T) {
 	ada, ben, eve := Key{1}, Key{2}, Key{3}
 	var b Book
-	if b.On() {
-		t.Error("it shows its key, and nobody was verified")
-	}
 	b = b.Meet(ada, "Ada", noon).Meet(ben, "Ben", noon)
-	if v, k := b.Judge(ada, "Ada"); v != Met || k.First != noon || b.On() {
+	if v, k := b.Judge(ada, "Ada"); v != Met || k.First != noon {
 		t.Errorf("met: %d, %+v", v, k)
 	}
 	b = b.Verify(ada, "Ada", noon.Add(time.Hour)).Meet(ada, "Ada L.", noon.Add(48*time.Hour))
-	if v, k := b.Judge(ada, "somebody else"); v != Verified || k.First != noon || k.Verified != noon.Add(time.Hour) || k.Name != "Ada L." || !b.On() {
+	if v, k := b.Judge(ada, "somebody else"); v != Verified || k.First != noon || k.Verified != noon.Add(time.Hour) || k.Name != "Ada" {
 		t.Errorf("verified: %d, %+v", v, k)
 	}
-	for name, want := range map[string]Verdict{"ada l.": Changed, "Ada": New, "": New} {
+	for name, want := range map[string]Verdict{"aDA": Changed, "Ada L.": New, "": New} {
 		if v, _ := b.Judge(eve, name); v != want {
 			t.Errorf("a new device under the name %q: %d, want %d", name, v, want)
 		}
 	}
-	if v, _ := b.Judge(Key{}, "Ada L."); v != Changed {
+	if v, _ := b.Judge(Key{}, "Ada"); v != Changed {
 		t.Errorf("no device under a verified name: %d", v)
 	}
 	again, err := Parse(b.String())
-	if err != nil || again.String() != b.String() || !again.On() {
+	if err != nil || again.String() != b.String() {
 		t.Errorf("read again: %v\n%s\n%s", err, again, b)
 	}
 	if v, _ := b.Doubt(ada).Judge(ada, "Ada"); v != Met {
@@ -249,8 +247,8 @@ func TestBookIsBounded(t *testing.T) {
 	for i := range 2 * maxKnown {
 		b = b.Meet(Key{byte(i), byte(i >> 8), 1}, "x", noon.Add(time.Duration(i)*time.Minute))
 	}
-	if len(b.people) != maxKnown || !b.On() {
-		t.Errorf("%d known, on: %v", len(b.people), b.On())
+	if v, _ := b.Judge(Key{0xff}, ""); len(b.people) != maxKnown || v != Verified {
+		t.Errorf("%d known; who was verified is %d", len(b.people), v)
 	}
 	if _, ok := b.Find(Key{100, 0, 1}); ok {
 		t.Error("the one who was seen longest ago is there")
@@ -277,5 +275,42 @@ func TestDamagedBooks(t *testing.T) {
 		if b, err := Parse(text); !errors.Is(err, ErrBook) || len(b.people) != 0 {
 			t.Errorf("%.60q: %v", text, err)
 		}
+	}
+}
+
+// A holder looks at a key that is there before anything makes the folder private, and makes none before it is needed.
+func TestHolder(t *testing.T) {
+	var log strings.Builder
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	file := filepath.Join(t.TempDir(), "device.key")
+	h := NewHolder(file, logger)
+	if _, err := os.Stat(file); err == nil {
+		t.Error("a key is made that nobody needs")
+	}
+	first := h.Device()
+	if first == nil || h.Device() != first || log.Len() > 0 {
+		t.Fatalf("%v, %s", first, log.String())
+	}
+	if NewHolder(file, logger).Device().Key() != first.Key() {
+		t.Error("another window has another key")
+	}
+	if runtime.GOOS != "windows" {
+		if err := os.Chmod(file, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		h = NewHolder(file, logger)
+		if err := os.Chmod(file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if h.Device().Key() == first.Key() || strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "others could read it") {
+			t.Errorf("a key that others could read is used: %s", log.String())
+		}
+	}
+	log.Reset()
+	if d := NewHolder("", logger).Device(); d != nil {
+		t.Error("a key without a place")
+	}
+	if d := NewHolder(filepath.Join(file, "below", "a file"), logger).Device(); d != nil || strings.Count(log.String(), "\n") == 0 {
+		t.Errorf("a key below a file: %s", log.String())
 	}
 }
