@@ -244,6 +244,12 @@ func (p *prober) join(ctx context.Context) (string, error) {
 	if !p.healthy { // then web has said what to do
 		return "", errors.New(strings.TrimSuffix(last.Error(), "; trying again"))
 	}
+	switch {
+	case errors.Is(last, client.ErrOldServer):
+		return "", advice{last, "update the service"}
+	case errors.Is(last, client.ErrVersion):
+		return "", advice{last, "update this program"}
+	}
 	return "", advice{last, "a proxy in front of the server has to pass on WebSockets"}
 }
 

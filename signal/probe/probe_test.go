@@ -7,11 +7,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
+
+	"parley/signal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -95,6 +99,30 @@ func TestNoServer(t *testing.T) {
 		var back Report
 		if err := r.PrintJSON(&programs); err != nil || json.Unmarshal(programs.Bytes(), &back) != nil || back.Verdict != r.Verdict {
 			t.Errorf("%s: %v: %s", name, err, programs.String())
+		}
+	}
+}
+
+// TestOtherVersions has services that are older and newer than this program, and says which of the two to update.
+func TestOtherVersions(t *testing.T) {
+	for protocol, want := range map[string]string{signal.Subprotocol1: "update the service", signal.Subprotocol: "update this program"} {
+		up := websocket.Upgrader{Subprotocols: []string{protocol}}
+		r := Run(t.Context(), Config{Server: site(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != signal.SocketPath {
+				fmt.Fprintln(w, "ok")
+				return
+			}
+			conn, err := up.Upgrade(w, r, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			_ = conn.WriteMessage(websocket.TextMessage, signal.Encode(signal.Challenge{Version: signal.Version + 1}))
+			_, _, _ = conn.ReadMessage()
+		})})
+		if i := slices.IndexFunc(r.Checks, func(c Check) bool { return c.Advice == want }); r.OK || i < 0 {
+			t.Errorf("%s: %+v", protocol, r)
 		}
 	}
 }

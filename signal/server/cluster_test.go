@@ -231,3 +231,47 @@ func TestDeadNodeIsNoticed(t *testing.T) {
 func startNATSProxy(t testing.TB, address string) *cutter {
 	return startCutter(t, address[len("nats://"):])
 }
+
+// Two nodes that cannot hear each other both take a member in, who has proved to both who it is. When they hear each other
+// again, the newer connection stays, wherever it is and whichever membership is older; before, the older membership stayed,
+// and the member, whose newer connection was refused, gave up.
+func TestNewerConnectionStays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for heartbeats to be missed")
+	}
+	t.Parallel()
+	for what, counts := range map[string][2]uint64{"the later one": {1, 2}, "the earlier one": {2, 1}} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			address := server.StartNATS(t)
+			mortal := startNATSProxy(t, address)
+			n1 := startNode(t, server.Config{NATS: address})
+			n2 := startNode(t, server.Config{NATS: "nats://" + mortal.listener.Addr().String()})
+			name, who := room(), identity.New()
+			mortal.cut(true)
+			for _, n := range []*node{n1, n2} {
+				awaitMetric(t, n, "parley_nodes 0\n")
+			}
+			var conns [2]*raw
+			for i, n := range []*node{n1, n2} {
+				conns[i] = dialRaw(t, n)
+				conns[i].joinAs(name, who, counts[i], "")
+				hear[signal.Welcome](conns[i])
+			}
+			mortal.cut(false)
+			older, newer := conns[0], conns[1]
+			if counts[0] > counts[1] {
+				older, newer = newer, older
+			}
+			if got := hear[signal.Error](older); got.Code != signal.CodeReplaced {
+				t.Errorf("the older connection got %+v", got)
+			}
+			for _, n := range []*node{n1, n2} { // both know where the member is
+				startJoined(t, n.url(), name).say(t, who.ID(), "still there?")
+				if got := hear[signal.Message](newer); string(got.Body) != "still there?" {
+					t.Errorf("the newer connection heard %q", got.Body)
+				}
+			}
+		})
+	}
+}
