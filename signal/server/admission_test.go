@@ -78,6 +78,14 @@ var attacks = map[string]attack{
 		j.Room = keys.Room
 		return j
 	},
+	"another code's key for this room": func(keys signal.Keys, me *identity.Identity, nonce []byte, _ signal.Join) signal.Join {
+		other := room()
+		j := me.Join(other, nonce, someJoin())
+		j.Room = keys.Room
+		message := identity.JoinMessage(nonce, j)
+		j.Knows, j.Owns = other.Admit(message), me.Sign(message)
+		return j
+	},
 	"proof of another room, the admit key of this one": func(keys signal.Keys, me *identity.Identity, nonce []byte, _ signal.Join) signal.Join {
 		j := me.Join(room(), nonce, someJoin())
 		j.Room, j.Admit = keys.Room, keys.AdmitKey()
