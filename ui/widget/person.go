@@ -100,7 +100,11 @@ func (p *Person) place(s fyne.Size) {
 	}
 	Place(p.name, 48, y, name, 20)
 	Place(p.note, 48, y+20, x-48-Space2, 16)
-	Place(p.detail, 48, y+36, x-48-Space2, 16)
+	detail := y + 36
+	if p.note.full == "" {
+		detail = y + 20
+	}
+	Place(p.detail, 48, detail, x-48-Space2, 16)
 }
 
 // Height is that of a line with this note and detail.
