@@ -16,6 +16,7 @@ type banner struct {
 	text      *widget.Paragraph
 	close     *widget.RoundButton
 	dismissed string // not shown again while it stays the same
+	heard     int    // what hosts have told us that was dismissed
 	from      bannerSource
 }
 
@@ -27,6 +28,7 @@ const (
 	fromProblem              // the call's problem: dismissing clears it there
 	fromDevice               // a device or this computer: dismissing hides the line
 	fromLink                 // our connection: the line disappears by itself
+	fromHost                 // what a host told us: dismissing hides it until they tell us more
 )
 
 func newBanner(s *stage) *banner {
@@ -56,10 +58,13 @@ func (b *banner) update(st call.State) {
 	if from == fromDevice && text == b.dismissed {
 		text, from = "", fromNothing
 	}
+	if told := toldText(st); told != "" && st.Told.N != b.heard && (text == "" || from == fromDevice) {
+		text, from = told, fromHost
+	}
 	b.from = from
 	b.text.Set(text, widget.OnNotice)
 	b.show(text != "")
-	widget.Show(b.close, from == fromProblem || from == fromDevice)
+	widget.Show(b.close, from == fromProblem || from == fromDevice || from == fromHost)
 }
 
 // trouble is the most pressing line: the connection, the call, our devices, who is not verified, then this computer.
@@ -94,7 +99,11 @@ func (b *banner) dismiss() {
 		b.s.w.do(call.Dismiss{})
 		return
 	}
-	b.dismissed = b.text.Text()
+	if b.from == fromHost {
+		b.heard = b.s.w.state.Told.N
+	} else {
+		b.dismissed = b.text.Text()
+	}
 	b.update(b.s.w.state)
 	widget.Relayout(b.s.root)
 }

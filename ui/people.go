@@ -19,6 +19,7 @@ type people struct {
 	box   *widget.Box
 	title *widget.Label
 	close *widget.RoundButton
+	more  *widget.RoundButton // what hosts decide for the meeting
 	copy  *copyButton
 	note  *widget.Paragraph // warns about the link
 	safe  *safety
@@ -34,6 +35,7 @@ func newPeople(s *stage) *people {
 		copy:  newCopyButton(s.w, say("copy-link"), widget.Plain, 40),
 		note:  widget.NewParagraph("", widget.Body, widget.Error, 3),
 	}
+	p.more = widget.NewSmallButton(say("hosts"), "more", func() { s.w.openMenu(p.more, false, s.w.meetingItems) })
 	p.safe = newSafety(s)
 	p.flow = newFlow(func(width float32) float32 {
 		y := float32(0)
@@ -44,7 +46,7 @@ func newPeople(s *stage) *people {
 		return y
 	})
 	p.flow.gutter = widget.Space3
-	p.root = widget.Area(fyne.Size{}, p.place, p.box, p.title, p.close, p.flow.scroll, p.safe.root, p.copy, p.note)
+	p.root = widget.Area(fyne.Size{}, p.place, p.box, p.title, p.more, p.close, p.flow.scroll, p.safe.root, p.copy, p.note)
 	p.root.Hide()
 	return p
 }
@@ -52,18 +54,19 @@ func newPeople(s *stage) *people {
 func (p *people) update(st call.State) {
 	p.title.SetText(sayWith("people.count", fill{"Count": len(st.Peers) + 1}))
 	for len(p.rows) < len(st.Peers)+1 {
-		p.rows = append(p.rows, widget.NewPerson())
+		p.rows = append(p.rows, widget.NewPerson(say("hosts.person")))
 	}
 	p.rows = p.rows[:len(st.Peers)+1]
-	p.rows[0].Set(orSomebody(st.Name), ownNote(st), "", mark(st.Mic), mark(st.Camera), st.Screen.On && st.Screen.Live)
+	widget.Show(p.more, hosts(st))
+	p.rows[0].Set(orSomebody(st.Name), withRole(st.Room.Me.Role, ownNote(st)), "", mark(st.Mic), mark(st.Camera), st.Screen.On && st.Screen.Live)
 	for i, peer := range st.Peers {
 		m, _ := st.Room.Member(peer.ID)
+		row := p.rows[i+1]
 		detail := cmp.Or(peerDetour(peer), p.s.w.people.note(m, p.s.w.now()))
-		p.rows[i+1].Set(orSomebody(peer.Name), peerNote(peer), detail, widget.MarkOf(peer.Mic), widget.MarkOf(peer.Camera), peer.Screen)
-	}
-	for i, peer := range st.Peers {
-		m, _ := st.Room.Member(peer.ID)
-		p.rows[i+1].SetVerified(m.Verified)
+		row.Set(orSomebody(peer.Name), withRole(m.Role, peerNote(peer)), detail, widget.MarkOf(peer.Mic), widget.MarkOf(peer.Camera), peer.Screen)
+		row.SetVerified(m.Verified)
+		more := row.SetMore(mayHost(st, m))
+		more.OnTap = func() { p.s.w.openMenu(more, false, func() []widget.Item { return p.s.w.personItems(peer.ID) }) }
 	}
 	p.safe.update(st)
 	if len(p.flow.box.Objects) != len(p.rows) {
@@ -93,6 +96,7 @@ func (p *people) place(s fyne.Size) {
 	p.box.Resize(s)
 	widget.Place(p.title, widget.Space4, 16, s.Width-2*widget.Space4-36, 24)
 	widget.Place(p.close, s.Width-42, 10, 36, 36)
+	widget.Place(p.more, s.Width-42-40, 10, 36, 36)
 	widget.Place(p.copy, widget.Space4, s.Height-56, s.Width-2*widget.Space4, 40)
 	inner := s.Width - 2*widget.Space4
 	note := p.note.HeightFor(inner)

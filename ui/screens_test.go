@@ -14,6 +14,7 @@ import (
 	"parley/signal"
 	"parley/signal/phrase"
 	"parley/signal/room"
+	"parley/signal/roster"
 	"parley/ui/widget"
 )
 
@@ -182,6 +183,37 @@ var states = []struct {
 		s.Members[0].Verified, s.Members[2].Verified = true, true
 		s.Safety.Changed = []signal.ID{s.Members[1].ID}
 	}), func(w *Window) { w.stage.togglePanel(peoplePanel) }, nil},
+	{"waiting", func() call.State {
+		s := base(call.Waiting)
+		s.Room.Standing = roster.Waiting
+		return s
+	}, nil, nil},
+	{"waiting-locked", func() call.State {
+		s := base(call.Waiting)
+		s.Room.Standing = roster.LockedOut
+		return s
+	}, nil, nil},
+	{"ended-removed", func() call.State {
+		s := base(call.Ended)
+		s.Reason = call.Removed
+		return s
+	}, nil, nil},
+	{"stage-knock", hosting(1), nil, nil},
+	{"stage-knocks", hosting(3), func(w *Window) { w.stage.togglePanel(peoplePanel) }, nil},
+	{"stage-host-menu", hosting(0), func(w *Window) {
+		w.stage.togglePanel(peoplePanel)
+		w.stage.people.more.OnTap()
+	}, nil},
+	{"stage-person-menu", hosting(0), func(w *Window) {
+		w.stage.togglePanel(peoplePanel)
+		w.stage.people.rows[1].SetMore(true).OnTap()
+	}, nil},
+	{"stage-muted-by-host", func() call.State {
+		s := with(base(call.Live), 3)
+		s.Mic.On = false
+		s.Told = call.Told{N: 1, Order: roster.Mute, By: "Ada Lovelace"}
+		return s
+	}, nil, nil},
 	{"stage-busy", func() call.State {
 		s := with(base(call.Live), 3)
 		s.Shed = call.ShedLayer
@@ -423,4 +455,20 @@ func compared(change func(*room.State)) func() call.State {
 func openSafety(w *Window) {
 	w.stage.togglePanel(peoplePanel)
 	w.stage.people.safe.button.OnTap()
+}
+
+// hosting is the meeting of its owner, with a co-host, and so many who knock.
+func hosting(knocking int) func() call.State {
+	return func() call.State {
+		s := with(base(call.Live), 3)
+		s.Room.Hosted, s.Room.Me.Role, s.Room.Policy.Waiting = true, roster.Owner, true
+		s.Room.Members[1].Role = roster.CoHost
+		for i, p := range s.Peers {
+			s.Room.Members[i].Mic = p.Mic
+		}
+		for i, name := range []string{"Grace Hopper", "Emmy Noether", "Alan Turing"}[:knocking] {
+			s.Room.Knocking = append(s.Room.Knocking, room.Member{ID: signal.ID(fmt.Sprintf("knock%011d", i)), Name: name})
+		}
+		return s
+	}
 }

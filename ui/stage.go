@@ -51,6 +51,7 @@ type stage struct {
 
 	bar    *bar
 	banner *banner
+	knocks *knocks
 	own    *presentingBar
 	alone  *alone
 	chat   *chat
@@ -65,6 +66,7 @@ func newStage(w *Window) *stage {
 	}
 	s.self = w.newTile(call.Self, media.Camera)
 	s.bar, s.banner, s.alone = newBar(s), newBanner(s), newAlone(w)
+	s.knocks = newKnocks(s)
 	s.own = newPresentingBar(w)
 	s.chat, s.people = newChat(s), newPeople(s)
 	s.root = widget.Area(smallest, s.place)
@@ -93,6 +95,7 @@ func (s *stage) update(st call.State) {
 	s.people.update(st)
 	s.bar.update(st)
 	s.banner.update(st)
+	s.knocks.update(st)
 	s.own.update(st)
 	widget.Relayout(s.root)
 }
@@ -161,6 +164,7 @@ func (s *stage) objects() []fyne.CanvasObject {
 	}
 	objects = append(objects, s.own.objects()...)
 	objects = append(objects, s.banner.objects()...)
+	objects = append(objects, s.knocks.objects()...)
 	objects = append(objects, s.bar.objects()...)
 	return append(objects, s.chat.root, s.people.root)
 }

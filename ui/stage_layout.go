@@ -20,7 +20,7 @@ func (s *stage) place(size fyne.Size) {
 		s.area.w -= panelWidth + widget.Space3
 	}
 	// The bars are above the tiles, not on them, so they cover no marks.
-	s.area = s.banner.place(s.own.place(s.area))
+	s.area = s.knocks.place(s.banner.place(s.own.place(s.area)))
 	s.placeTiles()
 	s.bar.place(size)
 	panel := rect{size.Width - margin - panelWidth, margin, panelWidth, size.Height - widget.BarHeight - margin - widget.Space2}

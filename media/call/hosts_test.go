@@ -178,3 +178,36 @@ func TestHostsOfRealCalls(t *testing.T) {
 		t.Errorf("role %d after a restart", s.Room.Me.Role)
 	}
 }
+
+// TestAKnockIsHeard: once for each newcomer, and not while the speaker is off.
+func TestAKnockIsHeard(t *testing.T) {
+	knocks := func(n int) func(model) event {
+		return func(m model) event {
+			ev := rules(roster.In, roster.Policy{Waiting: true}, member(ada, "Ada"))(m).(roomChanged)
+			ev.state.Knocking = make([]room.Member, n)
+			return ev
+		}
+	}
+	for name, c := range map[string]struct {
+		events []any
+		want   int
+	}{
+		"nobody":            {[]any{knocks(0)}, 0},
+		"somebody":          {[]any{knocks(0), knocks(1)}, 1},
+		"the same":          {[]any{knocks(1), knocks(1)}, 0},
+		"one more":          {[]any{knocks(1), knocks(2)}, 1},
+		"one fewer":         {[]any{knocks(2), knocks(1)}, 0},
+		"with speakers off": {[]any{Turn{Kind: media.Speaker}, knocks(1)}, 0},
+	} {
+		_, effects := play(t, fresh(), append([]any{Open{Text: "good", Join: true}, ready}, c.events...)...)
+		rings := 0
+		for _, e := range effects {
+			if _, ok := e.(playChime); ok {
+				rings++
+			}
+		}
+		if rings != c.want {
+			t.Errorf("%s: it rings %d times", name, rings)
+		}
+	}
+}

@@ -381,8 +381,12 @@ func (m model) roomChanged(ev roomChanged) (model, []effect) {
 	if ev.meeting != m.meeting {
 		return m, nil
 	}
+	knocks := len(ev.state.Knocking) > len(m.Room.Knocking)
 	m.Room = ev.state
 	m, effects, goesOn := m.admission()
+	if knocks && m.inside() && m.Speaker.On {
+		effects = append(effects, playChime{})
+	}
 	if !goesOn {
 		return m, effects
 	}

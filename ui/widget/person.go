@@ -15,15 +15,18 @@ type Person struct {
 	name, note, detail  *Label
 	mic, camera, screen *Icon
 	verified            *Icon
+	more                *RoundButton
 	marks               [2]Mark // microphone and camera
 }
 
-// NewPerson makes an empty line.
-func NewPerson() *Person {
+// NewPerson makes an empty line. More is what the button for further choices is called.
+func NewPerson(more string) *Person {
 	p := &Person{
 		avatar: NewAvatar("", 0), name: NewLabel("", BodyMedium, Text1), note: NewLabel("", Caption, Text2), detail: NewLabel("", Caption, Text2),
 		mic: NewIcon("mic", Text2, 18), camera: NewIcon("camera", Text2, 18), screen: NewIcon("screen", Accent, 18), verified: NewIcon("verified", Accent, 16),
 	}
+	p.more = NewSmallButton(more, "more", nil)
+	p.more.Hide()
 	p.screen.Hide()
 	p.verified.Hide()
 	p.ExtendBaseWidget(p)
@@ -77,9 +80,20 @@ func (p *Person) SetVerified(verified bool) {
 	p.place(p.Size())
 }
 
+// SetMore shows or hides the button for further choices, and returns it.
+func (p *Person) SetMore(on bool) *RoundButton {
+	Show(p.more, on)
+	p.place(p.Size())
+	return p.more
+}
+
 func (p *Person) place(s fyne.Size) {
 	Place(p.avatar, 0, (s.Height-36)/2, 36, 36)
 	x := s.Width - 18
+	if p.more.Visible() {
+		Place(p.more, s.Width-36, (s.Height-36)/2, 36, 36)
+		x -= 40
+	}
 	Place(p.camera, x, (s.Height-18)/2, 18, 18)
 	Place(p.mic, x-30, (s.Height-18)/2, 18, 18)
 	x -= 30
@@ -120,7 +134,7 @@ func (p *Person) MinSize() fyne.Size { return fyne.NewSize(1, 1) }
 
 // CreateRenderer is for Fyne.
 func (p *Person) CreateRenderer() fyne.WidgetRenderer {
-	objects := []fyne.CanvasObject{p.avatar, p.name, p.note, p.detail, p.verified, p.screen, p.mic, p.camera}
+	objects := []fyne.CanvasObject{p.avatar, p.name, p.note, p.detail, p.verified, p.screen, p.mic, p.camera, p.more}
 	return &renderer{
 		objects: objects,
 		layout:  p.place,
