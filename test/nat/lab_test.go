@@ -232,9 +232,9 @@ func (l *lab) addIPv6(i int, h home) {
 		l.in(outer, "ip", "-6", "route", "add", prefix(i)+":/64", "via", "2a0a:0:9::2")
 	}
 	l.address(outer, "wan", out(i)+"/64")
-	l.address(router, "lan", prefix(i)+":1/64")
+	l.address(router, "lan", prefix(i)+":1/64", "fe80::1/64")
 	l.address(host, "eth", prefix(i)+":2/64")
-	l.in(host, "ip", "-6", "route", "add", "default", "via", prefix(i)+":1")
+	l.in(host, "ip", "-6", "route", "add", "default", "via", "fe80::1", "dev", "eth") // as routers announce themselves
 	l.in(outer, "ip", "-6", "route", "add", prefix(other)+":/64", "via", out(other))
 	l.in("srv", "ip", "-6", "route", "add", prefix(i)+":/64", "via", out(i))
 }
