@@ -33,6 +33,13 @@ var conversation = []room.Message{
 	message(6, "Nia Koroma", "And one on its way", true, room.Sending),
 }
 
+// longCode is the state of a meeting whose code nobody is to say aloud.
+func longCode(s call.State) call.State {
+	s.Code += "-c4fe-9k2m-x7p0"
+	s.Link += "-c4fe-9k2m-x7p0"
+	return s
+}
+
 // states are the golden pictures: the name, the state, and the user's actions.
 var states = []struct {
 	name  string
@@ -53,6 +60,12 @@ var states = []struct {
 		w.display.pulsed = time.Time{}
 		w.tick(time.Now())
 	}, nil},
+	{"lobby-long-code", func() call.State { return longCode(with(base(call.Lobby), 4)) }, nil, nil},
+	{"stage-alone-long-code", func() call.State { return longCode(base(call.Live)) }, nil, nil},
+	{"home-long-code", func() call.State { return base(call.Idle) }, nil, func(p Preferences) {
+		s := longCode(base(call.Live))
+		p.AddRecent(Recent{Code: s.Code, Link: s.Link, When: clock.AddDate(0, 0, -2), Duration: 48 * time.Minute, People: 6, Names: []string{"Amara Okafor", "Jonas Lindqvist", "Mei Tanaka"}})
+	}},
 	{"lobby-nobody", func() call.State { s := base(call.Lobby); s.Mic.On, s.Camera.On = false, false; return s }, nil, nil},
 	{"lobby-connecting", func() call.State { s := base(call.Lobby); s.Room.Link = room.Connecting; return s }, nil, nil},
 	{"lobby-problems", func() call.State {

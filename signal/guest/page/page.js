@@ -70,6 +70,7 @@ function show() {
   $("title").textContent = "You are invited to a meeting.";
   $("about").textContent = "It opens in the Parley app. Calls go straight from you to the others, encrypted end to end.";
   $("code").textContent = groups(code);
+  $("use").textContent = code.length > 12 ? "Code" : "Code to dictate";
   $("open").setAttribute("href", appLink(code, rest));
   $("copy").hidden = !navigator.clipboard; // only secure pages have one
   $("copy").textContent = "Copy link";
