@@ -554,3 +554,27 @@ func TestRemovalOutlivesAFork(t *testing.T) {
 		t.Error("a removal that a host revoked comes back")
 	}
 }
+
+// BenchmarkRoomOfFifty is a full room from the first hello until everybody has the roster, for all 50 together.
+func BenchmarkRoomOfFifty(b *testing.B) {
+	people := make([]*identity.Identity, signal.MaxMembers)
+	keys := make([]ed25519.PrivateKey, len(people))
+	for i := range people {
+		people[i], keys[i] = keysOf(i)
+	}
+	for b.Loop() {
+		w := &world{t: new(testing.T)}
+		for i, me := range people {
+			w.add(me, Config{Room: testRoom, Owner: Fingerprint(keys[0][32:]), Key: keys[i]})
+			if i == 0 {
+				w.step(w.people[0], Tick{})
+			}
+			w.settle()
+		}
+		for _, p := range w.people {
+			if p.roster() == nil {
+				b.Fatal("somebody has no roster")
+			}
+		}
+	}
+}
