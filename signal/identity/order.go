@@ -45,7 +45,10 @@ func smallOrder(key []byte, points map[[KeyBytes]byte]bool) bool {
 	return points[point]
 }
 
+// SmallOrder reports whether an Ed25519 key is of small order: anybody can make signatures for it.
+func SmallOrder(sign [KeyBytes]byte) bool { return smallOrder(sign[:], edwardsSmall) }
+
 // Usable reports whether neither key is of small order. Nobody draws such a key; whoever shows one has made it.
 func (p Public) Usable() bool {
-	return !smallOrder(p.Sign[:], edwardsSmall) && !smallOrder(p.DH[:], montgomerySmall)
+	return !SmallOrder(p.Sign) && !smallOrder(p.DH[:], montgomerySmall)
 }
