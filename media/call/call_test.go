@@ -98,7 +98,7 @@ func logLevel() slog.Level {
 // eventually polls real, running parts; it fails the test when the time is over.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			t.Fatalf("never %s", what)

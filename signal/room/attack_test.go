@@ -79,7 +79,7 @@ func (m *mallory) next() client.Event {
 	select {
 	case ev := <-m.heard:
 		return ev
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		m.t.Fatalf("%s: nothing happens", m.name)
 		return nil
 	}

@@ -104,7 +104,7 @@ func enter(t *testing.T, url string, keys signal.Keys, name string, present bool
 // waitFor waits until the person's state satisfies ok.
 func (p *person) waitFor(t *testing.T, what string, ok func(State) bool) State {
 	t.Helper()
-	deadline := time.After(15 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		p.mu.Lock()
 		s := p.state
