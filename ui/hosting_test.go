@@ -6,6 +6,7 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/test"
 
+	"parley/media"
 	"parley/media/call"
 	"parley/signal"
 	"parley/signal/room"
@@ -129,4 +130,28 @@ func TestWhatHostsTellUs(t *testing.T) {
 			t.Errorf("%+v: nothing is said", told)
 		}
 	}
+}
+
+// TestWhoWaits changes name and devices until a host lets them in, and does not join twice.
+func TestWhoWaits(t *testing.T) {
+	w, c := openScaled(t, fyne.NewSize(1280, 720), nil)
+	st := base(call.Waiting)
+	st.Room.Standing = roster.Waiting
+	show(w, st)
+	l := w.lobby
+	if !l.join.Disabled() {
+		t.Error("who waits can join")
+	}
+	l.submit()
+	wants(t, c)
+	l.name.Entry.SetText("Grace Hopper")
+	if l.join.Disabled() {
+		t.Error("who waits cannot change their name")
+	}
+	test.Tap(l.join)
+	wants(t, c, call.SetName{Name: "Grace Hopper"})
+	test.Tap(l.mic)
+	wants(t, c, call.Turn{Kind: media.Microphone, On: !st.Mic.On})
+	test.Tap(l.back)
+	wants(t, c, call.Leave{})
 }

@@ -10,6 +10,7 @@ import (
 	"parley/media"
 	"parley/media/call"
 	"parley/signal/room"
+	"parley/signal/roster"
 	"parley/ui/widget"
 )
 
@@ -152,7 +153,13 @@ func (l *lobby) update(s call.State) {
 		l.test.SetText(say("speaker.test"))
 	}
 	l.code.SetText(s.Code)
-	l.setWho(s)
+	l.title.SetText(say("lobby.title"))
+	if s.Phase == call.Waiting {
+		l.setWaiting(s)
+	} else {
+		l.setWho(s)
+	}
+	l.setNotice(s)
 	l.typed()
 	widget.Relayout(l.root)
 }
@@ -217,6 +224,23 @@ func (l *lobby) setWho(s call.State) {
 		}
 	}
 	l.who.Set(line, widget.Text2)
+}
+
+// setWaiting says that a host has to let us in. Whoever waits learns of nobody, but may change name and devices.
+func (l *lobby) setWaiting(s call.State) {
+	title, line := say("wait.knocking"), say("wait.knocking.note")
+	if s.Room.Standing == roster.LockedOut {
+		title, line = say("wait.locked"), say("wait.locked.note")
+	}
+	l.title.SetText(title)
+	l.who.Set(line, widget.Text2)
+	l.shown = 0
+	for _, f := range l.faces {
+		f.Hide()
+	}
+}
+
+func (l *lobby) setNotice(s call.State) {
 	notice := problemText(s.Problem)
 	switch {
 	case notice != "":
@@ -231,10 +255,20 @@ func (l *lobby) setWho(s call.State) {
 
 func (l *lobby) typed() {
 	name := strings.TrimSpace(l.name.Entry.Text)
-	if name == "" {
-		l.join.Disable()
-	} else {
+	able := name != ""
+	switch {
+	case l.w.state.Phase != call.Waiting:
+		l.join.SetText(say("lobby.join"))
+	case name == l.w.state.Name || name == "":
+		l.join.SetText(say("wait.button"))
+		able = false
+	default:
+		l.join.SetText(say("wait.rename"))
+	}
+	if able {
 		l.join.Enable()
+	} else {
+		l.join.Disable()
 	}
 	if s := l.preview.State(); name != "" && s.Label != name {
 		s.Name, s.Label = name, name
@@ -250,7 +284,9 @@ func (l *lobby) submit() {
 	if name != l.w.state.Name {
 		l.w.do(call.SetName{Name: name})
 	}
-	l.w.do(call.Join{})
+	if l.w.state.Phase != call.Waiting {
+		l.w.do(call.Join{})
+	}
 }
 
 func (l *lobby) pulse(now time.Time) {

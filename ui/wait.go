@@ -6,18 +6,16 @@ import (
 	"fyne.io/fyne/v2"
 
 	"parley/media/call"
-	"parley/signal/roster"
 	"parley/ui/widget"
 )
 
-// wait is the screen between the lobby and the stage: until the server answers, and until a host lets us in.
+// wait is the screen between the lobby and the stage, until the server answers.
 type wait struct {
 	w      *Window
 	root   *fyne.Container
 	title  *widget.Label
 	code   *widget.Label
 	line   *widget.Paragraph
-	note   *widget.Paragraph // what is waited for
 	cancel *widget.Button
 }
 
@@ -27,10 +25,9 @@ func newWait(w *Window) *wait {
 		title:  widget.NewLabel(say("wait.title"), widget.Heading, widget.Text1).Align(fyne.TextAlignCenter),
 		code:   widget.NewLabel("", widget.Code, widget.Text2).Align(fyne.TextAlignCenter),
 		line:   widget.NewParagraph("", widget.Body, widget.Warning, 3).Align(fyne.TextAlignCenter),
-		note:   widget.NewParagraph("", widget.Body, widget.Text2, 3).Align(fyne.TextAlignCenter),
 		cancel: widget.NewButton(say("cancel"), "", widget.Plain, 40, func() { w.do(call.Leave{}) }),
 	}
-	j.root = widget.Area(smallest, j.place, j.title, j.code, j.note, j.line, j.cancel)
+	j.root = widget.Area(smallest, j.place, j.title, j.code, j.line, j.cancel)
 	return j
 }
 
@@ -40,16 +37,6 @@ func (j *wait) pulse(time.Time)            {}
 
 func (j *wait) update(s call.State) {
 	j.code.SetText(s.Code)
-	title, note := say("wait.title"), ""
-	switch {
-	case s.Phase != call.Waiting:
-	case s.Room.Standing == roster.LockedOut:
-		title, note = say("wait.locked"), say("wait.locked.note")
-	default:
-		title, note = say("wait.knocking"), say("wait.knocking.note")
-	}
-	j.title.SetText(title)
-	j.note.Set(note, widget.Text2)
 	j.line.Set(problemText(s.Problem), widget.Warning)
 	widget.Relayout(j.root)
 }
@@ -60,10 +47,6 @@ func (j *wait) place(s fyne.Size) {
 	widget.Place(j.title, x, y, width, widget.Heading.Line)
 	widget.Place(j.code, x, y+44, width, widget.Code.Line)
 	y += 44 + widget.Code.Line + widget.Space4
-	if h := j.note.HeightFor(width); h > 0 {
-		widget.Place(j.note, x, y, width, h)
-		y += h + widget.Space4
-	}
 	if h := j.line.HeightFor(width); h > 0 {
 		widget.Place(j.line, x, y, width, h)
 		y += h + widget.Space4

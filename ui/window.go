@@ -184,9 +184,9 @@ func (w *Window) offer(before []signal.Link) {
 
 func (w *Window) screenFor(s call.State) screen {
 	switch s.Phase {
-	case call.Lobby:
+	case call.Lobby, call.Waiting:
 		return w.lobby
-	case call.Joining, call.Waiting:
+	case call.Joining:
 		return w.wait
 	case call.Live, call.Reconnecting:
 		return w.stage
