@@ -120,6 +120,8 @@ func toldText(st call.State) string {
 		return say("told.no-hosts")
 	case call.Exhausted:
 		return say("told.exhausted")
+	case call.Forked:
+		return say("told.forked")
 	}
 	return ""
 }

@@ -123,6 +123,7 @@ func TestWhatHostsTellUs(t *testing.T) {
 		{Why: call.NotHere},
 		{Why: call.NoHosts},
 		{Why: call.Exhausted},
+		{Why: call.Forked},
 	} {
 		told.N = s.Told.N + 1
 		s.Told = told

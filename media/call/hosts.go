@@ -25,7 +25,7 @@ type Told struct {
 	Why   Denial
 }
 
-// Denial is why we may not do something.
+// Denial is why we may not do something, or should not.
 type Denial uint8
 
 // The denials.
@@ -37,6 +37,7 @@ const (
 	NotHere           // the person has gone
 	NoHosts           // nobody hosts the meeting
 	Exhausted         // no further hand-over or co-host is possible
+	Forked            // the meeting was handed to two people: who hosts it is not to be relied on
 )
 
 // noticed is an event: a host did something to us, or we may not do something.
@@ -59,6 +60,8 @@ func (m model) noticed(ev noticed) (model, []effect) {
 		return m.obey(n.Order, by)
 	case n.What == roster.ActionRefused || n.What == roster.ActionLost:
 		m.tell(Told{Why: denial(n.Err)})
+	case n.What == roster.OwnerForked:
+		m.tell(Told{Why: Forked})
 	}
 	return m, nil
 }

@@ -92,6 +92,7 @@ func TestOrdersOfHosts(t *testing.T) {
 			live(told(room.Notice{What: roster.ActionRefused, Err: fmt.Errorf("no: %w", roster.ErrNotOwner)})), true, false,
 			Told{N: 1, Why: OwnerOnly},
 		},
+		"two heirs":          {live(told(room.Notice{What: roster.OwnerForked})), true, false, Told{N: 1, Why: Forked}},
 		"of another meeting": {live(noticed{-1, room.Notice{Order: roster.Mute, By: ada}}), true, false, Told{}},
 	} {
 		m, _ := play(t, fresh(), c.events...)
