@@ -1,8 +1,6 @@
 package trust
 
 import (
-	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -21,7 +19,7 @@ type Holder struct {
 // later the folder may have been made private, and a key that others could read would look like a secret.
 func NewHolder(file string, log *slog.Logger) *Holder {
 	h := &Holder{file: file, log: log}
-	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(file); err == nil {
 		h.Device()
 	}
 	return h

@@ -310,7 +310,11 @@ func TestHolder(t *testing.T) {
 	if d := NewHolder("", logger).Device(); d != nil {
 		t.Error("a key without a place")
 	}
-	if d := NewHolder(filepath.Join(file, "below", "a file"), logger).Device(); d != nil || strings.Count(log.String(), "\n") == 0 {
+	h = NewHolder(filepath.Join(file, "below", "a file"), logger)
+	if log.Len() > 0 {
+		t.Errorf("said before anybody needs a key: %s", log.String())
+	}
+	if d := h.Device(); d != nil || strings.Count(log.String(), "\n") == 0 {
 		t.Errorf("a key below a file: %s", log.String())
 	}
 }

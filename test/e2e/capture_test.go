@@ -15,6 +15,7 @@ import (
 	"parley/media"
 	"parley/media/bot"
 	"parley/media/call"
+	"parley/signal"
 	"parley/signal/room"
 	"parley/test/harness"
 )
@@ -53,6 +54,10 @@ func TestE2ECapture(t *testing.T) {
 
 	frames, packets := dissect(t, file, port)
 	_, code, _ := strings.Cut(link, "#")
+	code, _, _ = strings.Cut(code, "&") // before the owner
+	if _, err := signal.ParseCode(code); err != nil {
+		t.Fatal(err)
+	}
 	secrets := []string{
 		name, "Byron", other, text, "lighthouse", code, strings.ReplaceAll(code, "-", ""),
 		"ice-ufrag", "ice-pwd", "fingerprint", "candidate:", "v=0\r\n", "m=audio", "typ host", `"sdp"`, `"chat"`, `"card"`, `"hello"`,

@@ -253,7 +253,8 @@ func TestE2EPrivacy(t *testing.T) {
 	metrics := get(t, "http://"+harness.Logged(service, "metrics")+"/metrics")
 	tap.mu.Lock()
 	defer tap.mu.Unlock()
-	code := link[strings.LastIndexByte(link, '#')+1:]
+	_, code, _ := strings.Cut(link, "#")
+	code, _, _ = strings.Cut(code, "&") // before the owner
 	keys, err := signal.ParseCode(code)
 	if err != nil {
 		t.Fatal(err)
