@@ -206,6 +206,7 @@ func TestE2EFirstStart(t *testing.T) {
 		"a locale of no language":       {[]string{"LANG=C.UTF-8", "LC_ALL=xx_YY@foo"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // nearly all of it is waiting
 			at := t.TempDir()
 			env := append(append(d.Env(), "TMPDIR="+t.TempDir()), c.env...)
 			p := harness.Launch(t, env, "/bin/sh", "-c", "cd '"+at+"' && exec '"+parley+"' --leave-after 3s --name Ada")

@@ -16,7 +16,7 @@ import (
 // The soak test lasts soakShort, or the duration in PARLEY_SOAK: ten minutes in make soak. The warm-up does not count: the
 // call is still finding its rate, and memory has not reached its steady size.
 const (
-	soakShort = 75 * time.Second
+	soakShort = 50 * time.Second
 	soakLong  = 5 * time.Minute // runs this long or longer allow memory to grow by 5 %
 )
 
@@ -102,7 +102,7 @@ func TestE2ESoak(t *testing.T) {
 		}
 		length = d
 	}
-	// In ten minutes, minute 2 to 3 is compared with the last minute; in 75 s, the corresponding parts.
+	// In ten minutes, minute 2 to 3 is compared with the last minute; in 50 s, the corresponding parts.
 	first, second, tail := length/5, 3*length/10, length/10
 	growth := 0.05
 	if length < soakLong {
