@@ -2,7 +2,6 @@ package room
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"maps"
@@ -12,6 +11,7 @@ import (
 	"parley/signal"
 	"parley/signal/identity"
 	"parley/signal/phrase"
+	"parley/signal/roster"
 )
 
 // kindPhrase is to all: a commitment for a round of the safety phrase, or its secret.
@@ -48,8 +48,10 @@ type Safety struct {
 
 // safety is the round of now, and who was verified.
 type safety struct {
-	seed     [32]byte // that our secrets come from
-	drawn    uint64   // how many have
+	seed     [32]byte       // that our secrets come from
+	drawn    uint64         // how many have
+	members  []signal.ID    // whom the session is about, and
+	roster   *roster.Roster // which roster
 	subject  [sha256.Size]byte
 	wanted   bool // the user looks at the phrase, so that it is made anew after a change
 	running  bool
@@ -64,7 +66,7 @@ type safety struct {
 // next follows who is here, and exchanges parts with them.
 func (s safety) next(ev event, p presence, h hosts, now time.Time) (safety, []effect) {
 	var effects []effect
-	asked := false
+	asked, moved := false, false
 	switch ev := ev.(type) {
 	case Compare:
 		s.wanted, asked = ev.On, ev.On
@@ -81,33 +83,49 @@ func (s safety) next(ev event, p presence, h hosts, now time.Time) (safety, []ef
 				s.heard = map[signal.ID]part{}
 			}
 			s.heard[ev.from] = *ev.env.Phrase
+			moved = true
 		}
 	}
-	session := subjectOf(p, h)
-	if hash := hashOf(session); hash != s.subject {
-		s.subject, s.running = hash, false
-		asked, effects = s.wanted, nil
-		s.heard = maps.Clone(s.heard)
-		maps.DeleteFunc(s.heard, func(id signal.ID, _ part) bool { return p.find(id) < 0 })
+	if !s.sees(p, h) {
+		s.members, s.roster = nil, h.roster.Roster()
+		for _, m := range p.members {
+			s.members = append(s.members, m.ID)
+		}
+		if hash := hashOf(subjectOf(p, h)); hash != s.subject {
+			s.subject, s.running = hash, false
+			asked, moved, effects = s.wanted, true, nil
+			s.heard = maps.Clone(s.heard)
+			maps.DeleteFunc(s.heard, func(id signal.ID, _ part) bool { return p.find(id) < 0 })
+		}
 	}
-	s, of := s.settle(session, p.me.ID, asked, now)
+	if !asked && !moved {
+		return s, effects
+	}
+	s, of := s.settle(p, h, asked, now)
 	return s, append(effects, of...)
 }
 
+// sees reports whether members and roster are those of the session. It is asked at every event, and an ID is the hash of
+// the member's keys.
+func (s safety) sees(p presence, h hosts) bool {
+	return s.subject != [sha256.Size]byte{} && s.roster == h.roster.Roster() &&
+		slices.EqualFunc(s.members, p.members, func(id signal.ID, m Member) bool { return id == m.ID })
+}
+
 // settle begins the round that stands, takes in what was heard of it, and tells our secret when it is time.
-func (s safety) settle(session phrase.Session, me signal.ID, asked bool, now time.Time) (safety, []effect) {
+func (s safety) settle(p presence, h hosts, asked bool, now time.Time) (safety, []effect) {
 	var effects []effect
 	name, theirs := s.greatest()
 	switch {
 	case theirs && (!s.running || name.Compare(s.round.Name()) > 0):
 		var allowed bool
 		if s, allowed = s.afford(now); allowed {
-			s = s.begin(session, name, me)
+			s = s.begin(subjectOf(p, h), name, p.me.ID)
 			effects = append(effects, send{env: s.part()})
 		}
 	case asked && !s.running:
 		name := s.draw('n')
-		s = s.begin(session, phrase.Name(name[:len(phrase.Name{})]), me)
+		s = s.begin(subjectOf(p, h), phrase.Name(name[:len(phrase.Name{})]), p.me.ID)
 		effects = append(effects, send{env: s.part()})
 	case asked && len(s.round.Missing()) > 0:
 		effects = append(effects, send{env: s.part()})
@@ -115,13 +133,13 @@ func (s safety) settle(session phrase.Session, me signal.ID, asked bool, now tim
 	if !s.running {
 		return s, effects
 	}
-	for id, p := range s.heard {
-		if !bytes.Equal(p.Session, s.subject[:]) || phrase.Name(p.Round) != s.round.Name() {
+	for id, part := range s.heard {
+		if !bytes.Equal(part.Session, s.subject[:]) || phrase.Name(part.Round) != s.round.Name() {
 			continue
 		}
-		r, err := s.round.Commit(id, phrase.Commitment(p.Commit))
-		if err == nil && p.Secret != nil {
-			r, err = r.Reveal(id, phrase.Secret(p.Secret))
+		r, err := s.round.Commit(id, phrase.Commitment(part.Commit))
+		if err == nil && part.Secret != nil {
+			r, err = r.Reveal(id, phrase.Secret(part.Secret))
 		}
 		if err == nil { // otherwise the round waits for what fits, and says for whom
 			s.round = r
@@ -241,11 +259,14 @@ func subjectOf(p presence, h hosts) phrase.Session {
 
 // hashOf tells apart what members see. It is no secret and no proof: the phrase itself is about the keys.
 func hashOf(s phrase.Session) [sha256.Size]byte {
-	keys := slices.Clone(s.Members)
-	slices.SortFunc(keys, func(a, b identity.Public) int { return cmp.Compare(a.ID(), b.ID()) })
+	keys := map[signal.ID]identity.Public{}
+	for _, k := range s.Members {
+		keys[k.ID()] = k
+	}
 	h := sha256.New()
 	h.Write(s.Roster[:])
-	for _, k := range keys {
+	for _, id := range slices.Sorted(maps.Keys(keys)) {
+		k := keys[id]
 		h.Write(k.Sign[:])
 		h.Write(k.DH[:])
 	}
