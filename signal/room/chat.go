@@ -315,7 +315,7 @@ func (c conversation) sendHistory(to signal.ID, ours identity.Public) []effect {
 		effects = append(effects, send{to: to, env: part})
 		part, size = envelope{}, 0
 	}
-	for _, m := range c.delivered() {
+	for _, m := range c.handedOn() {
 		x := told{m.chat(), m.At.UnixMilli(), m.N}
 		if size+x.size() > historyRun && len(part.History) > 0 {
 			flush()
@@ -334,9 +334,10 @@ func (c conversation) sendHistory(to signal.ID, ours identity.Public) []effect {
 	return effects
 }
 
-// delivered is the messages that everyone has received, as many as fit into historyMax.
-func (c conversation) delivered() []Message {
-	said := slices.DeleteFunc(slices.Clone(c.messages), func(m Message) bool { return m.Status != Delivered })
+// handedOn is the messages for a newcomer, as many as fit into historyMax. One of ours that is still on its way is among
+// them: it was sealed before the newcomer had the key to it.
+func (c conversation) handedOn() []Message {
+	said := slices.DeleteFunc(slices.Clone(c.messages), func(m Message) bool { return m.Status == Failed })
 	author := func(m Message) signal.ID { return m.From }
 	return fair(said, maxChat, historyMax, author, func(m Message) int { return m.chat().size() })
 }

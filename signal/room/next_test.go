@@ -512,10 +512,10 @@ func TestHandOn(t *testing.T) {
 	if brief(effects) != "history>C" || len(effects[0].(send).env.History) != 0 {
 		t.Errorf("nothing said: %q; an empty history is an answer", brief(effects))
 	}
-	events := here(says(ada, "1", "one", 1), Say{"2", "two"}, sent{"2"}, Say{"3", "undelivered"}, ask(bo))
+	events := here(says(ada, "1", "one", 1), Say{"2", "two"}, sent{"2"}, Say{"3", "lost"}, unsent{"3"}, Say{"4", "on its way"}, ask(bo))
 	_, effects = play(t, events...)
 	h := effects[0].(send).env.History
-	if len(h) != 2 || h[0].Text != "one" || h[0].From != ada || h[1].From != me {
+	if len(h) != 3 || h[0].Text != "one" || h[0].From != ada || h[1].From != me || h[2].Text != "on its way" {
 		t.Errorf("handed on %+v", h)
 	}
 	if _, effects = play(t, append(events, ask(bo))...); len(effects) != 0 {
