@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
@@ -83,15 +84,31 @@ func given(t *testing.T, addr string) []signal.ICEServer {
 	return ice
 }
 
+// freePort is a port that is free for UDP and TCP. It lies below those that the system gives to other programs meanwhile.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		port := 20000 + rand.IntN(12000)
+		at := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		udp, err := net.ListenPacket("udp4", at)
+		if err != nil {
+			continue
+		}
+		tcp, err := net.Listen("tcp4", at)
+		udp.Close()
+		if err == nil {
+			tcp.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
+}
+
 // With one flag, members are given a TURN server that takes their credential, at the port of the rendezvous too.
 // Nothing of it is in the log.
 func TestTurn(t *testing.T) {
-	free, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	number := strconv.Itoa(free.LocalAddr().(*net.UDPAddr).Port)
-	free.Close()
+	number := strconv.Itoa(freePort(t))
 	addr, log := startService(t, "--turn", "--turn-port", number, "--turn-relay", "127.0.0.1")
 	ice := given(t, addr)
 	if len(ice) != 1 || len(ice[0].URLs) != 3 || ice[0].URLs[2] != "turn:"+addr+"?transport=tcp" {
